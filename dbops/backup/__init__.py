@@ -1,0 +1,1 @@
+"""Backups that are proven: create, verify, restore, expire, and what decides about them."""

@@ -1,0 +1,73 @@
+"""A backup, opened: what an engine restores from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from dbops.crypto.age import Identity
+from dbops.repository.check import identities_for
+from dbops.repository.manifest import Catalogue, Envelope, Facts
+from dbops.repository.opening import RangeReader, pack_order
+from dbops.repository.ports import Store
+from dbops.repository.ranges import Stream
+from dbops.repository.reader import Repository
+
+
+class BackupReader:
+    """Reads streams of one backup, on one thread."""
+
+    def __init__(self, ranges: RangeReader) -> None:
+        self._ranges = ranges
+
+    def read(self, stream: Stream) -> Iterator[bytes]:
+        return self._ranges.read_stream(stream)
+
+
+@dataclass(frozen=True, slots=True)
+class BackupContents:
+    """Implements the `Contents` port over a repository."""
+
+    store: Store
+    envelope: Envelope
+    catalogue: Catalogue
+    identities: tuple[Identity, ...] = field(repr=False)
+
+    @property
+    def title(self) -> str:
+        return str(self.envelope.id)
+
+    @property
+    def server(self) -> str:
+        return self.envelope.server
+
+    @property
+    def streams(self) -> tuple[Stream, ...]:
+        packs = [pack.sha256 for pack in self.envelope.packs]
+        return tuple(pack_order(self.catalogue.streams, packs))
+
+    @property
+    def facts(self) -> Facts:
+        return self.catalogue.facts
+
+    @contextmanager
+    def open(self) -> Iterator[BackupReader]:
+        ranges = self.range_reader()
+        try:
+            yield BackupReader(ranges)
+        finally:
+            ranges.close()
+
+    def range_reader(self) -> RangeReader:
+        database = self.envelope.database
+        return RangeReader(self.store, database, self.catalogue.key, self.identities)
+
+
+def open_contents(
+    repository: Repository, envelope: Envelope, identities: Sequence[Identity]
+) -> BackupContents:
+    """The backup's contents; raises NoIdentity where none of the identities opens it."""
+    at_hand = identities_for(envelope, identities)
+    catalogue = repository.catalogue(envelope, at_hand)
+    return BackupContents(repository.store, envelope, catalogue, at_hand)

@@ -1,0 +1,89 @@
+"""What a host remembers between commands: one lock a database, and the newest backup it has seen.
+
+The remembered head is what makes a cut-off end of the chain visible: the repository alone cannot
+show that its newest backup was taken away.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from dbops.errors import Failed, Unreachable
+from dbops.repository.chain import Head
+
+
+class HostState:
+    """Files below one directory, mode 0700."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    @contextmanager
+    def lock(self, database: str) -> Iterator[None]:
+        """Held while one run works on the database; raises Unreachable where another holds it.
+
+        The kernel releases it when the process ends, however it ends.
+        """
+        path = self._make("lock") / database
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+        except BlockingIOError:
+            raise Unreachable(
+                "database-busy",
+                f"another run is working on {database}",
+                hint="wait until it has ended; see who it is: ps -ef | grep dbops",
+            ) from None
+        finally:
+            os.close(descriptor)
+
+    def head(self, repository: str, database: str) -> Head | None:
+        """The newest backup this host has seen there, or None."""
+        path = self._make("heads") / repository / database
+        try:
+            found = json.loads(path.read_bytes())
+            return Head(int(found["sequence"]), str(found["sha256"]))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError):
+            raise Failed(
+                "state-damaged",
+                f"what this host remembers of {database} cannot be read",
+                hint=f"check the repository with another host, then remove {path}",
+            ) from None
+
+    def remember(self, repository: str, database: str, head: Head) -> None:
+        """Afterwards the head is durable; it never goes back to an older number."""
+        known = self.head(repository, database)
+        if known is not None and known.sequence >= head.sequence:
+            return
+        folder = self._make("heads") / repository
+        folder.mkdir(mode=0o700, exist_ok=True)
+        fresh = folder / f".{database}.{os.getpid()}"
+        with fresh.open("w") as file:
+            json.dump({"sequence": head.sequence, "sha256": head.sha256}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(folder / database)
+
+    def scratch(self) -> Path:
+        """Where scratch databases live; only this account can look inside."""
+        return self._make("scratch")
+
+    def _make(self, folder: str) -> Path:
+        path = self._directory / folder
+        try:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError:
+            raise Unreachable(
+                "state-unusable",
+                f"the state directory {self._directory} cannot be written",
+                hint="set estate.state in dbops.toml to a directory of this account",
+            ) from None
+        return path

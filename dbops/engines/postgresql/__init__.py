@@ -1,0 +1,1 @@
+"""PostgreSQL: everything that speaks its protocol, runs its programs or starts its servers."""

@@ -1,0 +1,226 @@
+"""What an estate consists of: frozen values, every path absolute, every reference resolved.
+
+Nothing here reads a file, an environment or a secret. A value of these types can be relied on:
+`load.load_estate` makes them only from a file in which every name that is referred to exists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import ClassVar
+from zoneinfo import ZoneInfo
+
+
+class Engine(StrEnum):
+    """The engines that this version backs up."""
+
+    SQLITE = "sqlite"
+    POSTGRESQL = "postgresql"
+
+
+class SslMode(StrEnum):
+    """How far a connection insists on TLS; the words are libpq's."""
+
+    DISABLE = "disable"
+    ALLOW = "allow"
+    PREFER = "prefer"
+    REQUIRE = "require"
+    VERIFY_CA = "verify-ca"
+    VERIFY_FULL = "verify-full"
+
+
+class Witness(StrEnum):
+    """How often the server itself sums every row, beside counting them every time."""
+
+    ALWAYS = "always"
+    WEEKLY = "weekly"
+    GENERATION = "generation"
+
+
+@dataclass(frozen=True, slots=True)
+class SecretFile:
+    """A secret that is the only line of a file that nobody else can read."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class SecretEnv:
+    """A secret in an environment variable."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class SecretCommand:
+    """A secret that a program prints; run without a shell."""
+
+    argv: tuple[str, ...]
+
+    @property
+    def program(self) -> str:
+        """The program's name, the only part of the command that is ever shown."""
+        return Path(self.argv[0]).name
+
+    def __repr__(self) -> str:
+        """Leave the arguments out: people do write secrets there."""
+        return f"SecretCommand(program={self.program!r})"
+
+
+Secret = SecretFile | SecretEnv | SecretCommand
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SqliteAddress:
+    """Where a SQLite database is."""
+
+    engine: ClassVar[Engine] = Engine.SQLITE
+    name: str
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostgresqlAddress:
+    """Where a PostgreSQL database is, and how to log in; `jobs` is the number of workers.
+
+    `host` is a host name, an IP address, or the absolute directory of a socket.
+    """
+
+    engine: ClassVar[Engine] = Engine.POSTGRESQL
+    name: str
+    host: str
+    port: int
+    dbname: str
+    user: str
+    password: Secret | None
+    sslmode: SslMode
+    sslrootcert: Path | None
+    jobs: int
+
+
+Address = SqliteAddress | PostgresqlAddress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SqliteDatabase(SqliteAddress):
+    """A SQLite database that is backed up; `system` and the others name entries of the estate."""
+
+    system: str
+    repository: str
+    policy: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostgresqlDatabase(PostgresqlAddress):
+    """A PostgreSQL database that is backed up; see `SqliteDatabase`."""
+
+    system: str
+    repository: str
+    policy: str
+
+
+Database = SqliteDatabase | PostgresqlDatabase
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class System:
+    """A business system: what people call it, who answers for it, what it may lose and lack.
+
+    `rpo` is the age that its newest backup may reach, `rto` the time that a restore may take;
+    `tier` is 1 (care stops without it) to 3.
+    """
+
+    name: str
+    name_zh: str
+    name_en: str
+    owner: str
+    tier: int
+    rpo: timedelta
+    rto: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How many backups are kept and how they are made.
+
+    The defaults are the built-in policy `default`. `grace` lies between a pack's tombstone and
+    its deletion; a new `generation` stores every range in full.
+    """
+
+    name: str = "default"
+    keep_last: int = 3
+    keep_daily: int = 7
+    keep_weekly: int = 5
+    keep_monthly: int = 12
+    keep_yearly: int = 0
+    grace: timedelta = timedelta(hours=48)
+    generation: timedelta = timedelta(days=28)
+    witness: Witness = Witness.WEEKLY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepositoryConfig:
+    """A repository in a local directory."""
+
+    name: str
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """The keys that this host holds, as paths.
+
+    `identities` open backups and belong on a verifying host only; `verifier_key` signs
+    certificates and is None where nothing is verified.
+    """
+
+    name: str
+    signing_key: Path
+    catalogue_identity: Path
+    identities: tuple[Path, ...]
+    verifier_key: Path | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostgresqlScratch:
+    """Where PostgreSQL backups are restored to be proven.
+
+    `server` is a configured server; without it an ephemeral one is started, which runs under
+    `account` when dbops itself runs as root.
+    """
+
+    account: str = "postgres"
+    server: PostgresqlAddress | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scratch:
+    """Where backups are restored to be proven, by engine."""
+
+    postgresql: PostgresqlScratch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estate:
+    """Everything that `dbops.toml` says. The mappings are read-only and in the file's order.
+
+    `targets` are the only places beside scratch that a restore may write to.
+    """
+
+    path: Path
+    hospital: str
+    zone: ZoneInfo
+    trust: Path
+    recipients: Path
+    state: Path
+    host: Host
+    repositories: Mapping[str, RepositoryConfig]
+    policies: Mapping[str, Policy]
+    systems: Mapping[str, System]
+    databases: Mapping[str, Database]
+    targets: Mapping[str, Address]
+    scratch: Scratch

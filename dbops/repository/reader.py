@@ -1,0 +1,204 @@
+"""What a repository holds, judged against the trust root.
+
+Nothing is believed because it lies there: an envelope counts when a trusted writer signed it, it
+names this repository and database, and it stands under its own name. What does not count is
+reported, and never silently left out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import BinaryIO, ClassVar, Literal, TypeVar
+
+from pydantic import ConfigDict
+
+from dbops.crypto.age import Identity
+from dbops.crypto.signed import OpenedDocument, open_document
+from dbops.crypto.sshsig import Namespace
+from dbops.crypto.trust import TrustRoot
+from dbops.errors import DbopsError, Failed, NotFound
+from dbops.repository.catalogue import read_lines
+from dbops.repository.chain import Backup, Damage, Head, History, check_chain
+from dbops.repository.codec import STRICT, decode, encode
+from dbops.repository.layout import (
+    REPOSITORY,
+    catalogue_name,
+    database_prefix,
+    digest,
+    parse_manifest_name,
+)
+from dbops.repository.manifest import BackupId, Catalogue, Envelope
+from dbops.repository.opening import read_sealed
+from dbops.repository.ports import Store, put_bytes, read_bytes
+from dbops.repository.records import Certificate, Hold, Receipt, Tombstone
+
+Record = TypeVar("Record", Certificate, Hold, Tombstone)
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryMark:
+    """The object `repository`: what this store is."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    format: Literal["dbops-repository/1"]
+    id: str
+
+
+def create_repository(store: Store, identifier: str) -> RepositoryMark:
+    """Afterwards the store is a repository; raises ObjectExists where it was one before."""
+    mark = RepositoryMark("dbops-repository/1", identifier)
+    put_bytes(store, REPOSITORY, encode(mark))
+    return mark
+
+
+def read_mark(store: Store) -> RepositoryMark:
+    """What the store is; raises NotFound where it is no repository."""
+    if store.find(REPOSITORY) is None:
+        raise NotFound(
+            "no-repository",
+            f"{store.title} is not a repository yet",
+            hint="dbops init makes one; check that the disk is mounted",
+        )
+    return decode(RepositoryMark, read_bytes(store, REPOSITORY), REPOSITORY)
+
+
+class Repository:
+    """Reads manifests and the records beside them. `now` judges the validity of keys."""
+
+    def __init__(self, store: Store, trust: TrustRoot, now: datetime) -> None:
+        self.store = store
+        self.trust = trust
+        self._now = now
+        self.id = read_mark(store).id
+
+    def history(self, database: str, remembered: Head | None) -> History:
+        """Every backup of the database, and everything that is wrong with their chain."""
+        damages: list[Damage] = []
+        stones = tuple(self._records(database, "tombstone", Namespace.EXPIRY, Tombstone, damages))
+        holds = tuple(self._records(database, "hold", Namespace.HOLD, Hold, damages))
+        certificates = tuple(
+            self._records(database, "certificate", Namespace.CERTIFICATE, Certificate, damages)
+        )
+        backups = [
+            _with_records(backup, stones, holds, certificates)
+            for backup in self._backups(database, damages)
+        ]
+        damages += check_chain(database, backups, stones, remembered)
+        return History(database, tuple(backups), stones, tuple(damages))
+
+    def databases(self) -> tuple[str, ...]:
+        """The databases that have anything in this repository."""
+        names = (item.name.split("/")[1] for item in self.store.list("db"))
+        return tuple(sorted(set(names)))
+
+    def receipts(self) -> tuple[tuple[Receipt, str], ...]:
+        """Every valid receipt of a key drill, with the principal who signed it."""
+        found: list[tuple[Receipt, str]] = []
+        for item in self.store.list("receipt"):
+            opened = self.open_document(item.name, Namespace.RECEIPT)
+            found.append((decode(Receipt, opened.body, item.name), opened.principal))
+        return tuple(found)
+
+    def open_document(self, name: str, namespace: Namespace) -> OpenedDocument:
+        """The document, signed by someone who may."""
+        return open_document(read_bytes(self.store, name), namespace, self.trust, self._now)
+
+    def catalogue(self, envelope: Envelope, identities: Sequence[Identity]) -> Catalogue:
+        """The opened catalogue; raises NoIdentity, or Failed where it is not the one named."""
+        name = catalogue_name(envelope.database, envelope.catalogue.sha256)
+        title = f"the catalogue of {envelope.id}"
+        _check_digest(self.store.open(name), envelope.catalogue.sha256, title)
+        catalogue = read_lines(read_sealed(self.store, name, identities, title), title)
+        head = catalogue.head
+        if BackupId(head.database, head.sequence) != envelope.id:
+            raise Failed(
+                "catalogue-foreign",
+                f"{title} belongs to {head.database}@{head.sequence}",
+                hint="dbops backup verify --level stored names every damaged object",
+            )
+        return catalogue
+
+    def _backups(self, database: str, damages: list[Damage]) -> Iterator[Backup]:
+        for item in self.store.list(f"{database_prefix(database)}/manifest"):
+            try:
+                yield self._backup(database, item.name)
+            except DbopsError as failure:
+                damages.append(Damage(item.name, failure.message))
+
+    def _backup(self, database: str, name: str) -> Backup:
+        data = read_bytes(self.store, name)
+        opened = open_document(data, Namespace.MANIFEST, self.trust, self._now)
+        envelope = decode(Envelope, opened.body, name)
+        expected = (database, envelope.sequence, (envelope.predecessor or "0" * 64)[:32])
+        if parse_manifest_name(name) != expected or envelope.database != database:
+            raise _foreign("it stands under another manifest's name")
+        if envelope.repository != self.id:
+            raise _foreign("it belongs to another repository")
+        return Backup(envelope, digest(data), name, opened.principal)
+
+    def _records(
+        self,
+        database: str,
+        folder: str,
+        namespace: Namespace,
+        kind: type[Record],
+        damages: list[Damage],
+    ) -> Iterator[Record]:
+        for item in self.store.list(f"{database_prefix(database)}/{folder}"):
+            try:
+                opened = self.open_document(item.name, namespace)
+                record = decode(kind, opened.body, item.name)
+                if record.repository != self.id or record.database != database:
+                    raise _foreign("it belongs to another repository or database")
+                yield record
+            except DbopsError as failure:
+                damages.append(Damage(item.name, failure.message))
+
+
+def find_backup(history: History, choose: Callable[[Backup], bool], title: str) -> Backup:
+    """The newest living backup that `choose` accepts; raises NotFound naming `title`."""
+    for backup in reversed(history.living):
+        if choose(backup):
+            return backup
+    raise NotFound("no-backup", f"no backup {title}", hint=f"dbops backup list {history.database}")
+
+
+def _with_records(
+    backup: Backup,
+    stones: Sequence[Tombstone],
+    holds: Sequence[Hold],
+    certificates: Sequence[Certificate],
+) -> Backup:
+    number = backup.sequence
+    stone = next((item for item in stones if item.sequence == number), None)
+    last = max(
+        (item for item in holds if item.sequence == number), key=lambda item: item.at, default=None
+    )
+    # A certificate speaks of the bytes that were verified, not of whatever bears the number.
+    own = tuple(item for item in certificates if item.manifest == backup.sha256)
+    held = last is not None and last.held
+    reason = last.reason if last is not None and last.held else ""
+    return replace(backup, tombstone=stone, held=held, hold_reason=reason, certificates=own)
+
+
+def _foreign(reason: str) -> Failed:
+    return Failed(
+        "document-foreign", reason, hint="find out who put it there: dbops backup verify --all"
+    )
+
+
+def _check_digest(source: BinaryIO, expected: str, title: str) -> None:
+    whole = hashlib.sha256()
+    with source:
+        while block := source.read(1 << 20):
+            whole.update(block)
+    if whole.hexdigest() != expected:
+        raise Failed(
+            "object-changed",
+            f"{title} is damaged: its bytes have changed",
+            hint="dbops backup verify --level stored names every damaged object",
+        )

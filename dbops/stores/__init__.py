@@ -1,0 +1,1 @@
+"""Adapters: where sealed bytes live."""
