@@ -12,6 +12,7 @@ import secrets
 import shutil
 import socket
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -25,8 +26,14 @@ from psycopg.conninfo import make_conninfo
 from psycopg.rows import TupleRow
 
 from dbops.engines.postgresql.account import account_to_run, can_run
-from dbops.engines.postgresql.binaries import Installation, find_installations, server_of
+from dbops.engines.postgresql.binaries import (
+    SERVER_TOOLS,
+    Installation,
+    find_installations,
+    server_of,
+)
 from dbops.engines.postgresql.cluster import LOCAL_TRUST, SUPERUSER, Cluster, running_cluster
+from dbops.engines.postgresql.watchdog import sweep_leftovers
 from dbops.errors import Failed, NotFound
 
 MAJORS = (15, 17)
@@ -106,8 +113,8 @@ class PgDatabase:
 
 def absent(requirement: str, how: str) -> NoReturn:
     """The test is skipped, or failed where DBOPS_TEST_REQUIRE names what it lacks."""
-    required = os.environ.get("DBOPS_TEST_REQUIRE", "").split(",")
-    if requirement in (name.strip() for name in required):
+    required = {name.strip() for name in os.environ.get("DBOPS_TEST_REQUIRE", "").split(",")}
+    if required & {requirement, "all"}:
         pytest.fail(f"{requirement} is required here and is missing: {how}", pytrace=False)
     pytest.skip(f"{requirement} is missing: {how}")
 
@@ -151,6 +158,14 @@ def pg_installation(request: pytest.FixtureRequest) -> Iterator[Installation]:
         yield _installed(major, stack)
 
 
+@pytest.fixture(scope="session")
+def pg_newest() -> Iterator[Installation]:
+    """The programs of one version, the newest: for what cannot depend on the version."""
+    found = [one.major for one in find_installations() if one.has(SERVER_TOOLS)]
+    with ExitStack() as stack:
+        yield _installed(max((m for m in found if m in MAJORS), default=MAJORS[0]), stack)
+
+
 def _installed(major: int, stack: ExitStack) -> Installation:
     try:
         installation = server_of(major, find_installations())
@@ -169,6 +184,18 @@ def _readable_copy(installation: Installation, stack: ExitStack) -> Installation
     copy = place / "postgresql"
     shutil.copytree(installation.bindir.parent, copy, symlinks=True)
     return Installation(copy / "bin", installation.major, installation.version)
+
+
+@pytest.fixture
+def scratch_parent() -> Iterator[Path]:
+    """A directory that the server's account may enter; empty again at the end of each test."""
+    place = Path(tempfile.mkdtemp(prefix="dbops-test-"))
+    place.chmod(0o755)
+    yield place
+    left = list(place.iterdir())
+    sweep_leftovers(place, now=time.time() + 3600)
+    shutil.rmtree(place)
+    assert left == []
 
 
 @contextmanager

@@ -6,7 +6,6 @@ show that its newest backup was taken away.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dbops.errors import Failed, Unreachable
+from dbops.locks import try_lock
 from dbops.repository.chain import Head
 
 
@@ -29,19 +29,14 @@ class HostState:
 
         The kernel releases it when the process ends, however it ends.
         """
-        path = self._make("lock") / database
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with try_lock(self._make("lock") / database) as mine:
+            if not mine:
+                raise Unreachable(
+                    "database-busy",
+                    f"another run is working on {database}",
+                    hint="wait until it has ended; see who it is: ps -ef | grep dbops",
+                )
             yield
-        except BlockingIOError:
-            raise Unreachable(
-                "database-busy",
-                f"another run is working on {database}",
-                hint="wait until it has ended; see who it is: ps -ef | grep dbops",
-            ) from None
-        finally:
-            os.close(descriptor)
 
     def head(self, repository: str, database: str) -> Head | None:
         """The newest backup this host has seen there, or None."""
@@ -79,7 +74,8 @@ class HostState:
     def _make(self, folder: str) -> Path:
         path = self._directory / folder
         try:
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.mkdir(mode=0o700, exist_ok=True)
         except OSError:
             raise Unreachable(
                 "state-unusable",

@@ -12,7 +12,7 @@ _UNITS = {
     "d": timedelta(days=1),
     "w": timedelta(weeks=1),
 }
-_DURATION = re.compile(r"([0-9]{1,9})([smhdw])")
+_DURATION = re.compile(r"([0-9]{1,10})([smhdw])")
 _LONGEST = timedelta(days=36_500)
 
 DURATION_RULE = 'a duration such as "90m", "26h", "7d" or "2w", more than nothing'

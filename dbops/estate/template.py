@@ -19,9 +19,9 @@ state = "state"                   # locks and remembered heads of this host
 name = {host}
 signing_key = "keys/writer"            # SSH private key, role writer
 catalogue_identity = "keys/catalogue"  # age identity; opens catalogues, never rows
-# Only on a verifying host: identities that open backups, and the key that signs certificates.
-#identities = ["verifier/drill"]
-#verifier_key = "verifier/signing"
+# Only on a host that verifies: what opens backups, and what signs certificates.
+identities = ["verifier/drill"]
+verifier_key = "verifier/signing"
 
 [repositories.main]
 path = "backups"

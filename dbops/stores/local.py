@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import fcntl
 import os
 import re
 import secrets
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from dbops.errors import DbopsError, Failed, NotFound, Unreachable
+from dbops.locks import claim_if_dead, create_locked
 from dbops.repository.ports import ObjectExists, Spool, StoredObject
 
 _NAME = re.compile(r"[a-z0-9_][a-z0-9._-]*(/[a-z0-9_][a-z0-9._-]*)*")
@@ -39,8 +39,7 @@ class LocalSpool:
         self._title = title
         self.path = directory / secrets.token_hex(16)
         with translated(title):
-            descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            descriptor = create_locked(self.path, FILE_MODE)
         self._file = os.fdopen(descriptor, "wb", buffering=0)
         self._size = 0
 
@@ -190,18 +189,10 @@ def _copy_exclusively(source: Path, target: Path, name: str) -> None:
 
 
 def _remove_if_dead(path: Path) -> bool:
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        path.unlink(missing_ok=True)
-    except BlockingIOError:
-        return False
-    finally:
-        os.close(descriptor)
-    return True
+    with claim_if_dead(path) as dead:
+        if dead:
+            path.unlink(missing_ok=True)
+        return dead
 
 
 def _walk(place: Path, prefix: str) -> Iterator[StoredObject]:

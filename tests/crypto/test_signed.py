@@ -253,12 +253,9 @@ def test_open_key_files_are_refused(tmp_path: Path, mode: int) -> None:
 def test_locked_key_files_say_so(ssh_keygen: str, tmp_path: Path) -> None:
     """No passphrase and a wrong one are told apart."""
     path = make_key(tmp_path, "ed25519", passphrase="right")
-    code, message, hint = load_refusal(path)
-    assert (code, hint) == (
-        "key-file-encrypted",
-        f"give the passphrase, or sign through ssh-agent: ssh-add {path}",
-    )
-    assert message == "signing key ed255190 has a passphrase, and none was given"
+    message = "signing key ed255190 has a passphrase, and none was given"
+    hint = f"give the passphrase, or sign through ssh-agent: ssh-add {path}"
+    assert load_refusal(path) == ("key-file-encrypted", message, hint)
     assert load_refusal(path, b"wrong")[0] == "key-file-passphrase"
 
 

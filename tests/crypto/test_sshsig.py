@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa, utils
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,6 +25,8 @@ SPACE = Namespace.MANIFEST
 BEGIN, END = "-----BEGIN SSH SIGNATURE-----\n", "-----END SSH SIGNATURE-----\n"
 ED = ed25519.Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 ED_BLOB = string(b"ssh-ed25519") + string(ED.public_key().public_bytes_raw())
+P256 = ec.derive_private_key(12345, ec.SECP256R1())
+POINT = P256.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
 SK_ED = b"sk-ssh-ed25519@openssh.com"
 SK_EC = b"sk-ecdsa-sha2-nistp256@openssh.com"
 
@@ -82,12 +85,9 @@ def sk_signature(kind: bytes, flags: int) -> str:
         blob = string(kind) + string(ED.public_key().public_bytes_raw()) + string(b"ssh:")
         parts, device = sk_parts(kind, blob, flags)
         return armor(parts.around(ED.sign(device)))
-    private = ec.derive_private_key(12345, ec.SECP256R1())
-    numbers = private.public_key().public_numbers()
-    point = b"\x04" + numbers.x.to_bytes(32, "big") + numbers.y.to_bytes(32, "big")
-    blob = string(kind) + string(b"nistp256") + string(point) + string(b"ssh:")
+    blob = string(kind) + string(b"nistp256") + string(POINT) + string(b"ssh:")
     parts, device = sk_parts(kind, blob, flags)
-    pair = utils.decode_dss_signature(private.sign(device, ec.ECDSA(hashes.SHA256())))
+    pair = utils.decode_dss_signature(P256.sign(device, ec.ECDSA(hashes.SHA256())))
     return armor(parts.around(b"".join(map(mpint, pair))))
 
 
@@ -294,7 +294,8 @@ def test_rsa_hash_is_sha2() -> None:
         (string(b"ssh-rsa") + string(b"\x80") + mpint((1 << 2048) + 1), "key-number"),
         (string(b"ssh-ed25519") + string(b"\0" * 31), "key-malformed"),
         (string(SK_ED) + string(b"\0" * 32) + string(b"https://x"), "key-malformed"),
-        (string(b"ecdsa-sha2-nistp256") + string(b"nistp384") + string(b""), "key-malformed"),
+        (string(b"ecdsa-sha2-nistp256") + string(b"nistp384") + string(POINT), "key-malformed"),
+        (string(b"ecdsa-sha2-nistp384") + string(b"nistp384") + string(POINT), "key-malformed"),
         (string(b"ecdsa-sha2-nistp256") + string(b"nistp256") + string(b""), "key-malformed"),
         (
             string(b"ecdsa-sha2-nistp256") + string(b"nistp256") + string(b"\4" + b"\7" * 64),

@@ -157,28 +157,31 @@ def test_wall_time_is_exact_or_refused(moment: datetime, zone: ZoneInfo) -> None
         for instant in [moment + timedelta(hours=hours, minutes=minutes)]
         if instant.astimezone(zone).replace(tzinfo=None) == wall
     }
+    expected = moment if seen == {moment} else "ambiguous-time"
+    assert outcome(wall.isoformat(), zone) == expected
+
+
+def outcome(text: str, zone: ZoneInfo) -> datetime | str:
+    """Return the moment that is meant, or the code of the refusal."""
     try:
-        assert {parse_moment(wall.isoformat(), NOW, zone)} == {moment}
-        assert seen == {moment}
+        return parse_moment(text, NOW, zone)
     except UsageFault as fault:
-        assert fault.code == "ambiguous-time"
-        assert f"{wall.isoformat()} came twice in {zone.key}" == fault.message
+        return fault.code
 
 
-@given(st.integers(0, 10_000), st.sampled_from("smhdw"))
+@given(st.integers(0, 10_000), st.sampled_from(["seconds", "minutes", "hours", "days", "weeks"]))
 def test_ago_is_elapsed_time(count: int, unit: str) -> None:
-    """`N ago` is N units before now whatever the clocks did, in the units of durations."""
-    ago = NOW - parse_moment(f"{count}{unit} ago", NOW, NEW_YORK)
-    assert ago == (parse_duration(f"{count}{unit}") or timedelta(0))
+    """`N ago` is N units before now, whatever the clocks did; long and short units agree."""
+    moment = parse_moment(f"{count} {unit} ago", NOW, NEW_YORK)
+    assert NOW - moment == timedelta(**{unit: count})
+    assert parse_moment(f"{count}{unit[0]} ago", NOW, NEW_YORK) == moment
 
 
 @given(st.text(max_size=30))
 def test_any_text_is_a_time_or_refused(text: str) -> None:
     """No text makes it fail in any way but a usage fault."""
-    try:
-        assert parse_moment(text, NOW, SHANGHAI).tzinfo is UTC
-    except UsageFault as fault:
-        assert fault.code == "bad-time"
+    found = outcome(text, SHANGHAI)
+    assert found == "bad-time" or (isinstance(found, datetime) and found.tzinfo is UTC)
 
 
 @given(st.integers(1, 36_500 * 86_400).map(lambda seconds: timedelta(seconds=seconds)))

@@ -20,6 +20,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import shlex
 import signal
 import subprocess
 import tempfile
@@ -159,18 +160,19 @@ def start_cluster(
 ) -> Cluster:
     """A new cluster in this empty directory accepts connections as superuser `postgres`.
 
-    Its encoding is UTF8, its locale C; databases restored into it bring their own. After a
+    The directory is absolute, without links, and its name is the cluster's: see `watchdog`.
+    The encoding is UTF8, the locale C; databases restored into it bring their own. After a
     failure no process is left, and the files stay for the caller to remove.
     Raises Failed `scratch-not-started` with the server's reason, which holds no data.
     """
     try:
         _lay_out(directory, account, access)
+        _check_reach(directory, installation, account)
+        _initialise(directory, installation, account)
+        command = [*_WITHOUT_CORE, *_server_command(directory, installation, settings)]
+        process = _spawn(command, directory, account)
     except OSError as fault:
         raise _not_made(directory, fault) from None
-    _check_reach(directory, installation, account)
-    _initialise(directory, installation, account)
-    command = [*_WITHOUT_CORE, *_server_command(directory, installation, settings)]
-    process = _spawn(command, directory, account)
     try:
         _wait_until_ready(directory, installation, process)
     except BaseException:
@@ -187,6 +189,9 @@ def _guarded_directory(parent: Path) -> Iterator[Path]:
     directory = parent.resolve() / f"{watchdog.PREFIX}{secrets.token_hex(6)}"
     try:
         directory.mkdir(mode=0o700)
+    except OSError as fault:
+        raise _not_made(directory, fault) from None
+    try:
         watchdog.write_owner(directory, watchdog.owner_of(os.getpid()))
         guard = watchdog.start(directory)
     except OSError as fault:
@@ -206,7 +211,7 @@ def _remove(directory: Path) -> None:
         raise Failed(
             "scratch-not-removed",
             f"scratch cluster {directory.name} could not be removed",
-            hint=f"rm -r {directory}",
+            hint=f"rm -r {shlex.quote(str(directory))}",
         )
 
 
@@ -314,10 +319,11 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 
 def _not_made(directory: Path, fault: OSError) -> Failed:
     parent = directory.parent
+    reason = os.strerror(fault.errno).lower() if fault.errno else "unknown reason"
     return Failed(
         "scratch-not-made",
-        f"no scratch directory can be made in {parent}: {os.strerror(fault.errno or 0).lower()}",
-        hint=f"ls -ld {parent}; df -h {parent}",
+        f"no scratch cluster can be made in {parent}: {reason}",
+        hint=f"df -h {shlex.quote(str(parent))}",
     )
 
 

@@ -2,12 +2,22 @@
 
 The reading side writes them, the restoring side reads them; a name here is part of the format.
 
-* `schema`: the output of `pg_dump -Fc --schema-only`, as pages of opaque bytes.
+* `schema`: the output of `pg_dump -Fc --section=pre-data --section=post-data --no-blobs
+  --encoding=SERVER_ENCODING`, as opaque bytes: all that is not rows, and, unlike with
+  --schema-only, an entry REFRESH for each materialized view that was filled, in the order of
+  their dependencies. The encoding is named because a database can be set to another one. Its
+  detail says what pg_dump cannot: `database` and `roles`, below.
 * `globals`: the output of `pg_dumpall --globals-only`, SQL text. Never applied unasked.
 * `sequences`: COPY text of (schema, name, last_value, is_called).
-* `large-objects`: COPY text of (oid, page number, bytes), pages of 2048 bytes, empty ones too.
+* `large-objects`: COPY text of (oid, page number, bytes) in order of oid and page, the pages as
+  pg_largeobject holds them; an object without pages is one row (oid, null, null).
+* `large-object-metadata`: COPY text of (oid, owner's name, lomacl as text or null, comment or null),
+  a row for every large object.
 * every other stream is a table or leaf partition, named as SQL names it: `"schema"."table"` with
   quotes where they are needed. COPY text, in the server's encoding, of the columns in the detail.
+  A table partitioned by hash is one stream of its own name, the ranges of all its local leaves
+  one after another, in its own order of columns: to which leaf a row goes can depend on OIDs
+  (of enum labels), so rows of one leaf may come back in another.
 """
 
 from __future__ import annotations
@@ -18,7 +28,20 @@ SCHEMA: Final = "schema"
 GLOBALS: Final = "globals"
 SEQUENCES: Final = "sequences"
 LARGE_OBJECTS: Final = "large-objects"
-SPECIAL: Final = frozenset({SCHEMA, GLOBALS, SEQUENCES, LARGE_OBJECTS})
+LARGE_OBJECT_METADATA: Final = "large-object-metadata"
+SPECIAL: Final = frozenset({SCHEMA, GLOBALS, SEQUENCES, LARGE_OBJECTS, LARGE_OBJECT_METADATA})
+
+# Keys of the schema stream's detail; both values are JSON.
+# `database`: {"encoding", "collate", "ctype", "provider": "c"|"i"|"b", "locale": ICU's or
+#   builtin's, or null, "rules": ICU's or null, "owner", "limit": int, "comment": or null,
+#   "acl": null or [[grantor, grantee or "" for PUBLIC, privilege, grantable: bool], ...] in the
+#   order of aclexplode(datacl), "settings": [[role or "" for all, "name=value"], ...]}
+# `roles`: [{"name", "superuser": bool, "inherit": bool, "bypassrls": bool,
+#   "member_of": [role, ...]}, ...]: every role but pg_* that owns or is granted anything, or is
+#   named by a policy, a default privilege, a user mapping or a setting of this database, and the
+#   roles that these are members of, directly or not; `member_of` may name pg_* roles.
+DATABASE: Final = "database"
+ROLES: Final = "roles"
 
 # Keys of a table stream's detail.
 COLUMNS: Final = "columns"  # quoted names joined by ", "; generated columns are left out

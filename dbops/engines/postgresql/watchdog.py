@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import os
 import select
+import shlex
 import shutil
 import signal
 import subprocess
@@ -143,7 +144,7 @@ def sweep_leftovers(parent: Path, *, now: float | None = None) -> tuple[str, ...
     moment = time.time() if now is None else now
     removed: list[str] = []
     stuck: list[Path] = []
-    for directory in sorted(_own_directories(parent)):
+    for directory in sorted(_own_directories(parent.resolve())):
         if not _is_leftover(directory, moment):
             continue
         if remove_cluster(directory):
@@ -192,7 +193,7 @@ def _not_removed(stuck: list[Path]) -> Exception:
     return Failed(
         "scratch-not-removed",
         f"{len(stuck)} scratch cluster(s) of ended runs could not be removed",
-        hint="rm -r " + " ".join(map(str, stuck)),
+        hint="rm -r " + " ".join(shlex.quote(str(directory)) for directory in stuck),
     )
 
 
@@ -202,10 +203,16 @@ def _own_directories(parent: Path) -> Iterator[Path]:
     except OSError:
         return
     for entry in entries:
-        if not entry.name.startswith(PREFIX) or not entry.is_dir(follow_symlinks=False):
-            continue
-        if entry.stat(follow_symlinks=False).st_uid == os.geteuid():
+        if entry.name.startswith(PREFIX) and _is_own_directory(entry):
             yield Path(entry.path)
+
+
+def _is_own_directory(entry: os.DirEntry[str]) -> bool:
+    try:
+        own = entry.stat(follow_symlinks=False).st_uid == os.geteuid()
+    except OSError:  # its watchdog was faster
+        return False
+    return own and entry.is_dir(follow_symlinks=False)
 
 
 def _is_leftover(directory: Path, now: float) -> bool:

@@ -36,8 +36,8 @@ _PINNED = {
 # leaves is not part of a database's content: such rows are counted at the partitioned table.
 _TABLES = b"""
     SELECT convert_to(format('%I.%I', n.nspname, c.relname), getdatabaseencoding()),
-        convert_to((SELECT coalesce(string_agg(format('whole.%I', attname), ', ' ORDER BY attname), '')
-            FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped),
+        convert_to(coalesce((SELECT string_agg(format('whole.%I', attname), ', ' ORDER BY attname)
+            FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped), ''),
             getdatabaseencoding()),
         c.relkind <> 'p'
     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace

@@ -43,3 +43,13 @@ INSERT INTO lab.by_blood
 CREATE TABLE lab.by_time (at timestamptz, device text COLLATE "C", value real) PARTITION BY RANGE (date_trunc('day', at AT TIME ZONE 'UTC'), device);
 CREATE TABLE lab.by_time_all PARTITION OF lab.by_time FOR VALUES FROM (MINVALUE, MINVALUE) TO (MAXVALUE, MAXVALUE);
 INSERT INTO lab.by_time VALUES ('2026-03-01 08:00+08', 'CT-1', 1.5), ('2026-03-01 09:00+08', 'CT-1', 'NaN');
+-- Definitions that a server prints by the session's time zone, styles and digits.
+CREATE TABLE lab.by_instant (
+    at timestamptz DEFAULT '2026-01-01 00:00+00' CHECK (at > '2020-01-01 00:00+00'), day date DEFAULT '2026-01-31',
+    raw bytea DEFAULT '\xdead5c00', share double precision DEFAULT 0.1::double precision + '0.2'::double precision,
+    span interval DEFAULT '1 mon -2 days 03:04:05', third real DEFAULT '0.333333343'::real
+) PARTITION BY RANGE (at);
+CREATE TABLE lab.by_instant_2026 PARTITION OF lab.by_instant
+    FOR VALUES FROM ('2026-01-01 00:00+00') TO ('2027-01-01 00:00+00');
+INSERT INTO lab.by_instant DEFAULT VALUES;
+CREATE INDEX by_instant_recent ON lab.by_instant (share) WHERE at > '2026-06-01 00:00+00';

@@ -1,0 +1,178 @@
+"""Climb the levels of proof of one backup, and write down how far it came.
+
+stored → readable → restored → proven. A level is reached when its check found nothing; the climb
+ends at the first that found something. The certificate is signed by the verifier and stands beside
+the backup, whatever was found.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from dbops.backup.contents import BackupContents, open_contents
+from dbops.backup.ports import Advance, Engine, RestoreOrder, ScratchPlace
+from dbops.backup.prove import prove
+from dbops.crypto.age import Identity
+from dbops.crypto.signed import sign_document
+from dbops.crypto.signing import Signer
+from dbops.crypto.sshsig import Namespace
+from dbops.errors import DbopsError, NoIdentity, Unreachable
+from dbops.repository.chain import Backup
+from dbops.repository.check import check_readable, check_stored
+from dbops.repository.codec import encode, whole_second
+from dbops.repository.layout import certificate_name
+from dbops.repository.ports import ObjectExists, put_bytes
+from dbops.repository.reader import Repository
+from dbops.repository.records import Certificate, ProofLevel
+
+MOST_FINDINGS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyOrder:
+    """How far to climb, with what. `checked` holds packs found good before in this run."""
+
+    level: ProofLevel
+    identities: tuple[Identity, ...] = field(repr=False)
+    scratch: ScratchPlace
+    host: str
+    tool: str
+    signer: Signer | None
+    checked: set[str]
+    jobs: int = 1
+
+
+@dataclass
+class _Climb:
+    """What was reached so far, and how long each step took."""
+
+    reached: ProofLevel = ProofLevel.UNKNOWN
+    where: str = ""
+    tables: int = 0
+    rows: int = 0
+    findings: list[str] = field(default_factory=list)
+    milliseconds: dict[str, int] = field(default_factory=dict)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            self.milliseconds[name] = round((time.monotonic() - start) * 1000)
+
+    def finish(self, level: ProofLevel, findings: Sequence[str]) -> bool:
+        self.findings += findings
+        if not findings:
+            self.reached = level
+        return not findings
+
+
+def verify_backup(
+    repository: Repository,
+    backup: Backup,
+    order: VerifyOrder,
+    clock: Callable[[], datetime],
+    advance: Advance,
+) -> Certificate:
+    """Afterwards what was found is signed and stored, where the host holds a verifier's key.
+
+    Damage and differences are findings, not errors. Raises NoIdentity where the level needs an
+    identity and none at hand opens the backup, and Unreachable where no scratch could be had:
+    then nothing was found out, and nothing is certified.
+    """
+    climb = _Climb()
+    try:
+        _climb(repository, backup, order, climb, advance)
+    except (NoIdentity, Unreachable):
+        raise
+    except DbopsError as failure:
+        climb.findings.append(failure.message)
+    certificate = _certificate(repository.id, backup, order, climb, clock())
+    if order.signer is not None:
+        document = sign_document(encode(certificate), Namespace.CERTIFICATE, order.signer)
+        name = certificate_name(backup.id.database, backup.sequence, document)
+        # ObjectExists: the same verification within the same second, to the letter.
+        with suppress(ObjectExists):
+            put_bytes(repository.store, name, document)
+    return certificate
+
+
+def _climb(
+    repository: Repository, backup: Backup, order: VerifyOrder, climb: _Climb, advance: Advance
+) -> None:
+    envelope = backup.envelope
+    with climb.step("stored"):
+        damages = check_stored(repository.store, envelope, order.checked, advance)
+    if not climb.finish(ProofLevel.STORED, [str(item) for item in damages]):
+        return
+    if order.level is ProofLevel.STORED:
+        return
+    contents = open_contents(repository, envelope, order.identities)
+    climb.tables = len(contents.catalogue.table_proofs)
+    climb.rows = contents.catalogue.rows
+    if order.level is ProofLevel.READABLE:
+        _read_all(contents, climb, advance)
+        return
+    with ExitStack() as stack:
+        copy = _open_scratch(stack, order.scratch, contents)
+        climb.where = order.scratch.title
+        # A restore reads every range and checks its digest: the backup is readable by it.
+        with climb.step("restore"):
+            copy.restore(contents, RestoreOrder(jobs=order.jobs, advance=advance))
+        climb.reached = ProofLevel.READABLE
+        with climb.step("check"):
+            findings = copy.check()
+        if not climb.finish(ProofLevel.RESTORED, findings) or order.level is ProofLevel.RESTORED:
+            return
+        with climb.step("compare"):
+            climb.finish(ProofLevel.PROVEN, prove(copy, contents, advance))
+
+
+def _open_scratch(stack: ExitStack, place: ScratchPlace, contents: BackupContents) -> Engine:
+    """A scratch that cannot be had says nothing about the backup: it is no finding."""
+    try:
+        return stack.enter_context(place.open(contents))
+    except DbopsError as failure:
+        raise Unreachable(
+            "no-scratch", f"no scratch database: {failure.message}", hint=failure.hint
+        ) from None
+
+
+def _read_all(contents: BackupContents, climb: _Climb, advance: Advance) -> None:
+    reader = contents.range_reader()
+    try:
+        with climb.step("readable"):
+            damages = check_readable(reader, contents.envelope, contents.catalogue, advance)
+    finally:
+        reader.close()
+    climb.finish(ProofLevel.READABLE, [str(item) for item in damages])
+
+
+def _certificate(
+    repository: str, backup: Backup, order: VerifyOrder, climb: _Climb, now: datetime
+) -> Certificate:
+    findings = climb.findings[:MOST_FINDINGS]
+    if len(climb.findings) > MOST_FINDINGS:
+        findings.append(f"and {len(climb.findings) - MOST_FINDINGS} more")
+    return Certificate(
+        format="dbops-certificate/1",
+        repository=repository,
+        database=backup.id.database,
+        sequence=backup.sequence,
+        manifest=backup.sha256,
+        asked=order.level.label,
+        reached=climb.reached.label,
+        at=whole_second(now),
+        host=order.host,
+        tool=order.tool,
+        where=climb.where,
+        tables=climb.tables,
+        rows=climb.rows,
+        milliseconds=climb.milliseconds,
+        findings=tuple(findings),
+    )

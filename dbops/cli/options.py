@@ -1,0 +1,49 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., object])
+
+
+def json_option(command: Command) -> Command:
+    """`--json`: a document on standard output instead of a table."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")(
+        command
+    )
+
+
+def databases_argument(command: Command) -> Command:
+    """`[DB…|--all]`."""
+    command = click.option("--all", "every", is_flag=True, help="All databases of the estate.")(
+        command
+    )
+    return click.argument("names", metavar="[DB]...", nargs=-1)(command)
+
+
+def identity_option(command: Command) -> Command:
+    """`--identity FILE`, several times."""
+    return click.option(
+        "--identity",
+        "identities",
+        multiple=True,
+        type=click.Path(dir_okay=False),
+        metavar="FILE",
+        help="An identity that opens backups, besides those of dbops.toml.",
+    )(command)
+
+
+def jobs_option(command: Command) -> Command:
+    """`--jobs N`."""
+    return click.option(
+        "--jobs", type=click.IntRange(1, 64), metavar="N", help="Parallel workers a database."
+    )(command)
+
+
+def yes_option(command: Command) -> Command:
+    """`--yes`: no question; needed where there is no terminal."""
+    return click.option("--yes", is_flag=True, help="Do not ask.")(command)

@@ -1,0 +1,188 @@
+"""From the estate to working parts: the only place that knows every adapter.
+
+Parts are made when a command asks for them: `backup list` needs no engine, `systems list` no key.
+"""
+
+from __future__ import annotations
+
+import difflib
+import getpass
+import os
+import socket
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+
+from dbops import __version__
+from dbops.backup.create import SealingKeys
+from dbops.backup.host_state import HostState
+from dbops.backup.ports import Engine, ScratchPlace
+from dbops.crypto.age import Identity, load_identities
+from dbops.crypto.signed import open_document
+from dbops.crypto.signing import KeyFileSigner
+from dbops.crypto.sshsig import Namespace
+from dbops.crypto.trust import TrustRoot, load_trust_root
+from dbops.errors import NotFound, UsageFault
+from dbops.estate.load import find_estate, load_estate
+from dbops.estate.secrets import resolve_secret
+from dbops.estate.values import Address, Database, Estate, Policy, PostgresqlAddress, Secret
+from dbops.repository.chain import Head, History
+from dbops.repository.layout import digest
+from dbops.repository.reader import Repository
+from dbops.repository.recipients import RecipientList, read_recipients
+from dbops.stores.local import LocalStore
+
+TOOL = f"dbops {__version__}"
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """The clock of every command; tests and the demo bring their own."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """The parts that commands are made of, for one estate."""
+
+    estate: Estate
+    environ: Mapping[str, str]
+    clock: Clock = utc_now
+
+    @cached_property
+    def state(self) -> HostState:
+        return HostState(self.estate.state)
+
+    @cached_property
+    def trust(self) -> TrustRoot:
+        return load_trust_root(self.estate.trust, self.estate.zone)
+
+    @cached_property
+    def actor(self) -> str:
+        """Who typed the command: the login user, also behind sudo."""
+        return f"{self.environ.get('SUDO_USER') or getpass.getuser()}@{socket.gethostname()}"
+
+    def choose(self, names: Sequence[str], *, every: bool) -> tuple[Database, ...]:
+        """The databases that a command line means; raises for none and for unknown ones."""
+        known = self.estate.databases
+        if every == bool(names):
+            raise UsageFault(
+                "which-databases",
+                "name databases, or say --all",
+                hint="dbops systems list shows their names",
+            )
+        return tuple(known.values()) if every else tuple(self.database(name) for name in names)
+
+    def database(self, name: str) -> Database:
+        found = self.estate.databases.get(name)
+        if found is None:
+            raise _unknown("database", name, self.estate.databases)
+        return found
+
+    def target(self, name: str) -> Address:
+        """Where a restore may go: a target, or a database of the estate."""
+        places: dict[str, Address] = {**self.estate.databases, **self.estate.targets}
+        if name not in places:
+            raise _unknown("target", name, places)
+        return places[name]
+
+    def policy(self, database: Database) -> Policy:
+        return self.estate.policies[database.policy]
+
+    def store(self, repository: str) -> LocalStore:
+        found = self.estate.repositories.get(repository)
+        if found is None:
+            raise _unknown("repository", repository, self.estate.repositories)
+        return LocalStore(found.path, f"repository {repository}")
+
+    def repository(self, name: str) -> Repository:
+        return Repository(self.store(name), self.trust, self.clock())
+
+    def history(self, repository: Repository, database: str) -> History:
+        """The backups there, held against what this host has seen before."""
+        return repository.history(database, self.state.head(repository.id, database))
+
+    def remember(self, repository: Repository, database: str, head: Head | None) -> None:
+        if head is not None:
+            self.state.remember(repository.id, database, head)
+
+    def engine(self, address: Address) -> Engine:
+        """The adapter for the address; its driver is imported here and not before."""
+        if isinstance(address, PostgresqlAddress):
+            from dbops.engines.postgresql.engine import PostgresqlEngine
+
+            return PostgresqlEngine(address, self._password(address.password))
+        from dbops.engines.sqlite.engine import SqliteEngine
+
+        return SqliteEngine(address)
+
+    def scratch(self, address: Address) -> ScratchPlace:
+        """Where backups of this engine are restored to be proven."""
+        parent = self.state.scratch()
+        if isinstance(address, PostgresqlAddress):
+            from dbops.engines.postgresql.scratch import PostgresqlScratchPlace
+
+            chosen = self.estate.scratch.postgresql
+            server = chosen.server
+            password = self._password(server.password if server else None)
+            return PostgresqlScratchPlace(parent, chosen, password)
+        from dbops.engines.sqlite.engine import SqliteScratch
+
+        return SqliteScratch(parent)
+
+    def _password(self, secret: Secret | None) -> Callable[[], str | None]:
+        return lambda: None if secret is None else resolve_secret(secret, self.environ)
+
+    @cached_property
+    def recipients(self) -> tuple[RecipientList, str]:
+        """The hospital's list and the digest of its document; raises Refused unless signed."""
+        path = self.estate.recipients
+        try:
+            data = path.read_bytes()
+        except OSError:
+            raise NotFound(
+                "no-recipients",
+                f"the recipients document {path} cannot be read",
+                hint="dbops keys recipients writes one for the hospital to sign",
+            ) from None
+        opened = open_document(data, Namespace.RECIPIENTS, self.trust, self.clock())
+        return read_recipients(opened.body), digest(data)
+
+    def sealing_keys(self) -> SealingKeys:
+        """Who can open the backups that this host makes, and its own signature."""
+        listed, document = self.recipients
+        (catalogue,) = load_identities(self.estate.host.catalogue_identity)[:1]
+        return SealingKeys(listed, document, catalogue.recipient, self.writer)
+
+    @cached_property
+    def writer(self) -> KeyFileSigner:
+        return KeyFileSigner.load(self.estate.host.signing_key)
+
+    @cached_property
+    def verifier(self) -> KeyFileSigner | None:
+        path = self.estate.host.verifier_key
+        return KeyFileSigner.load(path) if path else None
+
+    def identities(self, extra: Iterable[str] = ()) -> tuple[Identity, ...]:
+        """What opens backups on this host, and the files named on the command line."""
+        files = (*self.estate.host.identities, *map(Path, extra))
+        return tuple(identity for path in files for identity in load_identities(path))
+
+
+def _unknown(kind: str, name: str, known: Iterable[str]) -> NotFound:
+    near = difflib.get_close_matches(name, list(known), 1)
+    guess = f'did you mean "{near[0]}"? ' if near else ""
+    return NotFound(
+        f"no-{kind}",
+        f'the estate has no {kind} "{name}"',
+        hint=f"{guess}dbops systems list shows every name",
+    )
+
+
+def open_wiring(estate: str | None) -> Wiring:
+    """The wiring for a command line."""
+    explicit = Path(estate) if estate else None
+    path = find_estate(explicit, os.environ, Path.cwd())
+    return Wiring(load_estate(path), dict(os.environ))

@@ -1,0 +1,1 @@
+"""The SQLite engine: databases that are files, through apsw."""

@@ -1,0 +1,101 @@
+"""One SQLite file as source, target or scratch: assembles the parts into the engine port."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import apsw
+
+from dbops.backup.ports import Contents, Engine, RestoreOrder, Traits
+from dbops.engines.sqlite import restore
+from dbops.engines.sqlite.connect import open_copy
+from dbops.engines.sqlite.dump import SqliteSnapshot, take_snapshot
+from dbops.engines.sqlite.faults import translated
+from dbops.estate.values import SqliteAddress
+from dbops.locks import claim_if_dead, create_locked
+
+TRAITS = Traits(parallel_read=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteEngine:
+    """Implements the `Engine` port for one file."""
+
+    address: SqliteAddress
+
+    @property
+    def traits(self) -> Traits:
+        return TRAITS
+
+    def snapshot(self) -> AbstractContextManager[SqliteSnapshot]:
+        return take_snapshot(self.address.name, self.address.path)
+
+    def obstacles(self) -> tuple[str, ...]:
+        return restore.find_obstacles(self.address.path)
+
+    def clear(self) -> None:
+        restore.clear(self.address.path)
+
+    def restore(self, contents: Contents, order: RestoreOrder) -> None:
+        restore.restore(self.address.name, self.address.path, contents, order)
+
+    def check(self) -> tuple[str, ...]:
+        """SQLite's own integrity check; its words may hold values, so only its verdict is kept."""
+        name, path = self.address.name, self.address.path
+        with open_copy(name, path) as connection, translated(name, path):
+            findings = connection.execute("PRAGMA integrity_check(100)").fetchall()
+        if findings == [("ok",)]:
+            return ()
+        return (f"integrity_check finds {len(findings)} faults in the restored copy",)
+
+    def compare_schema(self, contents: Contents) -> tuple[str, ...]:  # noqa: ARG002
+        """Nothing beyond the facts: SQLite keeps every object's own text, and it is compared."""
+        return ()
+
+
+class SqliteScratch:
+    """Implements the `ScratchPlace` port: a private directory for each copy.
+
+    A directory stays locked while its owner lives; the next scratch removes those of the dead.
+    """
+
+    def __init__(self, parent: Path) -> None:
+        self._parent = parent
+
+    @property
+    def title(self) -> str:
+        return f"SQLite {apsw.sqlite_lib_version()}, private directory"
+
+    @contextmanager
+    def open(self, contents: Contents) -> Iterator[Engine]:
+        sweep_scratch(self._parent)
+        place = self._parent / f"sqlite-{secrets.token_hex(8)}"
+        # Outside the directory, so that whoever removes it removes the lock last.
+        lock = place.with_suffix(".lock")
+        descriptor = create_locked(lock, 0o600)
+        try:
+            place.mkdir(mode=0o700)
+            name = contents.title.partition("@")[0]
+            yield SqliteEngine(SqliteAddress(name=name, path=place / "restored.db"))
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
+            lock.unlink(missing_ok=True)
+            os.close(descriptor)
+
+
+def sweep_scratch(parent: Path) -> int:
+    """Afterwards no scratch directory of a dead process is left; returns how many there were."""
+    swept = 0
+    for lock in parent.glob("sqlite-*.lock"):
+        with claim_if_dead(lock) as dead:
+            if dead:
+                shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
+                lock.unlink(missing_ok=True)
+                swept += 1
+    return swept

@@ -1,0 +1,134 @@
+"""Found an estate: its keys, its trust root, its first recipients document, its repository.
+
+Everything is made new and nothing is replaced. On a first machine all three parties' keys come
+into being together; two of them then move away: `hospital/` to the hospital's offline medium, and
+`verifier/` to the verifying host, if that is another one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dbops.crypto.age import Identity, Recipient
+from dbops.crypto.signed import sign_document
+from dbops.crypto.signing import KeyFileSigner, generate_signing_key
+from dbops.crypto.sshsig import Namespace, PublicKey
+from dbops.crypto.trust import TrustedSigner, format_signer
+from dbops.errors import Failed, Refused
+from dbops.estate.template import estate_template
+from dbops.repository.codec import encode, whole_second
+from dbops.repository.ports import Store
+from dbops.repository.reader import create_repository
+from dbops.repository.recipients import (
+    RECIPIENTS_FORMAT,
+    RecipientEntry,
+    RecipientList,
+    Role,
+)
+
+HOSPITAL_MAY = (Namespace.RECIPIENTS, Namespace.HOLD, Namespace.RECEIPT)
+WRITER_MAY = (Namespace.MANIFEST, Namespace.EXPIRY, Namespace.HOLD)
+VERIFIER_MAY = (Namespace.CERTIFICATE,)
+
+
+@dataclass(frozen=True, slots=True)
+class Founding:
+    """What to found. `repository_id` is random, 32 hex digits."""
+
+    directory: Path
+    hospital: str
+    zone: str
+    host: str
+    repository_id: str
+
+
+def found_estate(founding: Founding, open_store: Callable[[Path], Store], now: datetime) -> Path:
+    """Afterwards the directory holds a working estate; returns the path of its `dbops.toml`.
+
+    Raises Refused where anything of it is there already. A crash leaves an estate without
+    `dbops.toml`, which is written last.
+    """
+    place = founding.directory
+    configuration = place / "dbops.toml"
+    _refuse_existing(place)
+    for folder in ("keys", "hospital", "verifier", "trust", "secrets"):
+        (place / folder).mkdir(mode=0o700, parents=True)
+    hospital = generate_signing_key(place / "hospital" / "signing", f"hospital@{founding.host}")
+    writer = generate_signing_key(place / "keys" / "writer", f"writer@{founding.host}")
+    verifier = generate_signing_key(place / "verifier" / "signing", f"verifier@{founding.host}")
+    write_identity(place / "keys" / "catalogue", "catalogue", now)
+    recovery = write_identity(place / "hospital" / "recovery", "recovery", now)
+    drill = write_identity(place / "verifier" / "drill", "drill", now)
+    _write(place / "trust" / "allowed_signers", _signers(founding.host, hospital, writer, verifier))
+    listed = RecipientList(
+        RECIPIENTS_FORMAT,
+        whole_second(now),
+        (
+            RecipientEntry(Role.RECOVERY, "hospital", recovery.text),
+            RecipientEntry(Role.DRILL, "verifier", drill.text),
+        ),
+    )
+    signer = KeyFileSigner.load(place / "hospital" / "signing")
+    document = sign_document(encode(listed), Namespace.RECIPIENTS, signer)
+    _write(place / "trust" / "recipients", document)
+    create_repository(open_store(place / "backups"), founding.repository_id)
+    text = estate_template(founding.hospital, founding.zone, founding.host)
+    _write(configuration, text.encode())
+    return configuration
+
+
+def write_identity(path: Path, purpose: str, now: datetime) -> Recipient:
+    """Afterwards a fresh age identity stands in the file, mode 0600; returns its public half."""
+    identity = Identity.generate()
+    lines = (
+        f"# dbops {purpose} identity, made {now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        f"# public key: {identity.recipient.text}",
+        identity.secret,
+    )
+    _write(path, ("\n".join(lines) + "\n").encode(), mode=0o600)
+    return identity.recipient
+
+
+def _signers(host: str, hospital: PublicKey, writer: PublicKey, verifier: PublicKey) -> bytes:
+    rows: Iterable[tuple[str, PublicKey, tuple[Namespace, ...]]] = (
+        ("hospital", hospital, HOSPITAL_MAY),
+        (f"writer@{host}", writer, WRITER_MAY),
+        (f"verifier@{host}", verifier, VERIFIER_MAY),
+    )
+    return "".join(
+        format_signer(TrustedSigner(principal, key, frozenset(may))) for principal, key, may in rows
+    ).encode()
+
+
+def _refuse_existing(place: Path) -> None:
+    parts = ("dbops.toml", "keys", "hospital", "verifier", "trust", "secrets", "backups")
+    found = [part for part in parts if os.path.lexists(place / part)]
+    if found:
+        raise Refused(
+            "estate-exists",
+            f"{place} holds {', '.join(found)} already; nothing was changed",
+            hint="name an empty directory: dbops init DIRECTORY",
+        )
+
+
+def _write(path: Path, data: bytes, mode: int = 0o644) -> None:
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except FileExistsError:
+        raise Refused(
+            "file-exists", f"{path} exists already; nothing was changed", hint="name another file"
+        ) from None
+    except OSError as failure:
+        raise Failed(
+            "file-unwritable",
+            f"{path} cannot be written ({failure.strerror})",
+            hint="check the directory's owner and room",
+        ) from None

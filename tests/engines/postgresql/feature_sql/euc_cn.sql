@@ -1,0 +1,14 @@
+CREATE SCHEMA "检验";
+CREATE TABLE "检验"."病人" ("编号" integer PRIMARY KEY, "姓名" text NOT NULL, "备注" varchar(20) DEFAULT '无');
+INSERT INTO "检验"."病人" VALUES (1, '张三', DEFAULT), (2, '李四', '\.'), (3, '王五', NULL), (4, '', E'制\t表\n');
+INSERT INTO "检验"."病人" SELECT n, '病人' || n, '第' || n || '号' FROM generate_series(5, 2000) AS n;
+CREATE INDEX "姓名索引" ON "检验"."病人" ("姓名") WHERE "备注" <> '无';
+CREATE TYPE "血型" AS ENUM ('甲', '乙');
+CREATE TABLE "检验"."结果" (a "血型"[], j jsonb, b bytea);
+INSERT INTO "检验"."结果" VALUES ('{甲,乙}', '{"键": "值"}', convert_to('张', 'UTF8'));
+CREATE FUNCTION "检验"."问候"("谁" text) RETURNS text LANGUAGE sql AS $$ SELECT '你好' || "谁" $$;
+CREATE SEQUENCE "检验"."序列" START 7;
+SELECT nextval('"检验"."序列"');
+COMMENT ON TABLE "检验"."病人" IS '住院病人';
+SELECT lo_from_bytea(16600001, convert_to('扫描', 'EUC_CN'));
+COMMENT ON LARGE OBJECT 16600001 IS '扫描件';
