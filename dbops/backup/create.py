@@ -62,7 +62,10 @@ class SealingKeys:
 
 @dataclass(frozen=True, slots=True)
 class BackupOrder:
-    """One backup to take. `grace` is the repository's: a run of more than half of it gives up."""
+    """One backup to take. `grace` is the policy's: a run of more than half of it gives up.
+
+    `expect` is told an estimate of the bytes to read, once it is known.
+    """
 
     database: str
     engine: str
@@ -75,6 +78,7 @@ class BackupOrder:
     generation: timedelta = timedelta(days=28)
     witness: Witness = Witness.WEEKLY
     pack_bytes: int = PACK_BYTES
+    expect: Advance = field(default=lambda _: None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +181,7 @@ def _read(
 ) -> _Read:
     plans = snapshot.streams()
     units = [unit for plan in plans for unit in plan.units]
+    order.expect(sum(unit.weight for unit in units))
     packs = read_units(source, units, order.jobs, advance)
     streams = _assemble(plans, packs)
     tables = snapshot.tables(order.proof_key)

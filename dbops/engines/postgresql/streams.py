@@ -11,13 +11,17 @@ The reading side writes them, the restoring side reads them; a name here is part
 * `sequences`: COPY text of (schema, name, last_value, is_called).
 * `large-objects`: COPY text of (oid, page number, bytes) in order of oid and page, the pages as
   pg_largeobject holds them; an object without pages is one row (oid, null, null).
-* `large-object-metadata`: COPY text of (oid, owner's name, lomacl as text or null, comment or null),
-  a row for every large object.
+* `large-object-metadata`: COPY text of (oid, owner's name, lomacl as text, comment), the last two
+  null where there is none; a row for every large object.
 * every other stream is a table or leaf partition, named as SQL names it: `"schema"."table"` with
   quotes where they are needed. COPY text, in the server's encoding, of the columns in the detail.
   A table partitioned by hash is one stream of its own name, the ranges of all its local leaves
   one after another, in its own order of columns: to which leaf a row goes can depend on OIDs
   (of enum labels), so rows of one leaf may come back in another.
+
+Rows of a hash-partitioned table belong to the partitioned ancestor, not to the leaf: the hash of
+an enum depends on object identifiers, so after a restore the same row lies in another leaf. It is
+loaded through the ancestor and proven there.
 """
 
 from __future__ import annotations

@@ -1,0 +1,121 @@
+"""`dbops backup run`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from dbops.cli.options import databases_argument, jobs_option, json_option
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dbops.backup.night import NightResult
+    from dbops.repository.manifest import Envelope
+
+
+@click.command()
+@databases_argument
+@jobs_option
+@click.option("--to", "repository", metavar="REPOSITORY", help="Else what the database says.")
+@click.option("--quiet", is_flag=True, help="Say nothing unless something failed: for cron.")
+@json_option
+@click.pass_obj
+def run(
+    estate: str | None,
+    names: tuple[str, ...],
+    every: bool,  # noqa: FBT001 - click passes options by name
+    jobs: int | None,
+    repository: str | None,
+    quiet: bool,  # noqa: FBT001
+    as_json: bool,  # noqa: FBT001
+) -> int:
+    """Take a backup of each database, sealed and durable when the command ends.
+
+    One failing database does not stop the others. A good line for cron is:
+
+    \b
+        dbops --estate /etc/dbops/dbops.toml backup run --all --quiet
+
+    \b
+    Exit statuses: 0 all done, 3 some failed, 1 all failed; for a single database
+    5 refused, 10 not found, 11 locked or unreachable.
+    """
+    from dbops.backup.night import night_status, run_night
+    from dbops.cli.progress import Progress
+    from dbops.cli.tasks import repository_opener, take_backup
+    from dbops.cli.wiring import open_wiring
+
+    wiring = open_wiring(estate)
+    databases = {item.name: item for item in wiring.choose(names, every=every)}
+    open_repository = repository_opener(wiring, repository)
+    results: list[NightResult] = []
+
+    def back_up(name: str) -> Envelope:
+        database = databases[name]
+        with Progress(name, quiet=quiet or as_json) as progress:
+            return take_backup(
+                wiring, database, open_repository(database.repository), progress, jobs
+            )
+
+    for result in run_night(databases, back_up):
+        results.append(result)
+        if not quiet and not as_json:
+            _show_line(result)
+    status = night_status(results)
+    if as_json:
+        _show_json(results)
+    elif status and (quiet or len(results) > 1):
+        _show_summary(results)
+    return status
+
+
+def _show_line(result: NightResult) -> None:
+    from dbops.cli.render import say, size
+
+    if result.envelope is None:
+        if result.error is not None:
+            say(f"{result.database}: {result.error.message}")
+        return
+    totals = result.envelope.totals
+    gaps = f", {totals.gaps} gaps" if totals.gaps else ""
+    click.echo(
+        f"{result.envelope.id}  {size(totals.bytes)} read, {size(totals.stored)} stored"
+        f" in {result.seconds:.1f} s{gaps}"
+    )
+
+
+def _show_summary(results: Sequence[NightResult]) -> None:
+    failed = [result for result in results if result.error is not None]
+    click.echo(f"error: {len(failed)} of {len(results)} databases have no backup", err=True)
+    for result in failed:
+        if result.error is not None:
+            click.echo(f"  {result.database}: {result.error.message}", err=True)
+            click.echo(f"    hint: {result.error.hint}", err=True)
+
+
+def _show_json(results: Sequence[NightResult]) -> None:
+    from dbops.cli.render import show_json
+
+    show_json(
+        {
+            "databases": [
+                {
+                    "database": result.database,
+                    "backup": str(result.envelope.id) if result.envelope else None,
+                    "seconds": round(result.seconds, 3),
+                    "totals": result.envelope.totals if result.envelope else None,
+                    "error": _error(result),
+                }
+                for result in results
+            ]
+        }
+    )
+
+
+def _error(result: NightResult) -> dict[str, str] | None:
+    error = result.error
+    if error is None:
+        return None
+    return {"code": error.code, "message": error.message, "hint": error.hint}

@@ -1,0 +1,140 @@
+"""One database's backup and one backup's verification, wired: what commands and the demo call."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dbops.backup.create import BackupOrder, create_backup
+from dbops.backup.verify import VerifyOrder, verify_backup
+from dbops.cli.progress import Progress
+from dbops.cli.wiring import TOOL, Wiring
+from dbops.crypto.age import Identity
+from dbops.errors import NotFound, UsageFault
+from dbops.estate.values import Database, PostgresqlDatabase
+from dbops.repository.chain import Backup, History
+from dbops.repository.manifest import BackupId, Envelope
+from dbops.repository.reader import Repository, find_backup
+from dbops.repository.records import Certificate, ProofLevel
+
+_BACKUP = re.compile(r"([a-z0-9][a-z0-9-]{0,62})@([1-9][0-9]{0,7})")
+
+
+def parse_backup_id(text: str) -> BackupId | None:
+    """`DATABASE@SEQUENCE`, or None for anything else."""
+    found = _BACKUP.fullmatch(text)
+    return BackupId(found[1], int(found[2])) if found else None
+
+
+def require_backup_id(text: str) -> BackupId:
+    """The same; raises UsageFault for anything else."""
+    found = parse_backup_id(text)
+    if found is None:
+        raise UsageFault(
+            "backup-id",
+            f"not a backup: {text}",
+            hint="a backup is named DATABASE@NUMBER; dbops backup list shows them",
+        )
+    return found
+
+
+def take_backup(
+    wiring: Wiring,
+    database: Database,
+    repository: Repository,
+    progress: Progress,
+    jobs: int | None = None,
+) -> Envelope:
+    """Afterwards the database has a new backup, and this host remembers it."""
+    policy = wiring.policy(database)
+    with wiring.state.lock(database.name):
+        order = BackupOrder(
+            database=database.name,
+            engine=database.engine.value,
+            host=wiring.estate.host.name,
+            tool=TOOL,
+            keys=wiring.sealing_keys(),
+            proof_key=secrets.token_bytes(32),
+            jobs=jobs or (database.jobs if isinstance(database, PostgresqlDatabase) else 1),
+            grace=policy.grace,
+            generation=policy.generation,
+            witness=policy.witness,
+            expect=progress.expect,
+        )
+        history = wiring.history(repository, database.name)
+        engine = wiring.engine(database)
+        envelope, head = create_backup(
+            engine, repository, history, order, wiring.clock, progress.advance
+        )
+        wiring.remember(repository, database.name, head)
+    return envelope
+
+
+@dataclass(frozen=True)
+class Verification:
+    """How to verify in one run: the packs found good are shared among its backups."""
+
+    wiring: Wiring
+    level: ProofLevel
+    identities: tuple[Identity, ...]
+    jobs: int
+    checked: set[str]
+
+    def verify(
+        self, database: Database, repository: Repository, backup: Backup, progress: Progress
+    ) -> Certificate:
+        """Climb to the level; the certificate stands beside the backup."""
+        wiring = self.wiring
+        progress.expect(backup.envelope.totals.stored)
+        order = VerifyOrder(
+            level=self.level,
+            identities=self.identities,
+            scratch=wiring.scratch(database),
+            host=wiring.estate.host.name,
+            tool=TOOL,
+            signer=wiring.verifier,
+            checked=self.checked,
+            jobs=self.jobs,
+        )
+        return verify_backup(repository, backup, order, wiring.clock, progress.advance)
+
+
+def pick_backup(history: History, backup: BackupId | None) -> Backup:
+    """The named backup, expiring ones included, or the newest living one."""
+    if backup is None:
+        return find_backup(history, lambda _: True, f"of {history.database} yet")
+    for item in history.backups:
+        if item.id == backup:
+            return item
+    raise NotFound("no-backup", f"no backup {backup}", hint=f"dbops backup list {backup.database}")
+
+
+def each_named(
+    wiring: Wiring, names: tuple[str, ...], *, every: bool
+) -> list[tuple[Database, BackupId | None]]:
+    """What a command line of DATABASE or DATABASE@NUMBER words means."""
+    if every or not names:
+        return [(database, None) for database in wiring.choose(names, every=every)]
+    found: list[tuple[Database, BackupId | None]] = []
+    for name in names:
+        backup = parse_backup_id(name)
+        found.append((wiring.database(backup.database if backup else name), backup))
+    return found
+
+
+Opener = Callable[[str], Repository]
+
+
+def repository_opener(wiring: Wiring, chosen: str | None = None) -> Opener:
+    """Opens each repository once; `chosen` overrides what the database says."""
+    opened: dict[str, Repository] = {}
+
+    def open_one(name: str) -> Repository:
+        name = chosen or name
+        if name not in opened:
+            opened[name] = wiring.repository(name)
+        return opened[name]
+
+    return open_one

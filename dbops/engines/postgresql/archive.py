@@ -1,0 +1,174 @@
+"""The schema of a backup as a pg_dump archive, and pg_restore over parts of it.
+
+The archive lies in memory or in a file without a name, so nothing of it is left whatever happens.
+pg_restore gets it, and the list of entries to restore, as open files. What pg_restore prints holds
+SQL with names, and sometimes values: of it only the number of the entry that failed is used.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from dbops.engines.postgresql.connect import conninfo_keepalive
+from dbops.engines.postgresql.encoding import Encoding
+from dbops.engines.postgresql.toc import Contents, Entry, read_contents
+from dbops.errors import DbopsError, Failed
+
+_FAILED_ENTRY = re.compile(rb"from TOC entry (\d+);")
+_LAST_STDERR = 1 << 16
+_COMPLAINT = re.compile(rb"\b(?:ERROR|FATAL): +(.*)")
+_REASONS: tuple[tuple[re.Pattern[bytes], str], ...] = (
+    (re.compile(rb"^role "), "a role is missing"),
+    (re.compile(rb"^permission denied|^must be "), "the role lacks a privilege"),
+    (re.compile(rb"^extension .* is not available|control file"), "an extension is not installed"),
+    (re.compile(rb"^could not access file"), "a library is not installed"),
+    (re.compile(rb"already exists$"), "it already exists"),
+    (re.compile(rb"does not exist$"), "something that it needs is missing"),
+    (re.compile(rb"No space left|out of memory|disk full"), "the server has no space left"),
+    (re.compile(rb"^collation .* not supported|invalid locale"), "a locale is not installed"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """An archive that pg_restore can read, and what it holds."""
+
+    file: BinaryIO
+    contents: Contents
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreClient:
+    """Which pg_restore to run, and its whole environment, which says where to connect."""
+
+    program: str
+    environment: Mapping[str, str]
+    jobs: int
+    tablespaces: bool
+
+
+@contextmanager
+def spooled(blocks: Iterable[bytes], encoding: Encoding) -> Iterator[Archive]:
+    """The archive whose bytes these are, for the length of the `with`.
+
+    Raises Failed where they are not a whole archive.
+    """
+    with _nameless("schema") as file:
+        for block in blocks:
+            file.write(block)
+        file.flush()
+        file.seek(0)
+        yield Archive(file, read_contents(file.read(), encoding))
+
+
+def run_pg_restore(
+    client: RestoreClient, archive: Archive, entries: Iterable[Entry], doing: str
+) -> None:
+    """Afterwards these entries of the archive exist in the database.
+
+    Raises Failed, naming the entry that failed; those before it exist then.
+    """
+    chosen = {entry.id: entry for entry in entries}
+    if not chosen:
+        return
+    with _nameless("entries") as listed:
+        listed.write(b"".join(b"%d;\n" % number for number in chosen))
+        listed.flush()
+        status, said = _run(client, archive.file.fileno(), listed.fileno())
+    if status != 0:
+        raise _fault(status, said, archive.contents, doing)
+
+
+def _run(client: RestoreClient, archive: int, listed: int) -> tuple[int, bytes]:
+    command = [
+        client.program,
+        "--exit-on-error",
+        "--no-password",
+        f"--jobs={client.jobs}",
+        f"--use-list={_path(listed)}",
+        f"--dbname={conninfo_keepalive()}",
+    ]
+    if not client.tablespaces:
+        command.append("--no-tablespaces")
+    for descriptor in (archive, listed):
+        os.lseek(descriptor, 0, os.SEEK_SET)
+    try:
+        process = subprocess.Popen(
+            [*command, _path(archive)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=dict(client.environment),
+            pass_fds=(archive, listed),
+        )
+    except OSError as error:
+        raise Failed(
+            "client-failed",
+            f"{client.program} cannot be run: {os.strerror(error.errno or 0).lower()}",
+            hint="dbops doctor",
+        ) from None
+    return _end_of(process)
+
+
+def _end_of(process: subprocess.Popen[bytes]) -> tuple[int, bytes]:
+    """Exit status and the end of what it said; the process never outlives this function."""
+    said = b""
+    try:
+        assert process.stderr is not None  # noqa: S101 - asked for as a pipe
+        while block := process.stderr.read1(_LAST_STDERR):  # type: ignore[attr-defined] # a buffered reader
+            said = (said + block)[-_LAST_STDERR:]
+        return process.wait(), said
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait()
+        if process.stderr is not None:
+            process.stderr.close()
+
+
+def _fault(status: int, said: bytes, contents: Contents, doing: str) -> DbopsError:
+    numbers = [int(number) for number in _FAILED_ENTRY.findall(said)]
+    entry = contents.by_id().get(numbers[-1]) if numbers else None
+    if entry is None:
+        return Failed(
+            "restore-failed",
+            f"{doing}: pg_restore ended with status {status}",
+            hint="check the connection to the server: dbops doctor",
+        )
+    return Failed(
+        "restore-failed",
+        f"{doing}: {entry.title} was refused by the server{_reason(said)}",
+        hint="the target server's log tells why; docs/how-to/restore.md lists the usual reasons",
+    )
+
+
+def _reason(said: bytes) -> str:
+    """A reason of our own words, chosen by the server's; its words go nowhere."""
+    complaints = _COMPLAINT.findall(said)
+    if not complaints:
+        return ""
+    words = (words for pattern, words in _REASONS if pattern.search(complaints[-1]))
+    return "".join(f": {found}" for found in list(words)[:1])
+
+
+@contextmanager
+def _nameless(name: str) -> Iterator[BinaryIO]:
+    """A file that no directory lists: in memory on Linux, else unlinked and for its owner only."""
+    if sys.platform == "linux":
+        with os.fdopen(os.memfd_create(name), "w+b") as file:
+            yield file
+    else:
+        with tempfile.TemporaryFile() as file:
+            yield file
+
+
+def _path(descriptor: int) -> str:
+    return f"/dev/fd/{descriptor}"
