@@ -37,13 +37,17 @@ VERIFIER_MAY = (Namespace.CERTIFICATE,)
 
 @dataclass(frozen=True, slots=True)
 class Founding:
-    """What to found. `repository_id` is random, 32 hex digits."""
+    """What to found. `repository_id` is random, 32 hex digits.
+
+    `text` is the estate file to write; None means the commented template.
+    """
 
     directory: Path
     hospital: str
     zone: str
     host: str
     repository_id: str
+    text: str | None = None
 
 
 def found_estate(founding: Founding, open_store: Callable[[Path], Store], now: datetime) -> Path:
@@ -76,7 +80,8 @@ def found_estate(founding: Founding, open_store: Callable[[Path], Store], now: d
     document = sign_document(encode(listed), Namespace.RECIPIENTS, signer)
     _write(place / "trust" / "recipients", document)
     create_repository(open_store(place / "backups"), founding.repository_id)
-    text = estate_template(founding.hospital, founding.zone, founding.host)
+    template = estate_template(founding.hospital, founding.zone, founding.host)
+    text = template if founding.text is None else founding.text
     _write(configuration, text.encode())
     return configuration
 

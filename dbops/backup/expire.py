@@ -48,9 +48,6 @@ from dbops.repository.ports import ObjectExists, Store, StoredObject, put_bytes
 from dbops.repository.reader import Repository
 from dbops.repository.records import Tombstone
 
-# How far the clocks of a store and of this host may differ before ages mean nothing.
-CLOCK_TOLERANCE = timedelta(minutes=1)
-
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
@@ -154,35 +151,30 @@ def expire(
     work undone and every remaining backup whole.
     """
     _refuse_broken_chain(history)
-    store, database = repository.store, plan.database
+    store = repository.store
     # Listed before the manifests are read: what a manifest names by then is not taken for garbage.
-    stored = tuple(_stored(store, database))
+    stored = tuple(_stored(store, plan.database))
     now = clock()
-    fresh = repository.history(database, history.head)
+    fresh = repository.history(plan.database, history.head)
     second = plan_expiry(fresh, plan.keep, plan.grace, now, plan.zone)
     mark, delete = _both(plan.mark, second.mark), _both(plan.delete, second.delete)
-    if mark:
-        repository.trust.judge(signer.public_key, Namespace.EXPIRY, now)
-    for backup in mark:
-        _put_tombstone(repository, backup, plan.keep, signer, now)
+    _put_tombstones(repository, mark, plan.keep, signer, now)
     for backup in delete:
         store.delete(backup.name)
     named = _objects(backup for backup in fresh.backups if backup not in delete)
     freed = {name: size for name, size in _objects(delete).items() if name not in named}
-    for name in freed:
-        store.delete(name)
     unnamed = [item for item in stored if item.name not in named and item.name not in freed]
-    left = _why_not(stored, now)
-    garbage = [] if left else [item for item in unnamed if now - item.modified > plan.grace]
-    for item in garbage:
-        store.delete(item.name)
+    garbage_left = _why_not(stored, plan.grace, now)
+    garbage = [] if garbage_left else [i for i in unnamed if now - i.modified > plan.grace]
+    for name in (*freed, *(item.name for item in garbage)):
+        store.delete(name)
     return ExpiryReport(
         plan=second,
         marked=tuple(backup.id for backup in mark),
         deleted=tuple(backup.id for backup in delete),
         objects=len(freed),
         garbage=len(garbage),
-        garbage_left=left,
+        garbage_left=garbage_left,
         freed=sum(freed.values()) + sum(item.size for item in garbage),
         spools=store.sweep(),
     )
@@ -258,28 +250,35 @@ def _stored(store: Store, database: str) -> Iterator[StoredObject]:
             yield item
 
 
-def _why_not(stored: Iterable[StoredObject], now: datetime) -> str:
-    """Why the ages of objects cannot be trusted; empty where they can."""
-    ahead = sum(item.modified > now + CLOCK_TOLERANCE for item in stored)
+def _why_not(stored: Iterable[StoredObject], grace: timedelta, now: datetime) -> str:
+    """Why the ages of objects cannot be trusted; empty where they can.
+
+    A writer leaves half of the grace period as a margin; a quarter is what clocks may differ by.
+    """
+    ahead = sum(item.modified > now + grace / 4 for item in stored)
     if not ahead:
         return ""
     return f"{ahead} objects come from the future: compare the clocks of this host and the store"
 
 
-def _put_tombstone(
-    repository: Repository, backup: Backup, keep: Keep, signer: Signer, now: datetime
+def _put_tombstones(
+    repository: Repository, backups: Iterable[Backup], keep: Keep, signer: Signer, now: datetime
 ) -> None:
-    tombstone = Tombstone(
-        format="dbops-tombstone/1",
-        repository=repository.id,
-        database=backup.id.database,
-        sequence=backup.sequence,
-        manifest=backup.sha256,
-        predecessor=backup.envelope.predecessor,
-        at=whole_second(now),
-        reason=f"{NO_RULE}: {keep}",
-    )
-    document = sign_document(encode(tombstone), Namespace.EXPIRY, signer)
-    # ObjectExists: another host marked it first, which is as good.
-    with suppress(ObjectExists):
-        put_bytes(repository.store, tombstone_name(backup.id.database, backup.sequence), document)
+    for backup in backups:
+        # A tombstone that nobody trusts could not be taken back, and would block the chain.
+        repository.trust.judge(signer.public_key, Namespace.EXPIRY, now)
+        tombstone = Tombstone(
+            format="dbops-tombstone/1",
+            repository=repository.id,
+            database=backup.id.database,
+            sequence=backup.sequence,
+            manifest=backup.sha256,
+            predecessor=backup.envelope.predecessor,
+            at=whole_second(now),
+            reason=f"{NO_RULE}: {keep}",
+        )
+        document = sign_document(encode(tombstone), Namespace.EXPIRY, signer)
+        name = tombstone_name(backup.id.database, backup.sequence)
+        # ObjectExists: another host marked it first, which is as good.
+        with suppress(ObjectExists):
+            put_bytes(repository.store, name, document)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from types import TracebackType
-from typing import Self
+from typing import NoReturn, Self
 
 from tqdm import tqdm
 
@@ -13,7 +13,7 @@ class Progress:
     """Bytes, rate and time left, where standard error is a terminal."""
 
     def __init__(self, title: str, *, quiet: bool) -> None:
-        self._bar: tqdm[None] | None = None
+        self._bar: tqdm[NoReturn] | None = None
         if not quiet and sys.stderr.isatty():
             self._bar = tqdm(
                 desc=title, unit="B", unit_scale=True, leave=False, dynamic_ncols=True, delay=0.3

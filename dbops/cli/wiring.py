@@ -116,7 +116,7 @@ class Wiring:
             return PostgresqlEngine(address, self._password(address.password))
         from dbops.engines.sqlite.engine import SqliteEngine
 
-        return SqliteEngine(address)
+        return SqliteEngine(address, self.clock)
 
     def scratch(self, address: Address) -> ScratchPlace:
         """Where backups of this engine are restored to be proven."""

@@ -47,10 +47,11 @@ class Archive:
 
 @dataclass(frozen=True, slots=True)
 class RestoreClient:
-    """Which pg_restore to run, and its whole environment, which says where to connect."""
+    """Which pg_restore to run, where it connects, and with how many connections at once."""
 
-    program: str
-    environment: Mapping[str, str]
+    program: Path
+    parameters: Parameters
+    encoding: Encoding
     jobs: int
     tablespaces: bool
 

@@ -38,6 +38,11 @@ PAGE_SIZE = "page_size"
 COPY_MARK = ".dbops-copy-"
 
 
+def utc_now() -> datetime:
+    """The host's clock: SQLite has no server whose clock would count."""
+    return datetime.now(UTC)
+
+
 @dataclass(frozen=True, slots=True)
 class PageReader:
     """Reads ranges of pages from the copy."""
@@ -134,14 +139,16 @@ class SqliteSnapshot:
 
 
 @contextmanager
-def take_snapshot(name: str, path: Path) -> Iterator[SqliteSnapshot]:
+def take_snapshot(
+    name: str, path: Path, clock: Callable[[], datetime] = utc_now
+) -> Iterator[SqliteSnapshot]:
     """Hold one instant of the database; the copy is removed when the context ends."""
     _sweep_copies(path)
     with open_source(name, path) as source, _private_copy(path) as copy:
         with translated(name, path):
             source.execute("BEGIN")
             source.execute("SELECT count(*) FROM sqlite_schema").fetchall()
-            taken_at = datetime.now(UTC)
+            taken_at = clock()
             facts = read_facts(source)
             _copy_pages(name, source, copy)
             writers_go_on = facts["pragma"]["journal_mode"] == "wal"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import apsw
@@ -15,7 +16,7 @@ import apsw
 from dbops.backup.ports import Contents, Engine, RestoreOrder, Traits
 from dbops.engines.sqlite import restore
 from dbops.engines.sqlite.connect import open_copy
-from dbops.engines.sqlite.dump import SqliteSnapshot, take_snapshot
+from dbops.engines.sqlite.dump import SqliteSnapshot, take_snapshot, utc_now
 from dbops.engines.sqlite.faults import translated
 from dbops.estate.values import SqliteAddress
 from dbops.locks import claim_if_dead, create_locked
@@ -28,13 +29,14 @@ class SqliteEngine:
     """Implements the `Engine` port for one file."""
 
     address: SqliteAddress
+    clock: Callable[[], datetime] = utc_now
 
     @property
     def traits(self) -> Traits:
         return TRAITS
 
     def snapshot(self) -> AbstractContextManager[SqliteSnapshot]:
-        return take_snapshot(self.address.name, self.address.path)
+        return take_snapshot(self.address.name, self.address.path, self.clock)
 
     def obstacles(self) -> tuple[str, ...]:
         return restore.find_obstacles(self.address.path)

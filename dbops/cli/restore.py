@@ -1,0 +1,165 @@
+"""`dbops restore`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from dbops.cli.options import identity_option, jobs_option, json_option
+
+if TYPE_CHECKING:
+    from dbops.backup.restore import RestoreReport
+    from dbops.cli.wiring import Wiring
+    from dbops.estate.values import Address, Database
+    from dbops.repository.chain import Backup, History
+
+
+@click.group()
+def restore() -> None:
+    """Put a backup back."""
+
+
+@restore.command()
+@click.argument("name", metavar="DB")
+@click.option("--backup", "backup_id", metavar="ID", help="DATABASE@NUMBER; else the newest.")
+@click.option("--at", metavar="TIME", help='The newest at that time: ISO or "yesterday 03:00".')
+@click.option("--to", "target", required=True, metavar="TARGET", help="A target, or a new file.")
+@click.option("--table", "tables", multiple=True, metavar="T", help="Only this table; repeatable.")
+@click.option("--prove", "compare", is_flag=True, help="Read the target again and compare.")
+@click.option("--overwrite", metavar="TARGET", help="Replace what the target holds: name it again.")
+@identity_option
+@jobs_option
+@json_option
+@click.pass_obj
+def run(
+    estate: str | None,
+    name: str,
+    backup_id: str | None,
+    at: str | None,
+    target: str,
+    tables: tuple[str, ...],
+    compare: bool,  # noqa: FBT001 - click passes options by name
+    overwrite: str | None,
+    identities: tuple[str, ...],
+    jobs: int | None,
+    as_json: bool,  # noqa: FBT001
+) -> int:
+    """Restore a backup of DB into TARGET, which must be empty.
+
+    TARGET is a name under [targets] or [databases] of dbops.toml; for SQLite also the path of a
+    new file. Nothing is replaced unless --overwrite names the target a second time.
+
+    \b
+    Example: dbops restore run lab --at "yesterday 03:00" --to lab-restored --prove
+    Exit statuses: 0 done, 1 failed, 4 the restored copy differs, 5 the target is not empty,
+    10 not found, 11 unreachable, 12 no identity opens it.
+    """
+    from dbops.backup.contents import open_contents
+    from dbops.backup.ports import RestoreOrder
+    from dbops.backup.restore import restore_backup
+    from dbops.cli.progress import Progress
+    from dbops.cli.wiring import open_wiring
+    from dbops.errors import ExitStatus
+
+    wiring = open_wiring(estate)
+    database = wiring.database(name)
+    address = _target(wiring, database, target)
+    _refuse_misnamed(target, overwrite)
+    repository = wiring.repository(database.repository)
+    history = wiring.history(repository, database.name)
+    backup = _choose(wiring, history, backup_id, at)
+    contents = open_contents(repository, backup.envelope, wiring.identities(identities))
+    with Progress(str(backup.id), quiet=as_json) as progress:
+        progress.expect(backup.envelope.totals.bytes)
+        report = restore_backup(
+            wiring.engine(address),
+            target,
+            contents,
+            RestoreOrder(tables or None, jobs or 2, progress.advance),
+            overwrite=overwrite is not None,
+            compare=compare,
+            advance=progress.advance,
+        )
+    _show(report, as_json=as_json)
+    return ExitStatus.FINDING if report.differences else ExitStatus.DONE
+
+
+def _target(wiring: Wiring, database: Database, text: str) -> Address:
+    """A path means a SQLite file; everything else is a name of the estate."""
+    from dbops.errors import UsageFault
+    from dbops.estate.values import SqliteAddress
+
+    if "/" in text:
+        if not isinstance(database, SqliteAddress):
+            raise UsageFault(
+                "target-kind",
+                f"{database.name} is not SQLite: it cannot be restored into a file",
+                hint="add a target to dbops.toml: [targets.NAME]",
+            )
+        return SqliteAddress(name=database.name, path=Path(text).absolute())
+    address = wiring.target(text)
+    if address.engine is not database.engine:
+        raise UsageFault(
+            "target-kind",
+            f"{database.name} is {database.engine.value}, the target {text} is not",
+            hint="dbops systems list shows the engines",
+        )
+    return address
+
+
+def _refuse_misnamed(target: str, overwrite: str | None) -> None:
+    from dbops.errors import UsageFault
+
+    if overwrite is not None and overwrite != target:
+        raise UsageFault(
+            "overwrite-other",
+            f"--overwrite names {overwrite}, but the target is {target}",
+            hint="name the target twice to replace what it holds",
+        )
+
+
+def _choose(wiring: Wiring, history: History, backup_id: str | None, at: str | None) -> Backup:
+    from dbops.cli.tasks import pick_backup, require_backup_id
+    from dbops.errors import UsageFault
+    from dbops.estate.times import parse_moment
+    from dbops.repository.reader import find_backup
+
+    if backup_id and at:
+        raise UsageFault(
+            "backup-or-time", "--backup and --at exclude each other", hint="give one of them"
+        )
+    if at is None:
+        return pick_backup(history, require_backup_id(backup_id) if backup_id else None)
+    zone = wiring.estate.zone
+    moment = parse_moment(at, wiring.clock(), zone)
+    return find_backup(
+        history,
+        lambda backup: backup.envelope.snapshot <= moment,
+        f"of {history.database} was taken by {moment.astimezone(zone):%Y-%m-%d %H:%M}",
+    )
+
+
+def _show(report: RestoreReport, *, as_json: bool) -> None:
+    from dbops.cli.render import show_json
+
+    if as_json:
+        show_json(
+            {
+                "backup": str(report.backup),
+                "target": report.target,
+                "tables": report.tables,
+                "seconds": round(report.seconds, 3),
+                "proven": None if report.differences is None else not report.differences,
+                "differences": report.differences,
+            }
+        )
+        return
+    proof = ", and it is equal" if report.differences == () else ""
+    click.echo(
+        f"{report.backup} is in {report.target}: {report.tables} tables"
+        f" in {report.seconds:.1f} s{proof}"
+    )
+    for difference in report.differences or ():
+        click.echo(f"error: {difference}", err=True)

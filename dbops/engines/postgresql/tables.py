@@ -1,0 +1,169 @@
+"""What a database holds as rows: which relations, with which columns, and which it cannot give.
+
+A relation that is listed is backed up, or it is a gap with its reason; temporary ones belong to
+their session and are neither.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from dbops.engines.postgresql.connect import Session, quoted
+from dbops.repository.manifest import Gap
+
+FOREIGN, UNLOGGED = "f", "u"
+
+# `OUTSIDE` are the schemas whose objects pg_dump leaves out.
+OUTSIDE = "(n.nspname ~ '^pg_' OR n.nspname = 'information_schema')"
+OF_EXTENSION = (
+    "EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = '{catalog}'::regclass"
+    " AND d.objid = {oid} AND d.deptype = 'e')"
+)
+FIRST_OWN_OID = 16384
+
+_RELATIONS = f"""
+    SELECT c.oid, format('%I.%I', n.nspname, c.relname), n.nspname, c.relname, c.relkind,
+        c.relpersistence, c.relkind IN ('r', 'm') AND c.relfilenode <> pg_relation_filenode(c.oid),
+        coalesce((SELECT amhandler::text = 'heap_tableam_handler' FROM pg_am WHERE oid = c.relam),
+            false),
+        coalesce((SELECT array_agg(quote_ident(attname) ORDER BY attnum) FROM pg_attribute
+            WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped AND attgenerated = ''),
+            '{{}}'),
+        coalesce((SELECT a.relid FROM pg_partition_ancestors(c.oid) WITH ORDINALITY AS a (relid, n)
+            JOIN pg_partitioned_table AS p ON p.partrelid = a.relid
+            WHERE p.partstrat = 'h' ORDER BY a.n DESC LIMIT 1), 0)::oid,
+        e.extname, e.condition
+    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    LEFT JOIN (SELECT extname, u.relid, u.condition FROM pg_extension,
+        unnest(extconfig, extcondition) AS u (relid, condition)) AS e ON e.relid = c.oid
+    WHERE c.relkind IN ('r', 'p', 'f', 'm', 'S') AND c.relpersistence <> 't' AND NOT {OUTSIDE}
+        AND (e.relid IS NOT NULL OR NOT {OF_EXTENSION.format(catalog="pg_class", oid="c.oid")})
+    ORDER BY n.nspname, c.relname"""
+
+_MISPLACED = f"""
+    SELECT format('%I.%I', n.nspname, c.relname)
+    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE {OUTSIDE} AND c.oid >= {FIRST_OWN_OID} AND c.relkind IN ('r', 'p', 'f', 'm')
+        AND n.nspname !~ '^pg_(toast|temp_|toast_temp_)' AND c.relpersistence <> 't'
+        AND NOT {OF_EXTENSION.format(catalog="pg_class", oid="c.oid")}
+    ORDER BY 1"""
+
+_SUBSCRIPTIONS = """
+    SELECT quote_ident(subname) FROM pg_subscription
+    WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database()) ORDER BY 1"""
+_MAPPINGS = """
+    SELECT format('user mapping of %I on %I', usename, srvname) FROM pg_user_mappings
+    WHERE umoptions IS NULL ORDER BY 1"""
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """One relation as the catalog has it.
+
+    `name` is quoted where SQL needs it; `columns` are quoted names of what can be copied in, in
+    order. `hashed` is the topmost ancestor that is partitioned by hash, or 0. `moved` says that
+    its file is not the one the snapshot knows.
+    """
+
+    oid: int
+    name: str
+    schema: str
+    relname: str
+    kind: str
+    persistence: str
+    moved: bool
+    heap: bool
+    columns: tuple[str, ...]
+    hashed: int
+    extension: str | None
+    condition: str | None
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether rows of its own are backed up."""
+        return self.kind == "r" and self.persistence != UNLOGGED
+
+    @property
+    def lockable(self) -> bool:
+        """Whether LOCK TABLE takes it."""
+        return self.kind in ("r", "p")
+
+    @property
+    def sql(self) -> str:
+        """The name with quotes around both parts."""
+        return f"{quoted(self.schema)}.{quoted(self.relname)}"
+
+
+@dataclass(frozen=True, slots=True)
+class RowStream:
+    """A stream of rows: a table, or all local leaves of one that is partitioned by hash.
+
+    `columns` are those of the table that names the stream, in its order.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    parts: tuple[Relation, ...]
+    condition: str
+    blocks: Mapping[int, int] = field(default_factory=dict, compare=False)
+
+
+def list_relations(session: Session) -> tuple[Relation, ...]:
+    """Every relation that concerns a backup, by schema and name, under the session's snapshot."""
+    found = session.rows(_RELATIONS, doing="listing tables")
+    return tuple(Relation(*row[:8], tuple(row[8]), *row[9:]) for row in found)
+
+
+def list_gaps(session: Session, relations: Sequence[Relation]) -> tuple[Gap, ...]:
+    """What the database holds and the backup will not, with the reason."""
+    gaps = [Gap(one.name, reason) for one in relations if (reason := _reason(one)) is not None]
+    for (name,) in session.rows(_MISPLACED):
+        gaps.append(Gap(name, "lies in a system schema, which pg_dump leaves out"))
+    superuser = session.value("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
+    if not superuser:
+        for (name,) in session.rows(_MAPPINGS):
+            gaps.append(Gap(name, "its options are readable for a superuser only"))
+    if session.value("SELECT has_table_privilege('pg_subscription', 'SELECT')"):
+        for (name,) in session.rows(_SUBSCRIPTIONS) if not superuser else ():
+            gaps.append(Gap(f"subscription {name}", "readable for a superuser only"))
+    return tuple(gaps)
+
+
+def _reason(relation: Relation) -> str | None:
+    if relation.kind == FOREIGN:
+        return "a foreign table: its rows are kept elsewhere, its definition is backed up"
+    if relation.kind == "m":
+        return "a materialized view: its definition is backed up, its rows are made again"
+    if relation.kind == "r" and relation.persistence == UNLOGGED:
+        return "an unlogged table: a crash empties it; its definition is backed up, not its rows"
+    return None
+
+
+def row_streams(relations: Sequence[Relation]) -> tuple[RowStream, ...]:
+    """The streams that hold every row exactly once."""
+    by_oid = {one.oid: one for one in relations}
+    leaves: defaultdict[int, list[Relation]] = defaultdict(list)
+    for one in relations:
+        if one.has_rows:
+            leaves[one.hashed or one.oid].append(one)
+    return tuple(
+        RowStream(by_oid[oid].name, by_oid[oid].columns, tuple(parts), by_oid[oid].condition or "")
+        for oid, parts in leaves.items()
+    )
+
+
+def with_blocks(session: Session, streams: Sequence[RowStream]) -> tuple[RowStream, ...]:
+    """The same streams, with the number of heap blocks of every part as it is now."""
+    oids = [part.oid for stream in streams for part in stream.parts]
+    found = session.rows(
+        "SELECT u, pg_relation_size(u::oid, 'main') / current_setting('block_size')::bigint"
+        " FROM unnest(%s::bigint[]) AS u",
+        [oids],
+    )
+    blocks = {int(oid): int(count or 0) for oid, count in found}
+    return tuple(
+        replace(stream, blocks={part.oid: blocks[part.oid] for part in stream.parts})
+        for stream in streams
+    )
