@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import TypeVar
 
 import click
+
+from dbops.errors import Refused, UsageFault
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
@@ -47,3 +50,16 @@ def jobs_option(command: Command) -> Command:
 def yes_option(command: Command) -> Command:
     """`--yes`: no question; needed where there is no terminal."""
     return click.option("--yes", is_flag=True, help="Do not ask.")(command)
+
+
+def confirm(question: str) -> None:
+    """Ask on a terminal; afterwards the person has agreed.
+
+    Raises UsageFault where nobody can be asked, and Refused where the answer is no.
+    """
+    if not sys.stdin.isatty():
+        raise UsageFault(
+            "needs-yes", f"nobody is there to be asked: {question}", hint="add --yes, or --dry-run"
+        )
+    if not click.confirm(question, err=True):
+        raise Refused("not-agreed", "nothing was changed", hint="run it again when you are sure")

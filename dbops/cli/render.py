@@ -75,6 +75,10 @@ def moment(when: datetime | None, zone: ZoneInfo) -> str:
 
 def plain(value: object) -> Any:
     """What JSON can hold of a frozen value; anything unknown is a bug."""
+    from dbops.repository.manifest import BackupId
+
+    if isinstance(value, BackupId):
+        return str(value)
     if isinstance(value, Enum):
         return value.name.lower() if isinstance(value.value, int) else value.value
     if value is None or isinstance(value, (str, bool, int, float)):

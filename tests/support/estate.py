@@ -76,10 +76,8 @@ def ignore_progress(_done: int) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class TestEstate:
+class BuiltEstate:
     """An estate in `root` and the parts that commands would use."""
-
-    __test__ = False
 
     root: Path
     clock: SteppingClock
@@ -118,7 +116,7 @@ class TestEstate:
         return self.history().backups[-1]
 
 
-def found_test_estate(root: Path, script: str = SCHEMA) -> TestEstate:
+def found_test_estate(root: Path, script: str = SCHEMA) -> BuiltEstate:
     """Afterwards `root` holds an estate whose one database was made by the script."""
     root.mkdir(parents=True, exist_ok=True)
     founding = Founding(root, "示范医院", "Asia/Shanghai", "backup-1", secrets.token_hex(16))
@@ -128,20 +126,20 @@ def found_test_estate(root: Path, script: str = SCHEMA) -> TestEstate:
     return open_test_estate(root)
 
 
-def open_test_estate(root: Path) -> TestEstate:
+def open_test_estate(root: Path) -> BuiltEstate:
     """The estate that stands in `root`, seen as a new process would."""
     clock = SteppingClock()
-    return TestEstate(root, clock, Wiring(load_estate(root / "dbops.toml"), os.environ, clock))
+    return BuiltEstate(root, clock, Wiring(load_estate(root / "dbops.toml"), os.environ, clock))
 
 
-def copy_estate(estate: TestEstate, root: Path) -> TestEstate:
+def copy_estate(estate: BuiltEstate, root: Path) -> BuiltEstate:
     """The same estate in another directory, to be damaged."""
     shutil.copytree(estate.root, root, symlinks=True)
     return open_test_estate(root)
 
 
 def backup_order(
-    estate: TestEstate,
+    estate: BuiltEstate,
     *,
     database: str = DATABASE,
     jobs: int = 1,
@@ -164,7 +162,7 @@ def backup_order(
 
 
 def take_backup(
-    estate: TestEstate, *, engine: Engine | None = None, order: BackupOrder | None = None
+    estate: BuiltEstate, *, engine: Engine | None = None, order: BackupOrder | None = None
 ) -> Envelope:
     """Afterwards there is one more backup, and the host remembers it."""
     repository = estate.repository
@@ -178,7 +176,7 @@ def take_backup(
     return envelope
 
 
-def verify_order(estate: TestEstate, level: ProofLevel = ProofLevel.PROVEN) -> VerifyOrder:
+def verify_order(estate: BuiltEstate, level: ProofLevel = ProofLevel.PROVEN) -> VerifyOrder:
     """What `backup verify` would order, with all that the host can open."""
     wiring = estate.wiring
     scratch = wiring.scratch(wiring.database(DATABASE))
@@ -187,7 +185,7 @@ def verify_order(estate: TestEstate, level: ProofLevel = ProofLevel.PROVEN) -> V
 
 
 def verify(
-    estate: TestEstate, level: ProofLevel = ProofLevel.PROVEN, backup: Backup | None = None
+    estate: BuiltEstate, level: ProofLevel = ProofLevel.PROVEN, backup: Backup | None = None
 ) -> Certificate:
     """The certificate of one backup, the newest unless another is named."""
     repository, chosen = estate.repository, backup or estate.newest()
@@ -195,7 +193,7 @@ def verify(
     return verify_backup(repository, chosen, order, estate.clock, ignore_progress)
 
 
-def contents_of(estate: TestEstate, backup: Backup | None = None) -> BackupContents:
+def contents_of(estate: BuiltEstate, backup: Backup | None = None) -> BackupContents:
     """The backup, opened with what the host holds; the newest unless another is named."""
     envelope = (backup or estate.newest()).envelope
     return open_contents(estate.repository, envelope, estate.wiring.identities())

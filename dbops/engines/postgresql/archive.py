@@ -12,12 +12,14 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO
 
-from dbops.engines.postgresql.connect import conninfo_keepalive
+from dbops.engines.postgresql.client import password_file
+from dbops.engines.postgresql.connect import Parameters, client_env, conninfo_keepalive
 from dbops.engines.postgresql.encoding import Encoding
 from dbops.engines.postgresql.toc import Contents, Entry, read_contents
 from dbops.errors import DbopsError, Failed
@@ -90,7 +92,7 @@ def run_pg_restore(
 
 def _run(client: RestoreClient, archive: int, listed: int) -> tuple[int, bytes]:
     command = [
-        client.program,
+        str(client.program),
         "--exit-on-error",
         "--no-password",
         f"--jobs={client.jobs}",
@@ -101,38 +103,38 @@ def _run(client: RestoreClient, archive: int, listed: int) -> tuple[int, bytes]:
         command.append("--no-tablespaces")
     for descriptor in (archive, listed):
         os.lseek(descriptor, 0, os.SEEK_SET)
-    try:
-        process = subprocess.Popen(
-            [*command, _path(archive)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            env=dict(client.environment),
-            pass_fds=(archive, listed),
-        )
-    except OSError as error:
-        raise Failed(
-            "client-failed",
-            f"{client.program} cannot be run: {os.strerror(error.errno or 0).lower()}",
-            hint="dbops doctor",
-        ) from None
-    return _end_of(process)
+    with password_file(client.parameters) as (passfile, descriptors):
+        try:
+            process = subprocess.Popen(
+                [*command, _path(archive)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                env=client_env(client.parameters, passfile, client.encoding),
+                pass_fds=(archive, listed, *descriptors),
+            )
+        except OSError as error:
+            raise Failed(
+                "client-not-started",
+                f"{client.program} cannot be started (errno {error.errno})",
+                hint="dbops doctor",
+            ) from None
+        return _end_of(process)
 
 
 def _end_of(process: subprocess.Popen[bytes]) -> tuple[int, bytes]:
     """Exit status and the end of what it said; the process never outlives this function."""
     said = b""
+    assert process.stderr is not None  # noqa: S101 - asked for as a pipe
     try:
-        assert process.stderr is not None  # noqa: S101 - asked for as a pipe
-        while block := process.stderr.read1(_LAST_STDERR):  # type: ignore[attr-defined] # a buffered reader
+        while block := os.read(process.stderr.fileno(), _LAST_STDERR):
             said = (said + block)[-_LAST_STDERR:]
         return process.wait(), said
     finally:
         if process.poll() is None:
             process.terminate()
             process.wait()
-        if process.stderr is not None:
-            process.stderr.close()
+        process.stderr.close()
 
 
 def _fault(status: int, said: bytes, contents: Contents, doing: str) -> DbopsError:

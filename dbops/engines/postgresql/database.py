@@ -143,7 +143,7 @@ def mark_unfinished(session: Session, title: str, *, closed: bool) -> None:
 
     The marks are the database's setting `dbops.restore` and its connection limit 0.
     """
-    name = quoted(session.value("SELECT pg_catalog.current_database()"))
+    name = quoted(session.value("SELECT current_database()"))
     session.run(f"ALTER DATABASE {name} SET {UNFINISHED} = {literal(title)}", doing="marking")
     if closed:
         session.run(f"ALTER DATABASE {name} CONNECTION LIMIT 0", doing="marking")
@@ -152,9 +152,9 @@ def mark_unfinished(session: Session, title: str, *, closed: bool) -> None:
 def unfinished(session: Session) -> str | None:
     """The backup whose restore into this database has begun and not ended."""
     found = session.rows(
-        "SELECT s FROM pg_catalog.pg_db_role_setting, pg_catalog.unnest(setconfig) AS s"
-        " WHERE setrole = 0 AND setdatabase = (SELECT oid FROM pg_catalog.pg_database"
-        " WHERE datname = pg_catalog.current_database())"
+        "SELECT s FROM pg_db_role_setting, unnest(setconfig) AS s"
+        " WHERE setrole = 0 AND setdatabase = (SELECT oid FROM pg_database"
+        " WHERE datname = current_database())"
     )
     marks = [str(setting) for (setting,) in found if setting.startswith(f"{UNFINISHED}=")]
     return marks[0].partition("=")[2] if marks else None
@@ -162,7 +162,7 @@ def unfinished(session: Session) -> str | None:
 
 def unmark(session: Session) -> None:
     """The mark is gone, all else of the database stays."""
-    name = quoted(session.value("SELECT pg_catalog.current_database()"))
+    name = quoted(session.value("SELECT current_database()"))
     session.run(f"ALTER DATABASE {name} RESET {UNFINISHED}", doing="removing the mark")
 
 
@@ -171,10 +171,9 @@ def apply_properties(session: Session, properties: DatabaseProperties) -> None:
 
     One transaction: after a crash either all of it holds, or the mark still stands.
     """
-    name = quoted(session.value("SELECT pg_catalog.current_database()"))
+    name = quoted(session.value("SELECT current_database()"))
     bare = session.value(
-        "SELECT datacl IS NULL FROM pg_catalog.pg_database"
-        " WHERE datname = pg_catalog.current_database()"
+        "SELECT datacl IS NULL FROM pg_database WHERE datname = current_database()"
     )
     statements = [*_reset(session, name), f"ALTER DATABASE {name} OWNER TO {_role(properties)}"]
     if not (bare and properties.grants is None):
@@ -194,10 +193,10 @@ def _role(properties: DatabaseProperties) -> str:
 def _reset(session: Session, name: str) -> list[str]:
     """What forgets every setting that the target had, of its own and for single roles."""
     roles = session.rows(
-        "SELECT r.rolname FROM pg_catalog.pg_db_role_setting AS s"
-        " JOIN pg_catalog.pg_roles AS r ON r.oid = s.setrole"
-        " WHERE setdatabase = (SELECT oid FROM pg_catalog.pg_database"
-        " WHERE datname = pg_catalog.current_database())"
+        "SELECT r.rolname FROM pg_db_role_setting AS s"
+        " JOIN pg_roles AS r ON r.oid = s.setrole"
+        " WHERE setdatabase = (SELECT oid FROM pg_database"
+        " WHERE datname = current_database())"
     )
     of_roles = [f"ALTER ROLE {quoted(role)} IN DATABASE {name} RESET ALL" for (role,) in roles]
     return [f"ALTER DATABASE {name} RESET ALL", *of_roles]

@@ -25,19 +25,19 @@ _READ_WRITE = 0x60000
 _DOING = "restoring large objects"
 
 _CREATE = f"""
-    SELECT pg_catalog.count(pg_catalog.lo_create(new.oid_)) FROM (
+    SELECT count(lo_create(new.oid_)) FROM (
         SELECT DISTINCT oid_ FROM {_PAGES} AS p WHERE NOT EXISTS
-            (SELECT FROM pg_catalog.pg_largeobject_metadata AS m WHERE m.oid = p.oid_)
+            (SELECT FROM pg_largeobject_metadata AS m WHERE m.oid = p.oid_)
     ) AS new"""  # noqa: S608 - constants
 _WRITE = f"""
-    SELECT pg_catalog.count(*) FROM (
-        SELECT pg_catalog.lo_put(oid_, page_ * {PAGE_BYTES}, bytes_)
+    SELECT count(*) FROM (
+        SELECT lo_put(oid_, page_ * {PAGE_BYTES}, bytes_)
         FROM (SELECT * FROM {_PAGES} WHERE bytes_ <> '' ORDER BY oid_, page_) AS pages
         OFFSET 0
     ) AS written"""  # noqa: S608
 # A page without bytes stands where an object was cut off at a page's edge; cutting makes it again.
 _CUT = f"""
-    SELECT pg_catalog.lo_truncate64(pg_catalog.lo_open(oid_, {_READ_WRITE}), page_ * {PAGE_BYTES})
+    SELECT lo_truncate64(lo_open(oid_, {_READ_WRITE}), page_ * {PAGE_BYTES})
     FROM {_PAGES} WHERE bytes_ = '' ORDER BY oid_, page_"""  # noqa: S608
 
 
@@ -74,7 +74,7 @@ def load_metadata(session: Session, blocks: Iterator[bytes]) -> None:
     """Every large object of the stream has its owner, its grants and its comment."""
     session.run(
         f"CREATE TEMPORARY TABLE {_METADATA}"
-        " (oid_ oid, owner_ text, acl_ pg_catalog.aclitem[], comment_ text)",
+        " (oid_ oid, owner_ text, acl_ aclitem[], comment_ text)",
         doing=_DOING,
     )
     load(session, f"COPY {_METADATA} FROM STDIN", blocks, _DOING)
@@ -109,7 +109,7 @@ def portions(blocks: Iterable[bytes], size: int) -> Iterator[bytes]:
 def _refuse_missing(session: Session) -> None:
     """Both streams must speak of the same objects."""
     missing = session.value(
-        "SELECT pg_catalog.count(*) FROM pg_catalog.pg_largeobject_metadata AS m"
+        "SELECT count(*) FROM pg_largeobject_metadata AS m"
         f" FULL JOIN {_METADATA} AS s ON s.oid_ = m.oid"  # noqa: S608
         " WHERE m.oid IS NULL OR s.oid_ IS NULL",
         doing=_DOING,
@@ -135,9 +135,9 @@ def _objects(session: Session, last: int) -> list[_Object]:
     grants: dict[int, list[Grant]] = {number: [] for number in numbers}
     for number, *grant in session.rows(
         "SELECT s.oid_::bigint, g.rolname, coalesce(e.rolname, ''), a.privilege_type,"
-        f" a.is_grantable FROM {_METADATA} AS s, pg_catalog.aclexplode(s.acl_)"  # noqa: S608
-        " WITH ORDINALITY AS a JOIN pg_catalog.pg_roles AS g ON g.oid = a.grantor"
-        " LEFT JOIN pg_catalog.pg_roles AS e ON e.oid = a.grantee"
+        f" a.is_grantable FROM {_METADATA} AS s, aclexplode(s.acl_)"  # noqa: S608
+        " WITH ORDINALITY AS a JOIN pg_roles AS g ON g.oid = a.grantor"
+        " LEFT JOIN pg_roles AS e ON e.oid = a.grantee"
         " WHERE s.oid_::bigint = ANY(%s) ORDER BY 1, a.ordinality",
         [numbers],
         doing=_DOING,

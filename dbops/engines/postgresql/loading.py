@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -141,9 +141,9 @@ def _load(
     statement = f"COPY {stream.name}{listed} FROM STDIN"
     with session.connection.transaction():
         # In a table that its own transaction emptied, rows need no log where wal_level allows.
-        if not _keeps_rows(session, stream.name):
-            session.connection.execute(session.encoding.encode(f"TRUNCATE {stream.name}"))
-        copied = copy_in(session, statement, _told(reader.read(stream), advance, stop))
+        if (emptied := _emptying(session, stream.name)) is not None:
+            session.connection.execute(session.encoding.encode(emptied))
+        copied = copy_in(session, statement, told(reader.read(stream), advance, stop))
         if copied != stream.proof.records:
             raise Failed(
                 "rows-missing",
@@ -162,22 +162,32 @@ def copy_in(session: Session, statement: str, blocks: Iterator[bytes]) -> int:
         return cursor.rowcount
 
 
-def _told(blocks: Iterator[bytes], advance: Advance, stop: threading.Event) -> Iterator[bytes]:
+def told(
+    blocks: Iterator[bytes], advance: Advance, stop: threading.Event | None = None
+) -> Iterator[bytes]:
+    """The blocks, each told to `advance` once it is used; raises Failed after `stop`."""
     for block in blocks:
-        if stop.is_set():
+        if stop is not None and stop.is_set():
             raise Failed("restore-stopped", "another table failed", hint="see the first error")
         yield block
         advance(len(block))
 
 
-def _keeps_rows(session: Session, table: str) -> bool:
-    """Whether it belongs to an extension, which filled it: the stream holds what is beyond."""
+def _emptying(session: Session, table: str) -> str | None:
+    """What empties the table and no child of it; None for one that an extension has filled.
+
+    The stream of an extension's table holds what is beyond the rows that the extension brings.
+    """
     query = (
-        "SELECT count(*) > 0 FROM pg_catalog.pg_depend WHERE deptype = 'e'"
-        " AND classid = 'pg_catalog.pg_class'::pg_catalog.regclass"
-        " AND objid = pg_catalog.to_regclass(%s)"
+        "SELECT relkind::text, EXISTS (SELECT FROM pg_depend WHERE deptype = 'e'"
+        " AND classid = 'pg_class'::regclass AND objid = c.oid)"
+        " FROM pg_class AS c WHERE c.oid = to_regclass(%s)"
     )
-    return bool(session.value(query, [table]))
+    for kind, of_extension in session.rows(query, [table], doing=f"looking for {table}"):
+        if of_extension:
+            return None
+        return f"TRUNCATE {table}" if kind == "p" else f"TRUNCATE ONLY {table}"
+    return None
 
 
 def _fault(error: psycopg.Error, stream: Stream) -> DbopsError:
@@ -185,32 +195,26 @@ def _fault(error: psycopg.Error, stream: Stream) -> DbopsError:
 
 
 def load_sequences(
-    session: Session,
-    reader: StreamReader,
-    stream: Stream,
-    only: Callable[[str, str], bool] = lambda _schema, _name: True,
+    session: Session, blocks: Iterator[bytes], only: Collection[tuple[str, str]] | None = None
 ) -> None:
-    """Every sequence of the stream for which `only` holds stands where it stood."""
+    """Every sequence stands where it stood; with `only`, those named there as (schema, name)."""
     scratch = "pg_temp.dbops_sequences"
-    run = session.run
     doing = "restoring sequences"
-    run(
+    session.run(
         f"CREATE TEMPORARY TABLE {scratch}"
         " (schema_ text, name_ text, last_value_ bigint, is_called_ boolean)",
         doing=doing,
     )
-    load(session, f"COPY {scratch} FROM STDIN", reader.read(stream), doing)
+    load(session, f"COPY {scratch} FROM STDIN", blocks, doing)
     names = session.rows(f"SELECT schema_, name_ FROM {scratch}", doing=doing)  # noqa: S608
+    statement = (
+        "SELECT setval(format('%%I.%%I', schema_, name_)::regclass, last_value_, is_called_)"
+        f" FROM {scratch} WHERE schema_ = %s AND name_ = %s"  # noqa: S608
+    )
     for schema, name in names:
-        if only(schema, name):
-            session.value(
-                "SELECT pg_catalog.setval("
-                "pg_catalog.format('%%I.%%I', schema_, name_)::pg_catalog.regclass,"  # noqa: S608
-                f" last_value_, is_called_) FROM {scratch} WHERE schema_ = %s AND name_ = %s",
-                [schema, name],
-                doing=f"restoring sequence {schema}.{name}",
-            )
-    run(f"DROP TABLE {scratch}", doing=doing)
+        if only is None or (schema, name) in only:
+            session.value(statement, [schema, name], doing=f"restoring sequence {schema}.{name}")
+    session.run(f"DROP TABLE {scratch}", doing=doing)
 
 
 def load(session: Session, statement: str, blocks: Iterator[bytes], doing: str) -> int:

@@ -104,4 +104,4 @@ def _attributes(role: Role) -> str:
 
 
 def _existing(session: Session) -> set[str]:
-    return {name for (name,) in session.rows("SELECT rolname FROM pg_catalog.pg_roles")}
+    return {name for (name,) in session.rows("SELECT rolname FROM pg_roles")}

@@ -184,8 +184,8 @@ def _with_partitions(contents: Contents, named: Sequence[Entry]) -> dict[int, En
             parents = {
                 number
                 for number in attach.needs
-                if number in by_id and (by_id[number].schema, by_id[number].name)
-                != (attach.schema, attach.name)
+                if number in by_id
+                and (by_id[number].schema, by_id[number].name) != (attach.schema, attach.name)
             }
             for number in attach.needs - parents:
                 if parents & chosen.keys() and number not in chosen and number in by_id:
@@ -194,9 +194,7 @@ def _with_partitions(contents: Contents, named: Sequence[Entry]) -> dict[int, En
     return chosen
 
 
-def _belonging(
-    contents: Contents, tables: dict[int, Entry]
-) -> tuple[set[int], tuple[str, ...]]:
+def _belonging(contents: Contents, tables: dict[int, Entry]) -> tuple[set[int], tuple[str, ...]]:
     """What is theirs, and the names of what ties them to relations that are not chosen."""
     by_id = contents.by_id()
     taken = set(tables)

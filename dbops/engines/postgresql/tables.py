@@ -10,6 +10,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from psycopg.rows import TupleRow
+
 from dbops.engines.postgresql.connect import Session, quoted
 from dbops.repository.manifest import Gap
 
@@ -40,7 +42,7 @@ _RELATIONS = f"""
         unnest(extconfig, extcondition) AS u (relid, condition)) AS e ON e.relid = c.oid
     WHERE c.relkind IN ('r', 'p', 'f', 'm', 'S') AND c.relpersistence <> 't' AND NOT {OUTSIDE}
         AND (e.relid IS NOT NULL OR NOT {OF_EXTENSION.format(catalog="pg_class", oid="c.oid")})
-    ORDER BY n.nspname, c.relname"""
+    ORDER BY n.nspname, c.relname"""  # noqa: S608 - constants of this module
 
 _MISPLACED = f"""
     SELECT format('%I.%I', n.nspname, c.relname)
@@ -48,7 +50,7 @@ _MISPLACED = f"""
     WHERE {OUTSIDE} AND c.oid >= {FIRST_OWN_OID} AND c.relkind IN ('r', 'p', 'f', 'm')
         AND n.nspname !~ '^pg_(toast|temp_|toast_temp_)' AND c.relpersistence <> 't'
         AND NOT {OF_EXTENSION.format(catalog="pg_class", oid="c.oid")}
-    ORDER BY 1"""
+    ORDER BY 1"""  # noqa: S608 - constants of this module
 
 _SUBSCRIPTIONS = """
     SELECT quote_ident(subname) FROM pg_subscription
@@ -113,7 +115,24 @@ class RowStream:
 def list_relations(session: Session) -> tuple[Relation, ...]:
     """Every relation that concerns a backup, by schema and name, under the session's snapshot."""
     found = session.rows(_RELATIONS, doing="listing tables")
-    return tuple(Relation(*row[:8], tuple(row[8]), *row[9:]) for row in found)
+    return tuple(_relation(row) for row in found)
+
+
+def _relation(row: TupleRow) -> Relation:
+    return Relation(
+        oid=row[0],
+        name=row[1],
+        schema=row[2],
+        relname=row[3],
+        kind=row[4],
+        persistence=row[5],
+        moved=row[6],
+        heap=row[7],
+        columns=tuple(row[8]),
+        hashed=row[9],
+        extension=row[10],
+        condition=row[11],
+    )
 
 
 def list_gaps(session: Session, relations: Sequence[Relation]) -> tuple[Gap, ...]:
@@ -125,8 +144,7 @@ def list_gaps(session: Session, relations: Sequence[Relation]) -> tuple[Gap, ...
     if not superuser:
         for (name,) in session.rows(_MAPPINGS):
             gaps.append(Gap(name, "its options are readable for a superuser only"))
-    if session.value("SELECT has_table_privilege('pg_subscription', 'SELECT')"):
-        for (name,) in session.rows(_SUBSCRIPTIONS) if not superuser else ():
+        for (name,) in session.rows(_SUBSCRIPTIONS):
             gaps.append(Gap(f"subscription {name}", "readable for a superuser only"))
     return tuple(gaps)
 

@@ -19,11 +19,11 @@ _SHOWN = 3
 # What initdb makes has an OID below this: src/include/access/transam.h, FirstNormalObjectId.
 _FIRST_OWN = 16384
 _NOT_OF_EXTENSION = (
-    "NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS d WHERE d.classid = '{catalog}'::pg_catalog.regclass"
+    "NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = '{catalog}'::regclass"
     " AND d.objid = o.oid AND d.deptype = 'e')"
 )
 _IN_SCHEMA = (
-    "JOIN pg_catalog.pg_namespace AS n ON n.oid = o.{column}"
+    "JOIN pg_namespace AS n ON n.oid = o.{column}"
     " AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
 )
 _RELATION = "CASE o.relkind {} END".format(
@@ -40,7 +40,7 @@ _RELATION = "CASE o.relkind {} END".format(
         }.items()
     )
 )
-_QUALIFIED = "pg_catalog.format('%%I.%%I', n.nspname, o.{name})"
+_QUALIFIED = "pg_catalog.format('%I.%I', n.nspname, o.{name})"
 # Catalog, kind, name, join, further condition.
 _CATALOGS: tuple[tuple[str, str, str, str, str], ...] = (
     ("pg_namespace", "'schema'", "o.nspname", "", "o.nspname !~ '^pg_' AND o.nspname <> 'public'"),
@@ -88,12 +88,12 @@ def obstacles(session: Session) -> tuple[str, ...]:
     """
     found: dict[str, list[str]] = defaultdict(list)
     for catalog, kind, name, join, condition in _CATALOGS:
-        own = _NOT_OF_EXTENSION.format(catalog=f"pg_catalog.{catalog}")
+        own = _NOT_OF_EXTENSION.format(catalog=catalog)
         query = (
-            f"SELECT ({kind})::text, ({name})::text FROM pg_catalog.{catalog} AS o {join}"  # noqa: S608 - constants
+            f"SELECT ({kind})::text, ({name})::text FROM {catalog} AS o {join}"  # noqa: S608 - constants
             f" WHERE o.oid >= {_FIRST_OWN} AND {condition} AND {own} ORDER BY 2"
         )
-        for of_kind, named in session.rows(query.replace("%%", "%")):
+        for of_kind, named in session.rows(query):
             found[of_kind].append(named)
     begun = unfinished(session)
     first = [f"an unfinished restore of {begun}"] if begun is not None else []
@@ -138,10 +138,10 @@ def _properties(session: Session, name: str) -> tuple[DatabaseProperties, str]:
     provider = "d.datlocprovider::text" if session.major >= 15 else "'c'"
     rules = "d.daticurules" if session.major >= 16 else "NULL::text"
     rows = session.rows(
-        "SELECT pg_catalog.pg_encoding_to_char(d.encoding)::text, d.datcollate::text,"  # noqa: S608 - constants
+        "SELECT pg_encoding_to_char(d.encoding)::text, d.datcollate::text,"  # noqa: S608 - constants
         f" d.datctype::text, {provider}, {locale}, {rules}, r.rolname, t.spcname"
-        " FROM pg_catalog.pg_database AS d JOIN pg_catalog.pg_roles AS r ON r.oid = d.datdba"
-        " JOIN pg_catalog.pg_tablespace AS t ON t.oid = d.dattablespace WHERE d.datname = %s",
+        " FROM pg_database AS d JOIN pg_roles AS r ON r.oid = d.datdba"
+        " JOIN pg_tablespace AS t ON t.oid = d.dattablespace WHERE d.datname = %s",
         [name],
     )
     if not rows:

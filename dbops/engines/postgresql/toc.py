@@ -46,8 +46,10 @@ class Entry:
     @property
     def title(self) -> str:
         """Kind and name, for people."""
-        return f"{self.kind.lower()} {self.schema}.{self.name}" if self.schema else (
-            f"{self.kind.lower()} {self.name}"
+        return (
+            f"{self.kind.lower()} {self.schema}.{self.name}"
+            if self.schema
+            else (f"{self.kind.lower()} {self.name}")
         )
 
 

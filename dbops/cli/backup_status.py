@@ -1,0 +1,117 @@
+"""`dbops backup status`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from dbops.cli.options import json_option
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+    from dbops.backup.status import DatabaseStatus
+    from dbops.cli.wiring import Wiring
+    from dbops.estate.values import Database
+
+
+@click.command()
+@click.argument("names", metavar="[DB]...", nargs=-1)
+@click.option(
+    "--prometheus",
+    "textfile",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Write the figures there for a node exporter, besides what is printed.",
+)
+@click.option("--quiet", is_flag=True, help="Show only what needs a person.")
+@json_option
+@click.pass_obj
+def status(
+    estate: str | None,
+    names: tuple[str, ...],
+    textfile: str | None,
+    quiet: bool,  # noqa: FBT001 - click passes options by name
+    as_json: bool,  # noqa: FBT001
+) -> int:
+    """Compare the age of each database's backups with its RPO, and its last restore with its RTO.
+
+    The answer comes from the repository alone; no database is asked. A backup that was found
+    damaged does not count.
+
+    \b
+    Example: dbops backup status --quiet
+    Exit statuses: 0 all is well, 4 an RPO or RTO is missed or something is wrong, 10 not found,
+    11 a repository cannot be reached.
+    """
+    from dbops.backup.status import prometheus_text
+    from dbops.cli.render import show_json
+    from dbops.cli.wiring import open_wiring
+    from dbops.errors import ExitStatus
+
+    wiring = open_wiring(estate)
+    known = [_status(wiring, database) for database in wiring.choose(names, every=not names)]
+    if textfile is not None:
+        _replace(Path(textfile), prometheus_text(known))
+    wanted = [item for item in known if item.verdict.alarming] if quiet else known
+    if as_json:
+        show_json({"databases": wanted})
+    else:
+        _show(wanted, wiring.estate.zone)
+    alarming = any(item.verdict.alarming for item in known)
+    return ExitStatus.FINDING if alarming else ExitStatus.DONE
+
+
+def _status(wiring: Wiring, database: Database) -> DatabaseStatus:
+    from dbops.backup.status import database_status
+
+    repository = wiring.repository(database.repository)
+    history = wiring.history(repository, database.name)
+    return database_status(history, wiring.estate.systems[database.system], wiring.clock())
+
+
+def _show(known: list[DatabaseStatus], zone: ZoneInfo) -> None:
+    from datetime import timedelta
+
+    from dbops.cli.render import age, moment, show_table
+
+    def seconds(count: float | None) -> str:
+        return "-" if count is None else age(timedelta(seconds=count))
+
+    rows = [
+        (
+            item.database,
+            item.verdict.value,
+            moment(item.last_backup_at, zone),
+            seconds(item.age_seconds),
+            seconds(item.rpo_seconds),
+            moment(item.last_proven_at, zone),
+            seconds(item.measured_restore_seconds),
+            seconds(item.rto_seconds),
+        )
+        for item in known
+    ]
+    if rows:
+        headers = ("database", "verdict", "backup", "age", "RPO", "proven", "restore", "RTO")
+        show_table(rows, headers)
+    for item in known:
+        for text in (*item.damages, *item.findings):
+            click.echo(f"error: {text}", err=True)
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write the file whole or not at all: a collector may read it at any time."""
+    from dbops.errors import Failed
+
+    fresh = path.with_name(f".{path.name}.new")
+    try:
+        fresh.write_text(text, encoding="utf-8")
+        fresh.replace(path)
+    except OSError as failure:
+        raise Failed(
+            "file-unwritable",
+            f"{path} cannot be written ({failure.strerror})",
+            hint="check the directory's owner and room",
+        ) from None

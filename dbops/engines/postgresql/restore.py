@@ -1,0 +1,292 @@
+"""A backup back into an empty database, in the order that pg_dump's sections prescribe.
+
+1. `mark`: the database says that a restore has begun, and lets nobody in but superusers;
+2. pre-data: pg_restore makes schemas, types, functions, tables without indexes;
+3. rows by COPY on several connections, then sequences and large objects;
+4. post-data: pg_restore makes indexes, constraints, triggers, rules, policies;
+5. materialized views are filled again, and event triggers made: those would see all before;
+6. the database's own owner, grants and settings; in the same transaction the mark goes.
+
+A crash anywhere leaves the mark (`database.mark_unfinished`): applications cannot log in, and
+`obstacles` names the backup whose restore did not end. With single tables named, the database is
+in use: it stays open and keeps its settings, and the mark says only that something is unfinished.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from dbops.backup.ports import Advance, Contents, RestoreOrder
+from dbops.engines.postgresql.archive import Archive, RestoreClient, run_pg_restore, spooled
+from dbops.engines.postgresql.binaries import Installation, client_for
+from dbops.engines.postgresql.connect import Parameters, Session, connect, quoted
+from dbops.engines.postgresql.database import (
+    DatabaseProperties,
+    apply_properties,
+    mark_unfinished,
+    read_properties,
+    unmark,
+)
+from dbops.engines.postgresql.encoding import Encoding
+from dbops.engines.postgresql.large_objects import load_large_objects, load_metadata
+from dbops.engines.postgresql.loading import load_sequences, load_tables, sessions, told
+from dbops.engines.postgresql.roles import read_roles, refuse_missing_roles
+from dbops.engines.postgresql.selection import (
+    NOT_IN_SCRATCH,
+    Selection,
+    select_all,
+    select_tables,
+)
+from dbops.engines.postgresql.streams import (
+    DATABASE,
+    LARGE_OBJECT_METADATA,
+    LARGE_OBJECTS,
+    ROLES,
+    SCHEMA,
+    SEQUENCES,
+)
+from dbops.engines.postgresql.target import obstacles, refuse_obstacles
+from dbops.errors import DbopsError, Failed, Refused
+from dbops.repository.ranges import Stream
+
+Reads = Callable[[Stream], Iterator[bytes]]
+
+_MAJOR = re.compile(r"PostgreSQL (\d+)")
+_READS_FOREIGN = """
+    WITH RECURSIVE used (oid) AS (
+        SELECT to_regclass(%s)::oid
+        UNION
+        SELECT next.oid FROM used, LATERAL (
+            SELECT d.refobjid FROM pg_rewrite AS r JOIN pg_depend AS d
+                ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+                AND d.refclassid = 'pg_class'::regclass
+            WHERE r.ev_class = used.oid
+            UNION ALL SELECT inhrelid FROM pg_inherits WHERE inhparent = used.oid
+        ) AS next (oid)
+    )
+    SELECT EXISTS (SELECT FROM used JOIN pg_class USING (oid) WHERE relkind = 'f')"""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where to restore to. A `scratch` copy gets no user mappings, subscriptions, tablespaces."""
+
+    parameters: Parameters
+    programs: Sequence[Installation]
+    scratch: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Schema:
+    """The schema stream, opened."""
+
+    archive: Archive
+    properties: DatabaseProperties
+
+
+def restore(target: Target, contents: Contents, order: RestoreOrder) -> None:
+    """Afterwards the database holds what the backup holds, or those of its tables that are named.
+
+    Raises Refused before anything is changed where the target is not fit: not empty, too old, in
+    another encoding, without a role or tablespace that the backup names. Raises Failed, with the
+    mark left in place, where something goes wrong later.
+    """
+    with opened_schema(contents) as schema, connect(target.parameters) as session:
+        _refuse_unfit(session, contents, schema, target)
+        selection = _select(session, contents, schema, order, target)
+        mark_unfinished(session, contents.title, closed=order.tables is None)
+        _restore_schema(target, schema, selection, "pre-data", order.jobs)
+        _load(target, session, contents, selection, order)
+        _restore_schema(target, schema, selection, "post-data", order.jobs)
+        empty = _refresh(session, selection, scratch=target.scratch)
+        client = _client(target, schema, 1)
+        run_pg_restore(client, schema.archive, selection.event_triggers, "restoring event triggers")
+        if order.tables is None:
+            apply_properties(session, schema.properties)
+        else:
+            unmark(session)
+    if empty:
+        raise Failed(
+            "views-not-filled",
+            f"{len(empty)} materialized views could not be filled: {', '.join(empty)}; "
+            "everything else is restored",
+            hint=f"REFRESH MATERIALIZED VIEW {empty[0]}",
+        )
+
+
+def restore_schema_only(target: Target, contents: Contents) -> None:
+    """Afterwards the database holds the backup's definitions and no row."""
+    with opened_schema(contents) as schema:
+        selection = _all(contents, schema, target)
+        for section in ("pre-data", "post-data"):
+            _restore_schema(target, schema, selection, section, 1)
+        run_pg_restore(
+            _client(target, schema, 1),
+            schema.archive,
+            selection.event_triggers,
+            "restoring event triggers",
+        )
+
+
+@contextmanager
+def opened_schema(contents: Contents) -> Iterator[_Schema]:
+    """The backup's schema as an archive, and its database's properties."""
+    stream = schema_stream(contents)
+    properties = read_properties(stream.detail.get(DATABASE, ""))
+    with contents.open() as reader:
+        with spooled(reader.read(stream), Encoding(properties.encoding)) as archive:
+            yield _Schema(archive, properties)
+
+
+def schema_stream(contents: Contents) -> Stream:
+    """The stream that holds the schema; raises Failed where the backup has none."""
+    for stream in contents.streams:
+        if stream.name == SCHEMA:
+            return stream
+    raise Failed(
+        "schema-missing",
+        f"backup {contents.title} holds no schema",
+        hint="restore from another backup: dbops backup list",
+    )
+
+
+def source_major(contents: Contents) -> int:
+    """The major version of the source's server."""
+    found = _MAJOR.match(contents.server)
+    return int(found[1]) if found else 0
+
+
+def _refuse_unfit(session: Session, contents: Contents, schema: _Schema, target: Target) -> None:
+    where = f"database {target.parameters.dbname} at {target.parameters.where}"
+    if session.major < source_major(contents):
+        raise Refused(
+            "target-too-old",
+            f"{where} is {session.server}, the backup is of {contents.server}",
+            hint=f"restore into PostgreSQL {source_major(contents)} or newer",
+        )
+    if not session.value("SELECT rolsuper FROM pg_roles WHERE rolname = current_user"):
+        raise Refused(
+            "target-needs-superuser",
+            f"{where}: role {target.parameters.user} is no superuser, and owners, grants and "
+            "large objects need one",
+            hint="name a superuser for this target in dbops.toml",
+        )
+    if session.encoding.name != schema.properties.encoding:
+        raise Refused(
+            "encoding-differs",
+            f"{where} has encoding {session.encoding.name}, the backup "
+            f"{schema.properties.encoding}",
+            hint=f"createdb -T template0 -E {schema.properties.encoding} "
+            f"--locale={schema.properties.collate} {target.parameters.dbname}",
+        )
+    refuse_missing_roles(session, read_roles(schema_stream(contents).detail.get(ROLES, "")))
+    if not target.scratch:
+        _refuse_missing_tablespaces(session, schema)
+
+
+def _refuse_missing_tablespaces(session: Session, schema: _Schema) -> None:
+    named = {entry.tablespace for entry in schema.archive.contents.entries if entry.tablespace}
+    there = {name for (name,) in session.rows("SELECT spcname FROM pg_tablespace")}
+    if missing := sorted(named - there):
+        raise Refused(
+            "tablespace-missing",
+            f"the target server lacks {len(missing)} tablespaces: {', '.join(missing)}",
+            hint="CREATE TABLESPACE each of them there first",
+        )
+
+
+def _select(
+    session: Session, contents: Contents, schema: _Schema, order: RestoreOrder, target: Target
+) -> Selection:
+    """What to restore; refuses a target in which any of it stands already."""
+    if order.tables is None:
+        refuse_obstacles(session)
+        return _all(contents, schema, target)
+    empty = not obstacles(session)
+    selection = select_tables(
+        schema.archive.contents, contents.streams, order.tables, with_needs=empty
+    )
+    names = [f"{quoted(schema)}.{quoted(name)}" for schema, name in sorted(selection.chosen or ())]
+    found = [name for name in names if session.value("SELECT to_regclass(%s) IS NOT NULL", [name])]
+    if found:
+        raise Refused(
+            "table-exists",
+            f"{len(found)} of the tables exist in the target: {', '.join(found)}",
+            hint="rename or drop them there, or restore into another database",
+        )
+    return selection
+
+
+def _all(contents: Contents, schema: _Schema, target: Target) -> Selection:
+    without = NOT_IN_SCRATCH if target.scratch else ()
+    return select_all(schema.archive.contents, contents.streams, without)
+
+
+def _client(target: Target, schema: _Schema, jobs: int) -> RestoreClient:
+    programs = client_for(schema.archive.contents.major, target.programs)
+    return RestoreClient(
+        programs.tool("pg_restore"),
+        target.parameters,
+        Encoding(schema.properties.encoding),
+        max(jobs, 1),
+        tablespaces=not target.scratch,
+    )
+
+
+def _restore_schema(
+    target: Target, schema: _Schema, selection: Selection, section: str, jobs: int
+) -> None:
+    client = _client(target, schema, jobs if section == "post-data" else 1)
+    run_pg_restore(client, schema.archive, selection.part(section), f"restoring {section}")
+
+
+def _load(
+    target: Target,
+    session: Session,
+    contents: Contents,
+    selection: Selection,
+    order: RestoreOrder,
+) -> None:
+    opener = sessions(target.parameters)
+    load_tables(opener, contents, selection.tables, order.jobs, order.advance)
+    with contents.open() as reader:
+        sequences = {
+            (entry.schema or "", entry.name)
+            for entry in selection.entries
+            if entry.kind == "SEQUENCE"
+        }
+        only = None if selection.chosen is None else sequences
+        for stream in contents.streams:
+            if stream.name == SEQUENCES:
+                load_sequences(session, told(reader.read(stream), order.advance), only)
+        _load_objects(session, reader.read, selection, order.advance)
+
+
+def _load_objects(session: Session, read: Reads, selection: Selection, advance: Advance) -> None:
+    pages = selection.special(LARGE_OBJECTS)
+    if pages is not None:
+        load_large_objects(session, told(read(pages), advance))
+    metadata = selection.special(LARGE_OBJECT_METADATA)
+    if metadata is not None:
+        load_metadata(session, told(read(metadata), advance))
+
+
+def _refresh(session: Session, selection: Selection, *, scratch: bool) -> list[str]:
+    """The materialized views that could not be filled again.
+
+    A scratch copy reaches no other server: there a view over foreign tables is left empty, and
+    is no failure.
+    """
+    empty = []
+    for entry in selection.refreshes:
+        name = f"{quoted(entry.schema or '')}.{quoted(entry.name)}"
+        if scratch and session.value(_READS_FOREIGN, [name]):
+            continue
+        try:
+            session.run(f"REFRESH MATERIALIZED VIEW {name}", doing=f"filling {name}")
+        except DbopsError:
+            empty.append(name)
+    return empty
