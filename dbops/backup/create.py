@@ -16,7 +16,7 @@ from dbops.backup.ports import Advance, Engine, Snapshot, StreamPlan
 from dbops.backup.workers import ReadOrder, read_units
 from dbops.crypto.age import Recipient
 from dbops.crypto.signing import Signer
-from dbops.errors import Failed, Refused
+from dbops.errors import Failed
 from dbops.estate.values import Witness
 from dbops.repository.catalogue import CATALOGUE_FORMAT, write_lines
 from dbops.repository.chain import Head, History
@@ -38,7 +38,7 @@ from dbops.repository.packing import PACK_BYTES, PackOrder, WrittenPack
 from dbops.repository.ranges import NOTHING, Proof, StoredRange, Stream
 from dbops.repository.reader import Repository
 from dbops.repository.recipients import RecipientList
-from dbops.repository.writer import put_catalogue, put_envelope
+from dbops.repository.writer import put_catalogue, put_envelope, put_recipients
 
 WITNESS_EVERY = timedelta(days=7)
 
@@ -52,10 +52,13 @@ def witness_due(policy: Witness, now: datetime, *, fresh: bool, last: datetime |
 
 @dataclass(frozen=True, slots=True)
 class SealingKeys:
-    """Who can open the backup, and who signs it. `document` is the recipients document's digest."""
+    """Who can open the backup, and who signs it.
+
+    `document` is the signed recipients document, from which `recipients` was read.
+    """
 
     recipients: RecipientList
-    document: str
+    document: bytes
     catalogue: Recipient
     signer: Signer
 
@@ -115,11 +118,13 @@ def create_backup(
 ) -> tuple[Envelope, Head]:
     """Afterwards the backup exists, is durable, and is the newest of its database.
 
+    A damaged chain does not stop the night: the backup follows the newest link ever seen, and
+    the damage stays in sight. Saying so is the caller's business.
+
     `advance` is told the bytes read. Raises Failed or Refused where the backup could not be
     whole, and ObjectExists where another host took its number; then no backup was made.
     """
     started = clock()
-    _refuse_broken_chain(history)
     place = _place(history, order, started)
     recipients = order.keys.recipients.keys
     pack = PackOrder(order.database, place.sequence, order.proof_key, recipients, order.pack_bytes)
@@ -134,26 +139,16 @@ def create_backup(
         write_lines(head, read.streams, read.tables, read.facts, read.gaps),
         (*recipients, order.keys.catalogue),
     )
+    put_recipients(repository.store, order.keys.document)
     _refuse_outlasted(started, clock(), order.grace)
     envelope = _envelope(repository.id, order, place, read, catalogue, (started, clock()))
     document = put_envelope(repository.store, envelope, order.keys.signer)
     return envelope, Head(place.sequence, digest(document))
 
 
-def _refuse_broken_chain(history: History) -> None:
-    """A new link on a broken chain would bury the break."""
-    if history.damages:
-        first, more = history.damages[0], len(history.damages) - 1
-        raise Refused(
-            "chain-broken",
-            f"the backups of {history.database} are not whole: {first}"
-            + (f" (and {more} more)" if more else ""),
-            hint=f"dbops backup verify {history.database} --level stored",
-        )
-
-
 def _place(history: History, order: BackupOrder, now: datetime) -> _Place:
-    sequence = history.head.sequence + 1 if history.head else 1
+    before = history.newest
+    sequence = before.sequence + 1 if before else 1
     last = history.living[-1].envelope if history.living else None
     generation = sequence
     if last is not None:
@@ -166,7 +161,7 @@ def _place(history: History, order: BackupOrder, now: datetime) -> _Place:
     witness = witness_due(
         order.witness, now, fresh=generation == sequence, last=_last_witness(history)
     )
-    return _Place(sequence, history.head.sha256 if history.head else None, generation, witness)
+    return _Place(sequence, before.sha256 if before else None, generation, witness)
 
 
 def _last_witness(history: History) -> datetime | None:
@@ -271,7 +266,7 @@ def _envelope(
         finished=whole_second(times[1]),
         host=order.host,
         tool=order.tool,
-        recipients=order.keys.document,
+        recipients=digest(order.keys.document),
         sealed_to=tuple(SealedTo(item.role, item.name, item.recipient) for item in listed),
         catalogue=catalogue,
         packs=read.packs,

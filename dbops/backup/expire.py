@@ -265,8 +265,6 @@ def _put_tombstones(
     repository: Repository, backups: Iterable[Backup], keep: Keep, signer: Signer, now: datetime
 ) -> None:
     for backup in backups:
-        # A tombstone that nobody trusts could not be taken back, and would block the chain.
-        repository.trust.judge(signer.public_key, Namespace.EXPIRY, now)
         tombstone = Tombstone(
             format="dbops-tombstone/1",
             repository=repository.id,
@@ -277,6 +275,8 @@ def _put_tombstones(
             at=whole_second(now),
             reason=f"{NO_RULE}: {keep}",
         )
+        # A tombstone that nobody trusts could not be taken back, and would count as damage.
+        repository.trust.judge(signer.public_key, Namespace.EXPIRY, tombstone.at)
         document = sign_document(encode(tombstone), Namespace.EXPIRY, signer)
         name = tombstone_name(backup.id.database, backup.sequence)
         # ObjectExists: another host marked it first, which is as good.

@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
-from dbops.crypto.signed import sign_document
+from dbops.crypto.signed import sign_document, split_document
 from dbops.crypto.signing import Signer
-from dbops.crypto.sshsig import Namespace
+from dbops.crypto.sshsig import Namespace, check_signature
 from dbops.crypto.trust import plain_text
-from dbops.errors import NotFound, Refused, UsageFault
+from dbops.errors import DbopsError, NotFound, Refused, UsageFault
 from dbops.repository.chain import Backup
 from dbops.repository.codec import decode, encode, whole_second
 from dbops.repository.layout import database_prefix, hold_name
-from dbops.repository.ports import put_bytes
+from dbops.repository.ports import put_bytes, read_bytes
 from dbops.repository.reader import Repository
 from dbops.repository.records import Hold
 
@@ -96,8 +96,6 @@ def _put(
     *,
     held: bool,
 ) -> Hold:
-    # A hold that nobody trusts could not be taken back, and would block the chain.
-    repository.trust.judge(signer.public_key, Namespace.HOLD, now)
     hold = Hold(
         format="dbops-hold/1",
         repository=repository.id,
@@ -108,6 +106,8 @@ def _put(
         actor=actor,
         reason=reason.strip(),
     )
+    # A hold that nobody trusts could not be taken back, and would count as damage.
+    repository.trust.judge(signer.public_key, Namespace.HOLD, hold.at)
     document = sign_document(encode(hold), Namespace.HOLD, signer)
     put_bytes(repository.store, hold_name(hold.database, hold.sequence, document), document)
     return hold
@@ -120,9 +120,19 @@ def _after_all_before(repository: Repository, backup: Backup, now: datetime) -> 
 
 
 def _placed(repository: Repository, backup: Backup) -> Iterator[Hold]:
-    """Every hold and release of the backup so far."""
+    """Every hold and release of the backup that counts.
+
+    What was signed while its key was good stays good; what does not count is the history's to
+    report, and must not keep anybody from placing a hold.
+    """
     for item in repository.store.list(f"{database_prefix(backup.id.database)}/hold"):
-        opened = repository.open_document(item.name, Namespace.HOLD)
-        hold = decode(Hold, opened.body, item.name)
+        data = read_bytes(repository.store, item.name)
+        try:
+            body, armor = split_document(data)
+            key = check_signature(body, armor, Namespace.HOLD)
+            hold = decode(Hold, body, item.name)
+            repository.trust.judge(key, Namespace.HOLD, hold.at)
+        except DbopsError:
+            continue
         if hold.sequence == backup.sequence:
             yield hold

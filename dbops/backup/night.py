@@ -7,46 +7,59 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from dbops.errors import DbopsError, ExitStatus, Failed
+from dbops.repository.chain import Damage
 from dbops.repository.manifest import Envelope
 
 
 @dataclass(frozen=True, slots=True)
 class NightResult:
-    """How it went for one database: an envelope or an error, never both."""
+    """How it went for one database: an envelope or an error, never both.
+
+    `damages` is what is wrong with the chain of its earlier backups.
+    """
 
     database: str
     seconds: float
     envelope: Envelope | None = None
     error: DbopsError | None = None
+    damages: tuple[Damage, ...] = ()
 
 
 def run_night(
-    databases: Iterable[str], back_up: Callable[[str], Envelope]
+    databases: Iterable[str], back_up: Callable[[str], tuple[Envelope, tuple[Damage, ...]]]
 ) -> Iterator[NightResult]:
     """The result of each database as it comes; only an interruption ends the night early."""
     for database in databases:
         start = time.monotonic()
         try:
-            envelope = back_up(database)
+            envelope, damages = back_up(database)
         except DbopsError as error:
             yield NightResult(database, time.monotonic() - start, error=error)
         except Exception as bug:  # noqa: BLE001 - a bug at one database must not cost the others
-            error = Failed(
-                "bug",
-                f"a bug in dbops at {database}: {type(bug).__name__}",
-                hint=f"report this; run it alone to see the place: dbops backup run {database}",
-            )
-            yield NightResult(database, time.monotonic() - start, error=error)
+            yield NightResult(database, time.monotonic() - start, error=_bug(database, bug))
         else:
-            yield NightResult(database, time.monotonic() - start, envelope=envelope)
+            took = time.monotonic() - start
+            yield NightResult(database, took, envelope=envelope, damages=damages)
+
+
+def _bug(database: str, bug: Exception) -> DbopsError:
+    return Failed(
+        "bug",
+        f"a bug in dbops at {database}: {type(bug).__name__}",
+        hint="report this line; the command can be run again safely",
+    )
 
 
 def night_status(results: Iterable[NightResult]) -> ExitStatus:
-    """0 where all went well, 3 where some did, else the failure's own status."""
+    """0 where all went well, 4 where all have backups but a chain is damaged, 3 where some have.
+
+    Where none has, the failure's own status, or 1 for several.
+    """
     listed = tuple(results)
     errors = [result.error for result in listed if result.error is not None]
     if not errors:
-        return ExitStatus.DONE
+        damaged = any(result.damages for result in listed)
+        return ExitStatus.FINDING if damaged else ExitStatus.DONE
     if len(errors) < len(listed):
         return ExitStatus.PARTLY
     return errors[0].status if len(errors) == 1 else ExitStatus.FAILED

@@ -107,7 +107,10 @@ def _climb(
 ) -> None:
     envelope = backup.envelope
     with climb.step("stored"):
-        damages = check_stored(repository.store, envelope, order.checked, advance)
+        damages = (
+            *repository.check_recipients(envelope),
+            *check_stored(repository.store, envelope, order.checked, advance),
+        )
     if not climb.finish(ProofLevel.STORED, [str(item) for item in damages]):
         return
     if order.level is ProofLevel.STORED:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dbops.backup.night import NightResult
+    from dbops.repository.chain import Damage
     from dbops.repository.manifest import Envelope
 
 
@@ -39,8 +40,8 @@ def run(
         dbops --estate /etc/dbops/dbops.toml backup run --all --quiet
 
     \b
-    Exit statuses: 0 all done, 3 some failed, 1 all failed; for a single database
-    5 refused, 10 not found, 11 locked or unreachable.
+    Exit statuses: 0 all done, 3 some failed, 1 all failed, 4 all done but earlier backups are
+    missing or damaged; for a single database 5 refused, 10 not found, 11 locked or unreachable.
     """
     from dbops.backup.night import night_status, run_night
     from dbops.cli.progress import Progress
@@ -52,7 +53,7 @@ def run(
     open_repository = repository_opener(wiring, repository)
     results: list[NightResult] = []
 
-    def back_up(name: str) -> Envelope:
+    def back_up(name: str) -> tuple[Envelope, tuple[Damage, ...]]:
         database = databases[name]
         with Progress(name, quiet=quiet or as_json) as progress:
             return take_backup(
@@ -66,8 +67,8 @@ def run(
     status = night_status(results)
     if as_json:
         _show_json(results)
-    elif status and (quiet or len(results) > 1):
-        _show_summary(results)
+    else:
+        _show_summary(results, always=quiet or len(results) > 1)
     return status
 
 
@@ -86,8 +87,15 @@ def _show_line(result: NightResult) -> None:
     )
 
 
-def _show_summary(results: Sequence[NightResult]) -> None:
+def _show_summary(results: Sequence[NightResult], *, always: bool) -> None:
+    for result in results:
+        for damage in result.damages:
+            click.echo(f"error: {damage}", err=True)
+        if result.damages:
+            click.echo(f"hint: dbops backup verify {result.database} --each", err=True)
     failed = [result for result in results if result.error is not None]
+    if not failed or not always:
+        return
     click.echo(f"error: {len(failed)} of {len(results)} databases have no backup", err=True)
     for result in failed:
         if result.error is not None:
@@ -107,6 +115,7 @@ def _show_json(results: Sequence[NightResult]) -> None:
                     "seconds": round(result.seconds, 3),
                     "totals": result.envelope.totals if result.envelope else None,
                     "error": _error(result),
+                    "damages": result.damages,
                 }
                 for result in results
             ]

@@ -143,7 +143,7 @@ def _night(stage: Stage, wiring: Wiring, repository: Repository) -> dict[str, En
         progress.expect(total)
         counting = _Counting(progress)
         for database in wiring.estate.databases.values():
-            taken[database.name] = take_backup(wiring, database, repository, counting)
+            taken[database.name], _ = take_backup(wiring, database, repository, counting)
     return taken
 
 

@@ -14,7 +14,7 @@ from dbops.cli.wiring import TOOL, Wiring
 from dbops.crypto.age import Identity
 from dbops.errors import NotFound, UsageFault
 from dbops.estate.values import Database, PostgresqlDatabase
-from dbops.repository.chain import Backup, History
+from dbops.repository.chain import Backup, Damage, History
 from dbops.repository.manifest import BackupId, Envelope
 from dbops.repository.reader import Repository, find_backup
 from dbops.repository.records import Certificate, ProofLevel
@@ -46,8 +46,11 @@ def take_backup(
     repository: Repository,
     progress: Progress,
     jobs: int | None = None,
-) -> Envelope:
-    """Afterwards the database has a new backup, and this host remembers it."""
+) -> tuple[Envelope, tuple[Damage, ...]]:
+    """Afterwards the database has a new backup, and this host remembers it.
+
+    Also returns what is wrong with the chain of the earlier ones.
+    """
     policy = wiring.policy(database)
     with wiring.state.lock(database.name):
         order = BackupOrder(
@@ -69,7 +72,7 @@ def take_backup(
             engine, repository, history, order, wiring.clock, progress.advance
         )
         wiring.remember(repository, database.name, head)
-    return envelope
+    return envelope, history.damages
 
 
 @dataclass(frozen=True)

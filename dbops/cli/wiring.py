@@ -29,7 +29,6 @@ from dbops.estate.load import find_estate, load_estate
 from dbops.estate.secrets import resolve_secret
 from dbops.estate.values import Address, Database, Estate, Policy, PostgresqlAddress, Secret
 from dbops.repository.chain import Head, History
-from dbops.repository.layout import digest
 from dbops.repository.reader import Repository
 from dbops.repository.recipients import RecipientList, read_recipients
 from dbops.stores.local import LocalStore
@@ -136,8 +135,8 @@ class Wiring:
         return lambda: None if secret is None else resolve_secret(secret, self.environ)
 
     @cached_property
-    def recipients(self) -> tuple[RecipientList, str]:
-        """The hospital's list and the digest of its document; raises Refused unless signed."""
+    def recipients(self) -> tuple[RecipientList, bytes]:
+        """The hospital's list and its signed document; raises Refused unless it signed it."""
         path = self.estate.recipients
         try:
             data = path.read_bytes()
@@ -148,7 +147,7 @@ class Wiring:
                 hint="dbops keys recipients writes one for the hospital to sign",
             ) from None
         opened = open_document(data, Namespace.RECIPIENTS, self.trust, self.clock())
-        return read_recipients(opened.body), digest(data)
+        return read_recipients(opened.body), data
 
     def sealing_keys(self) -> SealingKeys:
         """Who can open the backups that this host makes, and its own signature."""

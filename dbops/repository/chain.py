@@ -91,12 +91,18 @@ def _standing(certificates: Iterable[Certificate]) -> tuple[ProofLevel, tuple[st
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The backups of one database, oldest first, and everything that is wrong with their chain."""
+    """The backups of one database, oldest first, and everything that is wrong with their chain.
+
+    `newest` is the link that the next backup follows: the highest number that was ever seen here,
+    whether its manifest can still be read or not. A damaged chain is continued behind its damage,
+    which so stays in sight, and never over it.
+    """
 
     database: str
     backups: tuple[Backup, ...]
     tombstones: tuple[Tombstone, ...]
     damages: tuple[Damage, ...]
+    newest: Head | None
 
     @property
     def living(self) -> tuple[Backup, ...]:
@@ -105,7 +111,7 @@ class History:
 
     @property
     def head(self) -> Head | None:
-        """The newest link of the chain, manifest or tombstone."""
+        """The newest link of the chain that can be read, manifest or tombstone."""
         links = _links(self.backups, self.tombstones)
         return Head(*max(links.items())) if links else None
 

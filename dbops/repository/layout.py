@@ -7,6 +7,7 @@ db/DATABASE/pack/XX/SHA256.age              sealed ranges
 db/DATABASE/certificate/SEQUENCE-SHA16      what a verification found
 db/DATABASE/tombstone/SEQUENCE              this backup expires, or has expired
 db/DATABASE/hold/SEQUENCE-SHA16             a hold was placed or released
+recipients/SHA256                           the signed list that backups were sealed to
 receipt/SHA16                               a holder proved that an identity opens headers
 """
 
@@ -58,6 +59,10 @@ def tombstone_name(database: str, sequence: int) -> str:
 
 def hold_name(database: str, sequence: int, document: bytes) -> str:
     return f"db/{database}/hold/{sequence:08d}-{digest(document)[:16]}"
+
+
+def recipients_name(sha256: str) -> str:
+    return f"recipients/{sha256}"
 
 
 def receipt_name(document: bytes) -> str:

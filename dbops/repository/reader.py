@@ -16,8 +16,8 @@ from typing import BinaryIO, ClassVar, Literal, TypeVar
 from pydantic import ConfigDict
 
 from dbops.crypto.age import Identity
-from dbops.crypto.signed import OpenedDocument, open_document
-from dbops.crypto.sshsig import Namespace
+from dbops.crypto.signed import OpenedDocument, open_document, split_document
+from dbops.crypto.sshsig import Namespace, check_signature
 from dbops.crypto.trust import TrustRoot
 from dbops.errors import DbopsError, Failed, NotFound
 from dbops.repository.catalogue import read_lines
@@ -29,13 +29,15 @@ from dbops.repository.layout import (
     database_prefix,
     digest,
     parse_manifest_name,
+    recipients_name,
 )
 from dbops.repository.manifest import BackupId, Catalogue, Envelope
 from dbops.repository.opening import read_sealed
 from dbops.repository.ports import Store, put_bytes, read_bytes
+from dbops.repository.recipients import read_recipients
 from dbops.repository.records import Certificate, Hold, Receipt, Tombstone
 
-Record = TypeVar("Record", Certificate, Hold, Tombstone)
+Record = TypeVar("Record", Certificate, Envelope, Hold, Tombstone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ class Repository:
     def history(self, database: str, remembered: Head | None) -> History:
         """Every backup of the database, and everything that is wrong with their chain."""
         damages: list[Damage] = []
+        unreadable: list[Head] = []
         stones = tuple(self._records(database, "tombstone", Namespace.EXPIRY, Tombstone, damages))
         holds = tuple(self._records(database, "hold", Namespace.HOLD, Hold, damages))
         certificates = tuple(
@@ -85,10 +88,15 @@ class Repository:
         )
         backups = [
             _with_records(backup, stones, holds, certificates)
-            for backup in self._backups(database, damages)
+            for backup in self._backups(database, damages, unreadable)
         ]
         damages += check_chain(database, backups, stones, remembered)
-        return History(database, tuple(backups), stones, tuple(damages))
+        links = [Head(backup.sequence, backup.sha256) for backup in backups]
+        links += [Head(stone.sequence, stone.manifest) for stone in stones]
+        links += [*unreadable, *([remembered] if remembered else [])]
+        # The first of equals wins: a link that can be read is better than one that cannot.
+        newest = max(links, key=lambda link: link.sequence, default=None)
+        return History(database, tuple(backups), stones, tuple(damages), newest)
 
     def databases(self) -> tuple[str, ...]:
         """The databases that have anything in this repository."""
@@ -104,8 +112,28 @@ class Repository:
         return tuple(found)
 
     def open_document(self, name: str, namespace: Namespace) -> OpenedDocument:
-        """The document, signed by someone who may."""
+        """The document, signed by someone who may now."""
         return open_document(read_bytes(self.store, name), namespace, self.trust, self._now)
+
+    def _open_dated(
+        self,
+        data: bytes,
+        namespace: Namespace,
+        kind: type[Record],
+        name: str,
+    ) -> tuple[Record, str]:
+        """The record and its signer, who had to be trusted when the record says it was made.
+
+        A key may end its time and what it signed before stays good; a revoked key's does not.
+        """
+        body, armor = split_document(data)
+        key = check_signature(body, armor, namespace)
+        record = decode(kind, body, name)
+        made = record.finished if isinstance(record, Envelope) else record.at
+        principal = self.trust.judge(key, namespace, made)
+        if record.repository != self.id:
+            raise _foreign("it belongs to another repository")
+        return record, principal
 
     def catalogue(self, envelope: Envelope, identities: Sequence[Identity]) -> Catalogue:
         """The opened catalogue; raises NoIdentity, or Failed where it is not the one named."""
@@ -122,23 +150,48 @@ class Repository:
             )
         return catalogue
 
-    def _backups(self, database: str, damages: list[Damage]) -> Iterator[Backup]:
+    def check_recipients(self, envelope: Envelope) -> tuple[Damage, ...]:
+        """What is wrong with the list that the backup claims to be sealed to.
+
+        A writer could seal to fewer than the hospital wants and say so in its envelope: the list
+        that the hospital signed decides.
+        """
+        subject = f"the recipients of {envelope.id}"
+        try:
+            data = read_bytes(self.store, recipients_name(envelope.recipients))
+            if digest(data) != envelope.recipients:
+                return (Damage(subject, "the bytes of their document have changed"),)
+            body, armor = split_document(data)
+            key = check_signature(body, armor, Namespace.RECIPIENTS)
+            listed = read_recipients(body)
+            self.trust.judge(key, Namespace.RECIPIENTS, listed.issued)
+        except DbopsError as failure:
+            return (Damage(subject, failure.message),)
+        wanted = {(item.role.value, item.name, item.recipient) for item in listed.recipients}
+        found = {(item.role, item.name, item.recipient) for item in envelope.sealed_to}
+        if wanted != found:
+            return (Damage(subject, "the envelope names others than the hospital signed"),)
+        return ()
+
+    def _backups(
+        self, database: str, damages: list[Damage], unreadable: list[Head]
+    ) -> Iterator[Backup]:
         for item in self.store.list(f"{database_prefix(database)}/manifest"):
+            data = read_bytes(self.store, item.name)
             try:
-                yield self._backup(database, item.name)
+                yield self._backup(database, item.name, data)
             except DbopsError as failure:
                 damages.append(Damage(item.name, failure.message))
+                parsed = parse_manifest_name(item.name)
+                if parsed is not None:
+                    unreadable.append(Head(parsed[1], digest(data)))
 
-    def _backup(self, database: str, name: str) -> Backup:
-        data = read_bytes(self.store, name)
-        opened = open_document(data, Namespace.MANIFEST, self.trust, self._now)
-        envelope = decode(Envelope, opened.body, name)
+    def _backup(self, database: str, name: str, data: bytes) -> Backup:
+        envelope, principal = self._open_dated(data, Namespace.MANIFEST, Envelope, name)
         expected = (database, envelope.sequence, (envelope.predecessor or "0" * 64)[:32])
         if parse_manifest_name(name) != expected or envelope.database != database:
             raise _foreign("it stands under another manifest's name")
-        if envelope.repository != self.id:
-            raise _foreign("it belongs to another repository")
-        return Backup(envelope, digest(data), name, opened.principal)
+        return Backup(envelope, digest(data), name, principal)
 
     def _records(
         self,
@@ -150,10 +203,10 @@ class Repository:
     ) -> Iterator[Record]:
         for item in self.store.list(f"{database_prefix(database)}/{folder}"):
             try:
-                opened = self.open_document(item.name, namespace)
-                record = decode(kind, opened.body, item.name)
-                if record.repository != self.id or record.database != database:
-                    raise _foreign("it belongs to another repository or database")
+                data = read_bytes(self.store, item.name)
+                record, _ = self._open_dated(data, namespace, kind, item.name)
+                if record.database != database:
+                    raise _foreign("it belongs to another database")
                 yield record
             except DbopsError as failure:
                 damages.append(Damage(item.name, failure.message))

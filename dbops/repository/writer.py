@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 import zstandard
 
@@ -11,10 +12,10 @@ from dbops.crypto.signed import sign_document
 from dbops.crypto.signing import Signer
 from dbops.crypto.sshsig import Namespace
 from dbops.repository.codec import encode
-from dbops.repository.layout import catalogue_name, manifest_name
+from dbops.repository.layout import catalogue_name, digest, manifest_name, recipients_name
 from dbops.repository.manifest import CatalogueEntry, Envelope
 from dbops.repository.packing import HashingSpool
-from dbops.repository.ports import Store, put_bytes
+from dbops.repository.ports import ObjectExists, Store, put_bytes
 
 
 def put_catalogue(
@@ -36,6 +37,15 @@ def put_catalogue(
     finally:
         spool.spool.discard()
     return entry
+
+
+def put_recipients(store: Store, document: bytes) -> None:
+    """Afterwards the signed recipients document stands in the store under its digest."""
+    name = recipients_name(digest(document))
+    if store.find(name) is None:
+        # ObjectExists: another database's backup put the same bytes first.
+        with suppress(ObjectExists):
+            put_bytes(store, name, document)
 
 
 def put_envelope(store: Store, envelope: Envelope, signer: Signer) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,9 +17,10 @@ from dbops.backup.retention import Keep
 from dbops.crypto.signing import KeyFileSigner
 from dbops.crypto.sshsig import Namespace
 from dbops.errors import Refused
-from dbops.repository.layout import tombstone_name
+from dbops.repository.layout import sha256_in, tombstone_name
 from dbops.repository.manifest import PackEntry
-from dbops.repository.ports import Store
+from dbops.repository.ports import Store, StoredObject
+from dbops.repository.reader import Repository
 from dbops.repository.records import ProofLevel
 from dbops.repository.writer import put_envelope
 from tests.support.faulty import FaultyStore, StoreBroke
@@ -401,6 +402,35 @@ def test_garbage_goes_when_it_is_old(made: MadeRepository) -> None:
     assert report.garbage_left == ""
     assert not {old, catalogue} & made.names()
     assert {fresh, strange} <= made.names()
+    assert_whole(made.store, made.history(now))
+
+
+class LateWriter(FaultyStore):
+    """A store in which another host commits just before the manifests are listed."""
+
+    def __init__(self, made: MadeRepository, commit: Callable[[], object]) -> None:
+        super().__init__(made.store, 0, after=False)
+        self.commit: Callable[[], object] | None = commit
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        if prefix.endswith("/manifest") and self.commit:
+            commit, self.commit = self.commit, None
+            commit()
+        return super().list(prefix)
+
+
+def test_a_commit_during_expiry_keeps_its_packs(made: MadeRepository) -> None:
+    """What a manifest names that came after the packs were listed is not taken for garbage."""
+    now = nights(made, 1)
+    history, planned = made.history(now), plan(made, now)
+    slow = made.orphan(b"slow", now - 2 * GRACE)
+    entry = PackEntry(sha256_in(slow), len(b"slow"), own=False)
+    store = LateWriter(made, lambda: made.add(now, refers_to=[entry]))
+    repository = Repository(made.store, made.trust, now)
+    repository.store = store
+    report = expire(repository, history, planned, made.signer, lambda: now)
+    assert (store.commit, report.garbage) == (None, 0)
+    assert numbers(made, now) == ([1, 2], [])
     assert_whole(made.store, made.history(now))
 
 

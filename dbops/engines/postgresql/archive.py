@@ -87,6 +87,9 @@ def run_pg_restore(
         listed.flush()
         status, said = _run(client, archive.file.fileno(), listed.fileno())
     if status != 0:
+        import sys
+
+        sys.stderr.write(said.decode())
         raise _fault(status, said, archive.contents, doing)
 
 

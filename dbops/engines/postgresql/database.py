@@ -77,7 +77,7 @@ def read_properties(text: str) -> DatabaseProperties:
             encoding=found["encoding"],
             collate=found["collate"],
             ctype=found["ctype"],
-            provider=Provider(found["provider"]),
+            provider=Provider(found["provider"] or Provider.LIBC),
             locale=found["locale"],
             rules=found["rules"],
             owner=found["owner"],
@@ -209,9 +209,9 @@ def _grants(name: str, properties: DatabaseProperties) -> list[str]:
         f"REVOKE ALL ON DATABASE {name} FROM {quoted(owner)}",
     ]
     default = (
-        Grant(owner, "", "CONNECT", False),
-        Grant(owner, "", "TEMPORARY", False),
-        Grant(owner, owner, "ALL", False),
+        Grant(owner, "", "CONNECT", grantable=False),
+        Grant(owner, "", "TEMPORARY", grantable=False),
+        Grant(owner, owner, "ALL", grantable=False),
     )
     for grant in default if properties.grants is None else properties.grants:
         statements += grant_statements(grant, f"DATABASE {name}", owner)

@@ -14,22 +14,26 @@ from dbops.engines.postgresql.connect import Parameters, Session, connect
 from dbops.engines.postgresql.tables import FIRST_OWN_OID
 from dbops.errors import Failed
 
-# Tables, indexes and sequences are left out of pg_class: they are locked, and maintenance such as
-# REINDEX or REFRESH writes their rows without changing what they are.
-_CATALOGS = {
-    "functions": "pg_proc",
-    "types": "pg_type",
-    "views": "pg_class WHERE relkind IN ('v', 'c') AND",
-    "rules": "pg_rewrite",
-    "constraints": "pg_constraint",
-    "triggers": "pg_trigger",
-    "policies": "pg_policy",
-    "defaults": "pg_attrdef",
-    "schemas": "pg_namespace",
-    "operators": "pg_operator",
-    "collations": "pg_collation",
-    "extensions": "pg_extension",
-}
+_TEMPORARY = "(SELECT oid FROM pg_namespace WHERE nspname ~ '^pg_(temp|toast)')"
+_OF_TEMPORARY = "(SELECT oid FROM pg_class WHERE relpersistence = 't')"
+
+# Kind, catalog, and which of its rows count. Tables, indexes and sequences are left out of
+# pg_class: they are locked, and maintenance such as REINDEX or REFRESH writes their rows without
+# changing what they are. What is temporary comes and goes.
+_CATALOGS = (
+    ("functions", "pg_proc", f"pronamespace NOT IN {_TEMPORARY}"),
+    ("types", "pg_type", f"typnamespace NOT IN {_TEMPORARY}"),
+    ("views", "pg_class", f"relkind IN ('v', 'c') AND relnamespace NOT IN {_TEMPORARY}"),
+    ("rules", "pg_rewrite", f"ev_class NOT IN {_OF_TEMPORARY}"),
+    ("constraints", "pg_constraint", f"connamespace NOT IN {_TEMPORARY}"),
+    ("triggers", "pg_trigger", f"tgrelid NOT IN {_OF_TEMPORARY}"),
+    ("policies", "pg_policy", f"polrelid NOT IN {_OF_TEMPORARY}"),
+    ("defaults", "pg_attrdef", f"adrelid NOT IN {_OF_TEMPORARY}"),
+    ("schemas", "pg_namespace", "nspname !~ '^pg_'"),
+    ("operators", "pg_operator", f"oprnamespace NOT IN {_TEMPORARY}"),
+    ("collations", "pg_collation", f"collnamespace NOT IN {_TEMPORARY}"),
+    ("extensions", "pg_extension", "true"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +47,20 @@ class Definitions:
 def definitions(session: Session, newest: int | None = None) -> Definitions:
     """The definitions that the session sees; without `newest`, all there are."""
     limit = newest if newest is not None else _newest(session)
-    found = {}
-    for kind, catalog in _CATALOGS.items():
-        where = catalog if " WHERE " in catalog else f"{catalog} WHERE"
-        found[kind] = session.value(
-            "SELECT coalesce(md5(string_agg(concat(oid, ' ', xmin), ',' ORDER BY oid)), '')"
-            f" FROM {where} oid >= {FIRST_OWN_OID} AND oid::bigint <= {limit}",
+    found = {
+        kind: session.value(
+            "SELECT coalesce(md5(string_agg(concat(oid, ' ', xmin), ',' ORDER BY oid)), '')"  # noqa: S608 - constants and a number
+            f" FROM {catalog} WHERE oid >= {FIRST_OWN_OID} AND oid <= {limit}::oid AND {counts}",
             doing="reading definitions",
         )
+        for kind, catalog, counts in _CATALOGS
+    }
     return Definitions(limit, found)
 
 
 def _newest(session: Session) -> int:
-    return max(
-        int(session.value(f"SELECT coalesce(max(oid::bigint), 0) FROM {catalog.split()[0]}"))
-        for catalog in _CATALOGS.values()
-    )
+    every = " UNION ALL ".join(f"SELECT max(oid) AS m FROM {name}" for _, name, _ in _CATALOGS)  # noqa: S608 - constants
+    return int(session.value(f"SELECT max(m)::bigint FROM ({every}) AS u"))  # noqa: S608 - constants
 
 
 def refuse_changed(params: Parameters, before: Definitions) -> None:

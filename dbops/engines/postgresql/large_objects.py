@@ -15,30 +15,28 @@ from dbops.engines.postgresql.database import Grant, grant_statements
 from dbops.engines.postgresql.loading import load
 from dbops.errors import Failed
 
-PAGE_BYTES = 2048  # LOBLKSIZE of the server that wrote them: its default, BLCKSZ / 4
 PORTION_BYTES = 8 << 20
 PORTION_OBJECTS = 500
 
-_PAGES = "pg_temp.dbops_pages"
-_METADATA = "pg_temp.dbops_large_objects"
-_READ_WRITE = 0x60000
+# A page has 2048 bytes, LOBLKSIZE of every server with the usual block size. 393216 is
+# INV_READ | INV_WRITE of src/include/libpq/libpq-fs.h.
 _DOING = "restoring large objects"
 
-_CREATE = f"""
+_CREATE = """
     SELECT count(lo_create(new.oid_)) FROM (
-        SELECT DISTINCT oid_ FROM {_PAGES} AS p WHERE NOT EXISTS
+        SELECT DISTINCT oid_ FROM pg_temp.dbops_pages AS p WHERE NOT EXISTS
             (SELECT FROM pg_largeobject_metadata AS m WHERE m.oid = p.oid_)
-    ) AS new"""  # noqa: S608 - constants
-_WRITE = f"""
+    ) AS new"""
+_WRITE = """
     SELECT count(*) FROM (
-        SELECT lo_put(oid_, page_ * {PAGE_BYTES}, bytes_)
-        FROM (SELECT * FROM {_PAGES} WHERE bytes_ <> '' ORDER BY oid_, page_) AS pages
+        SELECT lo_put(oid_, page_ * 2048, bytes_)
+        FROM (SELECT * FROM pg_temp.dbops_pages WHERE bytes_ <> '' ORDER BY oid_, page_) AS pages
         OFFSET 0
-    ) AS written"""  # noqa: S608
+    ) AS written"""
 # A page without bytes stands where an object was cut off at a page's edge; cutting makes it again.
-_CUT = f"""
-    SELECT lo_truncate64(lo_open(oid_, {_READ_WRITE}), page_ * {PAGE_BYTES})
-    FROM {_PAGES} WHERE bytes_ = '' ORDER BY oid_, page_"""  # noqa: S608
+_CUT = """
+    SELECT lo_truncate64(lo_open(oid_, 393216), page_ * 2048)
+    FROM pg_temp.dbops_pages WHERE bytes_ = '' ORDER BY oid_, page_"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,28 +54,29 @@ def load_large_objects(session: Session, blocks: Iterable[bytes]) -> None:
     Raises DbopsError; what was written before stays.
     """
     session.run(
-        f"CREATE TEMPORARY TABLE {_PAGES} (oid_ oid, page_ bigint, bytes_ bytea)", doing=_DOING
+        "CREATE TEMPORARY TABLE pg_temp.dbops_pages (oid_ oid, page_ bigint, bytes_ bytea)",
+        doing=_DOING,
     )
     for portion in portions(blocks, PORTION_BYTES):
         session.run("BEGIN", doing=_DOING)
-        load(session, f"COPY {_PAGES} FROM STDIN", iter([portion]), _DOING)
+        load(session, "COPY pg_temp.dbops_pages FROM STDIN", iter([portion]), _DOING)
         session.rows(_CREATE, doing=_DOING)
         # What is cut comes first: a later page may lie behind the cut.
         session.rows(_CUT, doing=_DOING)
         session.rows(_WRITE, doing=_DOING)
-        session.run(f"TRUNCATE {_PAGES}", doing=_DOING)
+        session.run("TRUNCATE pg_temp.dbops_pages", doing=_DOING)
         session.run("COMMIT", doing=_DOING)
-    session.run(f"DROP TABLE {_PAGES}", doing=_DOING)
+    session.run("DROP TABLE pg_temp.dbops_pages", doing=_DOING)
 
 
 def load_metadata(session: Session, blocks: Iterator[bytes]) -> None:
     """Every large object of the stream has its owner, its grants and its comment."""
     session.run(
-        f"CREATE TEMPORARY TABLE {_METADATA}"
+        "CREATE TEMPORARY TABLE pg_temp.dbops_large_objects"
         " (oid_ oid, owner_ text, acl_ aclitem[], comment_ text)",
         doing=_DOING,
     )
-    load(session, f"COPY {_METADATA} FROM STDIN", blocks, _DOING)
+    load(session, "COPY pg_temp.dbops_large_objects FROM STDIN", blocks, _DOING)
     _refuse_missing(session)
     last = -1
     while objects := _objects(session, last):
@@ -87,7 +86,7 @@ def load_metadata(session: Session, blocks: Iterator[bytes]) -> None:
                 session.run(statement, doing=f"{_DOING} ({item.oid})")
         session.run("COMMIT", doing=_DOING)
         last = objects[-1].oid
-    session.run(f"DROP TABLE {_METADATA}", doing=_DOING)
+    session.run("DROP TABLE pg_temp.dbops_large_objects", doing=_DOING)
 
 
 def portions(blocks: Iterable[bytes], size: int) -> Iterator[bytes]:
@@ -110,7 +109,7 @@ def _refuse_missing(session: Session) -> None:
     """Both streams must speak of the same objects."""
     missing = session.value(
         "SELECT count(*) FROM pg_largeobject_metadata AS m"
-        f" FULL JOIN {_METADATA} AS s ON s.oid_ = m.oid"  # noqa: S608
+        " FULL JOIN pg_temp.dbops_large_objects AS s ON s.oid_ = m.oid"
         " WHERE m.oid IS NULL OR s.oid_ IS NULL",
         doing=_DOING,
     )
@@ -125,7 +124,7 @@ def _refuse_missing(session: Session) -> None:
 def _objects(session: Session, last: int) -> list[_Object]:
     """The next objects that differ from a fresh one."""
     rows = session.rows(
-        f"SELECT oid_::bigint, owner_, comment_, acl_ IS NULL FROM {_METADATA}"  # noqa: S608
+        "SELECT oid_::bigint, owner_, comment_, acl_ IS NULL FROM pg_temp.dbops_large_objects"
         " WHERE oid_::bigint > %s AND (comment_ IS NOT NULL OR acl_ IS NOT NULL"
         " OR owner_ <> SESSION_USER) ORDER BY 1 LIMIT %s",
         [last, PORTION_OBJECTS],
@@ -135,7 +134,7 @@ def _objects(session: Session, last: int) -> list[_Object]:
     grants: dict[int, list[Grant]] = {number: [] for number in numbers}
     for number, *grant in session.rows(
         "SELECT s.oid_::bigint, g.rolname, coalesce(e.rolname, ''), a.privilege_type,"
-        f" a.is_grantable FROM {_METADATA} AS s, aclexplode(s.acl_)"  # noqa: S608
+        " a.is_grantable FROM pg_temp.dbops_large_objects AS s, aclexplode(s.acl_)"
         " WITH ORDINALITY AS a JOIN pg_roles AS g ON g.oid = a.grantor"
         " LEFT JOIN pg_roles AS e ON e.oid = a.grantee"
         " WHERE s.oid_::bigint = ANY(%s) ORDER BY 1, a.ordinality",

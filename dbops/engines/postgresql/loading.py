@@ -198,23 +198,22 @@ def load_sequences(
     session: Session, blocks: Iterator[bytes], only: Collection[tuple[str, str]] | None = None
 ) -> None:
     """Every sequence stands where it stood; with `only`, those named there as (schema, name)."""
-    scratch = "pg_temp.dbops_sequences"
     doing = "restoring sequences"
     session.run(
-        f"CREATE TEMPORARY TABLE {scratch}"
+        "CREATE TEMPORARY TABLE pg_temp.dbops_sequences"
         " (schema_ text, name_ text, last_value_ bigint, is_called_ boolean)",
         doing=doing,
     )
-    load(session, f"COPY {scratch} FROM STDIN", blocks, doing)
-    names = session.rows(f"SELECT schema_, name_ FROM {scratch}", doing=doing)  # noqa: S608
+    load(session, "COPY pg_temp.dbops_sequences FROM STDIN", blocks, doing)
+    names = session.rows("SELECT schema_, name_ FROM pg_temp.dbops_sequences", doing=doing)
     statement = (
         "SELECT setval(format('%%I.%%I', schema_, name_)::regclass, last_value_, is_called_)"
-        f" FROM {scratch} WHERE schema_ = %s AND name_ = %s"  # noqa: S608
+        " FROM pg_temp.dbops_sequences WHERE schema_ = %s AND name_ = %s"
     )
     for schema, name in names:
         if only is None or (schema, name) in only:
             session.value(statement, [schema, name], doing=f"restoring sequence {schema}.{name}")
-    session.run(f"DROP TABLE {scratch}", doing=doing)
+    session.run("DROP TABLE pg_temp.dbops_sequences", doing=doing)
 
 
 def load(session: Session, statement: str, blocks: Iterator[bytes], doing: str) -> int:

@@ -53,7 +53,8 @@ _ROLES = """
         'bypassrls', r.rolbypassrls,
         'member_of', coalesce((SELECT json_agg(o.rolname ORDER BY o.rolname) FROM (
             SELECT DISTINCT g.rolname FROM pg_auth_members AS m
-            JOIN pg_roles AS g ON g.oid = m.roleid WHERE m.member = r.oid) AS o), '[]')) ORDER BY r.rolname), '[]')::text
+            JOIN pg_roles AS g ON g.oid = m.roleid WHERE m.member = r.oid) AS o), '[]'))
+        ORDER BY r.rolname), '[]')::text
     FROM wanted AS w JOIN pg_roles AS r ON r.oid = w.role WHERE r.rolname !~ '^pg_'"""
 
 

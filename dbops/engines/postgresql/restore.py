@@ -131,6 +131,15 @@ def restore_schema_only(target: Target, contents: Contents) -> None:
         )
 
 
+def left_out(contents: Contents, order: RestoreOrder) -> tuple[str, ...]:
+    """What a restore of these tables leaves out, because it ties them to others."""
+    if order.tables is None:
+        return ()
+    with opened_schema(contents) as schema:
+        entries = schema.archive.contents
+        return select_tables(entries, (), order.tables, with_needs=False).left_out
+
+
 @contextmanager
 def opened_schema(contents: Contents) -> Iterator[_Schema]:
     """The backup's schema as an archive, and its database's properties."""

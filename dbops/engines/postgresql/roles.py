@@ -12,10 +12,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dbops.engines.postgresql.connect import Session, quoted
+from dbops.engines.postgresql.connect import Session, literal, quoted
 from dbops.errors import DbopsError, Failed, Refused
 
 _SHOWN = 8
+_OURS = "made by dbops for a scratch database"
+_DOING = "scratch roles"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,32 +67,34 @@ def refuse_missing_roles(session: Session, roles: Iterable[Role]) -> None:
         )
 
 
-def create_roles(session: Session, roles: Sequence[Role], *, attributes: bool) -> tuple[str, ...]:
-    """The roles exist; the names of those that did not before.
+def create_roles(session: Session, roles: Sequence[Role], *, attributes: bool) -> None:
+    """The roles exist; those that did not before bear a comment that says whose they are.
 
-    With `attributes` the new ones are superusers, bypass row security and inherit as on the
-    source: only for a server that is thrown away. Roles that existed are left as they are.
+    With `attributes` the new ones are superusers, bypass row security, inherit and are members of
+    predefined roles as on the source: only for a server that is thrown away. Roles that existed
+    are left as they are.
     """
-    existing = _existing(session)
-    fresh = {role.name for role in roles} - existing
+    fresh = {role.name for role in roles} - _existing(session)
     for role in roles:
         if role.name in fresh:
+            name = quoted(role.name)
             words = _attributes(role) if attributes else "NOLOGIN"
-            session.run(f"CREATE ROLE {quoted(role.name)} {words}", doing="creating scratch roles")
+            session.run(f"CREATE ROLE {name} {words}", doing=_DOING)
+            session.run(f"COMMENT ON ROLE {name} IS {literal(_OURS)}", doing=_DOING)
     for role in roles:
         for group in role.member_of:
-            ours = group in fresh or attributes
-            if role.name in fresh and ours:
-                statement = f"GRANT {quoted(group)} TO {quoted(role.name)}"
-                session.run(statement, doing="creating scratch roles")
-    return tuple(sorted(fresh))
+            if role.name in fresh and (group in fresh or attributes):
+                session.run(f"GRANT {quoted(group)} TO {quoted(role.name)}", doing=_DOING)
 
 
-def drop_roles(session: Session, names: Iterable[str]) -> None:
-    """The roles are gone, but for those that another scratch database still needs."""
-    for name in names:
+def drop_scratch_roles(session: Session) -> None:
+    """Roles that `create_roles` made are gone, but for those that a database still needs."""
+    ours = session.rows(
+        "SELECT rolname FROM pg_roles WHERE shobj_description(oid, 'pg_authid') = %s", [_OURS]
+    )
+    for (name,) in ours:
         try:
-            session.run(f"DROP ROLE IF EXISTS {quoted(name)}", doing="dropping scratch roles")
+            session.run(f"DROP ROLE IF EXISTS {quoted(name)}", doing=_DOING)
         except DbopsError as error:
             if "(2BP01)" not in error.message:
                 raise

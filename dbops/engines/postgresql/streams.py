@@ -16,8 +16,8 @@ The reading side writes them, the restoring side reads them; a name here is part
 * every other stream is a table or leaf partition, named as SQL names it: `"schema"."table"` with
   quotes where they are needed. COPY text, in the server's encoding, of the columns in the detail.
   A table partitioned by hash is one stream of its own name, the ranges of all its local leaves
-  one after another, in its own order of columns: to which leaf a row goes can depend on OIDs
-  (of enum labels), so rows of one leaf may come back in another.
+  one after another: to which leaf a row goes can depend on OIDs (of enum labels), so rows of
+  one leaf may come back in another.
 
 Rows of a hash-partitioned table belong to the partitioned ancestor, not to the leaf: the hash of
 an enum depends on object identifiers, so after a restore the same row lies in another leaf. It is
@@ -48,7 +48,7 @@ DATABASE: Final = "database"
 ROLES: Final = "roles"
 
 # Keys of a table stream's detail.
-COLUMNS: Final = "columns"  # quoted names joined by ", "; generated columns are left out
+COLUMNS: Final = "columns"  # quoted names by name, joined by ", "; generated ones are left out
 ENCODING: Final = "encoding"  # the server encoding, which is the client encoding too
 CONDITION: Final = "condition"  # of an extension's configuration table; else ""
 

@@ -30,7 +30,7 @@ _RELATIONS = f"""
         c.relpersistence, c.relkind IN ('r', 'm') AND c.relfilenode <> pg_relation_filenode(c.oid),
         coalesce((SELECT amhandler::text = 'heap_tableam_handler' FROM pg_am WHERE oid = c.relam),
             false),
-        coalesce((SELECT array_agg(quote_ident(attname) ORDER BY attnum) FROM pg_attribute
+        coalesce((SELECT array_agg(quote_ident(attname) ORDER BY attname) FROM pg_attribute
             WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped AND attgenerated = ''),
             '{{}}'),
         coalesce((SELECT a.relid FROM pg_partition_ancestors(c.oid) WITH ORDINALITY AS a (relid, n)
@@ -64,9 +64,10 @@ _MAPPINGS = """
 class Relation:
     """One relation as the catalog has it.
 
-    `name` is quoted where SQL needs it; `columns` are quoted names of what can be copied in, in
-    order. `hashed` is the topmost ancestor that is partitioned by hash, or 0. `moved` says that
-    its file is not the one the snapshot knows.
+    `name` is quoted where SQL needs it. `columns` are quoted names of what can be copied in, by
+    name: a restored table that inherits can have another order of its own. `hashed` is the topmost
+    ancestor that is partitioned by hash, or 0. `moved` says that its file is not the one that the
+    snapshot knows.
     """
 
     oid: int
@@ -102,7 +103,7 @@ class Relation:
 class RowStream:
     """A stream of rows: a table, or all local leaves of one that is partitioned by hash.
 
-    `columns` are those of the table that names the stream, in its order.
+    `columns` are those of the table that names the stream.
     """
 
     name: str

@@ -2,9 +2,9 @@
 
 `pg_restore --list` prints names so that they cannot be told apart ("TABLE a b c" is table `b c` of
 schema `a`, or `c` of `a b`), and neither definitions nor dependencies. So the list is read here,
-from the archive's own bytes. Source of the format: PostgreSQL's src/bin/pg_dump/pg_backup_archiver.c
-(ReadHead, ReadToc), versions 1.14 (PostgreSQL 12) to 1.16 (17, 18). The layout of later versions
-is not guessed at.
+from the archive's own bytes. Source of the format: src/bin/pg_dump/pg_backup_archiver.c of
+PostgreSQL (ReadHead, ReadToc), versions 1.14 (PostgreSQL 12) to 1.16 (17, 18). The layout of later
+versions is not guessed at.
 """
 
 from __future__ import annotations

@@ -1,0 +1,157 @@
+"""Every error code in the source, found in its syntax tree.
+
+A code is the first argument of one of the error classes. Where that argument is, or is made from, a
+parameter of the function around it, the callers of that function are looked for under its name,
+and so on: a private one in its own file, a public one in its own room. What no caller tells stays
+open and makes a family, written with `*` in its place.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+OPEN = "*"
+
+_CLASSES = ("Failed", "UsageFault", "Finding", "Refused", "NotFound", "Unreachable", "NoIdentity")
+# What carries a code to where it is raised: where it is used, and the code's position.
+_CARRIERS = {
+    "Fault": ("estate", 1),
+    "refuse": ("estate", 0),
+    "_Fault": ("engines/postgresql/faults.py", 1),
+}
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@dataclass(frozen=True)
+class _Parameter:
+    """A parameter of a function, whose value is for the callers to say."""
+
+    name: str
+    position: int
+
+
+Template = tuple[str | _Parameter, ...]
+
+
+@dataclass(frozen=True)
+class _Sink:
+    """A function whose arguments make a code, and where it is called: a file, a room, or all."""
+
+    name: str
+    place: str
+    template: Template
+
+
+@dataclass(frozen=True)
+class _Call:
+    """A call by its plain name, in a file and perhaps in a function."""
+
+    name: str
+    node: ast.Call
+    file: str
+    inside: Function | None
+
+
+def find_codes(package: Path) -> dict[str, set[str]]:
+    """Every code of the package, with the files that use it; a family has `*` in its name.
+
+    A code that somebody else's error brings along (`fault.code`) is no code of its own.
+    """
+    calls = [
+        call
+        for path in sorted(package.rglob("*.py"))
+        for call in _calls(ast.parse(path.read_text("utf-8")), path.relative_to(package))
+    ]
+    found: dict[str, set[str]] = {}
+    waiting = [_Sink(name, "", (_Parameter("code", 0),)) for name in _CLASSES]
+    for name, (place, position) in _CARRIERS.items():
+        waiting.append(_Sink(name, place, (_Parameter("code", position),)))
+    seen = set(waiting)
+    while waiting:
+        sink = waiting.pop()
+        for call in calls:
+            if call.name != sink.name or not call.file.startswith(sink.place):
+                continue
+            for filled in _fill(sink.template, call):
+                further = _sink(filled, call)
+                if further is None:
+                    found.setdefault("".join(map(str, filled)), set()).add(call.file)
+                elif further not in seen:
+                    seen.add(further)
+                    waiting.append(further)
+    return {code: files for code, files in found.items() if code != OPEN}
+
+
+def _calls(tree: ast.Module, file: Path) -> Iterator[_Call]:
+    def visit(node: ast.AST, inside: Function | None) -> Iterator[_Call]:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            inside = node
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            yield _Call(node.func.id, node, str(file), inside)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            yield _Call(node.func.attr, node, str(file), inside)
+        for child in ast.iter_child_nodes(node):
+            yield from visit(child, inside)
+
+    yield from visit(tree, None)
+
+
+def _sink(filled: Template, call: _Call) -> _Sink | None:
+    """The function whose callers decide; None where nothing is left to decide."""
+    if call.inside is None or not any(isinstance(part, _Parameter) for part in filled):
+        return None
+    name = call.inside.name
+    return _Sink(name, call.file if name.startswith("_") else call.file.partition("/")[0], filled)
+
+
+def _fill(template: Template, call: _Call) -> Iterator[Template]:
+    """The template with what this call passes; several, where it chooses among values."""
+    choices = [[(part,)] if isinstance(part, str) else _passed(part, call) for part in template]
+    for chosen in product(*choices):
+        yield tuple(part for parts in chosen for part in parts)
+
+
+def _passed(parameter: _Parameter, call: _Call) -> list[Template]:
+    arguments = call.node.args
+    if len(arguments) > parameter.position:
+        return list(_evaluate(arguments[parameter.position], call.inside))
+    for keyword in call.node.keywords:
+        if keyword.arg == parameter.name:
+            return list(_evaluate(keyword.value, call.inside))
+    return [(OPEN,)]
+
+
+def _evaluate(value: ast.expr, inside: Function | None) -> Iterator[Template]:
+    """What the expression can be, in terms of the parameters of the function around it."""
+    if isinstance(value, ast.Constant):
+        yield (str(value.value),)
+    elif isinstance(value, ast.IfExp):
+        yield from _evaluate(value.body, inside)
+        yield from _evaluate(value.orelse, inside)
+    elif isinstance(value, ast.JoinedStr):
+        parts = [
+            list(_evaluate(part.value if isinstance(part, ast.FormattedValue) else part, inside))
+            for part in value.values
+        ]
+        for chosen in product(*parts):
+            yield tuple(part for template in chosen for part in template)
+    elif isinstance(value, ast.Name) and (found := _parameter(value.id, inside)) is not None:
+        yield (found,)
+    elif isinstance(value, ast.Attribute) and value.attr.isupper():
+        yield (value.attr.lower().replace("_", "-"),)  # a member of an enumeration of words
+    else:
+        yield (OPEN,)
+
+
+def _parameter(name: str, inside: Function | None) -> _Parameter | None:
+    if inside is None:
+        return None
+    names = [item.arg for item in (*inside.args.posonlyargs, *inside.args.args)]
+    if names[:1] in (["self"], ["cls"]):
+        names = names[1:]
+    return _Parameter(name, names.index(name)) if name in names else None
