@@ -1,18 +1,17 @@
 #!/usr/bin/env python3
 """Take a database out of a dbops repository without dbops.
 
-Needs Python 3.8 or newer and the programs age and zstd. The format is specified in
-dbops/repository/FORMAT.md; docs/recovery.md says what to do with the files that this writes.
-What is damaged is named and its file removed, the rest is written, and the exit status is 1.
-Nothing that is printed holds a value from a row.
+Needs Python 3.8 or newer, age and zstd. docs/recovery.md says what to do with the files that this
+writes, dbops/repository/FORMAT.md what it reads. What is damaged is named and its file removed, the
+rest is written, and the exit status is 1. Nothing that is printed holds a value from a row.
 """
 
 import argparse
 import hashlib
+import itertools
 import json
 import os
 import re
-import struct
 import subprocess
 import sys
 import tempfile
@@ -20,8 +19,8 @@ from pathlib import Path
 
 ARMOR = b"-----BEGIN SSH SIGNATURE-----\n"
 BLOCK = 1 << 18
-SKIPPABLE = 0x184D2A5D
-OPEN_PACKS = 16  # workers' packs interleave: to go to and fro between them must cost nothing
+SKIPPABLE = bytes.fromhex("5d2a4d18")
+OPEN_PACKS = 16
 QUIET = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
 
 
@@ -32,171 +31,147 @@ class Damaged(Exception):
 def output(*command, data=None):
     """What the command prints; nothing where it fails."""
     done = subprocess.run(command, check=False, input=data, **QUIET)
-    return done.stdout.decode("utf-8", "replace") if done.returncode == 0 else ""
+    return "" if done.returncode else done.stdout.decode("utf-8", "replace")
+
+
+def unpacked(plain):
+    """A child that unpacks the zstd frames from here on."""
+    return subprocess.Popen(["zstd", "-dcq"], stdin=plain, **QUIET)
 
 
 def check_signature(path, signers):
     """Who signed the envelope; raises Damaged unless `signers` says that they may."""
     body, mark, armor = path.read_bytes().partition(ARMOR)
-    with tempfile.TemporaryDirectory() as place:
-        signature = Path(place, "signature")
-        signature.write_bytes(mark + armor)
-        tail = ("-f", signers, "-s", signature)
+    with tempfile.NamedTemporaryFile() as signature:
+        signature.write(mark + armor)
+        signature.flush()
+        tail = ("-f", signers, "-s", signature.name)
         names = output("ssh-keygen", "-Y", "find-principals", *tail).split() or [""]
         tail += ("-n", "dbops-manifest@v1", "-I", names[0])
-        good = re.search(
-            r" key (SHA256:\S+)", output("ssh-keygen", "-Y", "verify", *tail, data=body)
-        )
+        verdict = output("ssh-keygen", "-Y", "verify", *tail, data=body)
     revoked = Path(signers).with_name("revoked")
     lines = revoked.read_text("utf-8").splitlines() if revoked.exists() else []
     banned = [line + " " + output("ssh-keygen", "-lf", "-", data=line.encode()) for line in lines]
-    if not good or any(good[1] in line.split() for line in banned):
+    key = verdict.strip().rpartition(" ")[2]
+    if not key or any(key in line.split() for line in banned):
         raise Damaged(f"the signature of {path} is not one that {signers} trusts")
     return names[0]
-
-
-def check_object(path, entry, title):
-    """The object there is the one that the envelope names; else raises Damaged."""
-    whole = hashlib.sha256()
-    if path.is_file() and path.stat().st_size == entry["size"]:
-        with path.open("rb") as file:
-            for block in iter(lambda: file.read(BLOCK), b""):
-                whole.update(block)
-    if whole.hexdigest() != entry["sha256"]:
-        raise Damaged(f"{title} is missing, or not what the envelope names: {path}")
-
-
-class Opened:
-    """The plaintext of one age file, read forward."""
-
-    def __init__(self, path, identity):
-        command = ["age", "-d", "-i", identity, str(path)]
-        self.child = subprocess.Popen(command, stdout=subprocess.PIPE)
-        self.position = 0
-
-    def take(self, size):
-        block = self.child.stdout.read(size)
-        self.position += len(block)
-        if len(block) != size:
-            raise Damaged("the pack does not open with this identity, or ends early")
-        return block
-
-    def __del__(self):
-        self.child.kill()
-        self.child.communicate()
 
 
 class Backup:
     """One backup, and the file of the identity that opens it."""
 
-    def __init__(self, place, envelope, identity):
+    def __init__(self, place, envelope, identity, output):
         self.place, self.envelope, self.identity = place, envelope, identity
         self.packs = {entry["sha256"]: entry for entry in envelope["packs"]}
-        self.checked, self.open, self.key = set(), {}, b""
+        self.output, self.open, self.key = output, {}, b""
+
+    def unsealed(self, path, entry):
+        """A file without a name that holds the plaintext of an object; its bytes are checked."""
+        whole = hashlib.sha256()
+        if path.is_file() and path.stat().st_size == entry["size"]:
+            with path.open("rb") as file:
+                for block in iter(lambda: file.read(BLOCK), b""):
+                    whole.update(block)
+        if whole.hexdigest() != entry["sha256"]:
+            raise Damaged(f"{path} is missing, or not what the envelope names")
+        plain = tempfile.TemporaryFile(dir=self.output, buffering=0)  # noqa: SIM115 - kept open
+        command = ["age", "-d", "-i", self.identity, str(path)]
+        if subprocess.run(command, check=False, stdout=plain).returncode:
+            raise Damaged(f"{path} does not open with this identity")
+        plain.seek(0)
+        return plain
 
     def streams(self):
         """Each stream of the sealed catalogue with its ranges (500 bytes of memory for each)."""
         entry = self.envelope["catalogue"]
         path = self.place / "catalogue" / (entry["sha256"] + ".age")
-        check_object(path, entry, "the catalogue")
-        opened = Opened(path, self.identity)
-        with subprocess.Popen(["zstd", "-dcq"], stdin=opened.child.stdout, **QUIET) as zstd:
-            lines = enumerate(zstd.stdout)
-            head = json.loads(next(lines, (0, b"{}"))[1])
+        with self.unsealed(path, entry) as plain, unpacked(plain) as zstd:
+            lines = enumerate(map(json.loads, zstd.stdout))
+            head = next(lines, (0, {}))[1]
             wanted = ["dbops-catalogue/1", self.envelope["database"], self.envelope["sequence"]]
             if [head.get(key) for key in ("format", "database", "sequence")] != wanted:
-                raise Damaged("the catalogue does not open, or it is another backup's")
+                raise Damaged("the catalogue is not this backup's")
             self.key = bytes.fromhex(head["proof_key"])
-            for number, line in lines:
-                item = json.loads(line)
+            for number, item in lines:
                 if "stream" in item:
-                    yield item, [json.loads(next(lines)[1]) for _ in range(item["ranges"])]
+                    yield item, [row for _, row in itertools.islice(lines, item["ranges"])]
                 elif item == {"lines": number} and next(lines, None) is None:
                     return
             raise Damaged("the catalogue is cut")
 
-    def frame(self, stream, part):
-        """The blocks of the compressed frame of one range."""
-        index, pack, offset, length = part[:4]
-        path = self.place / "pack" / pack[:2] / (pack + ".age")
-        if pack not in self.checked:
-            check_object(path, self.packs[pack], "the pack")
-            self.checked.add(pack)
-        opened = self.open.pop(pack, None)
-        if opened is None or opened.position > offset:
-            opened = Opened(path, self.identity)
-        self.open[pack] = opened
-        if len(self.open) > OPEN_PACKS:
-            del self.open[next(iter(self.open))]
-        while opened.position < offset:
-            opened.take(min(BLOCK, offset - opened.position))
-        magic, size = struct.unpack("<II", opened.take(8))
-        about = json.loads(opened.take(size)) if (magic, size >> 20) == (SKIPPABLE, 0) else {}
-        wanted = (1, self.envelope["database"], stream["payload"], stream["stream"], index)
-        if tuple(map(about.get, ("format", "database", "payload", "stream", "range"))) != wanted:
-            raise Damaged("the pack describes another range there")
-        while opened.position < offset + length:
-            yield opened.take(min(BLOCK, offset + length - opened.position))
+    def plaintext(self, pack):
+        """The pack's plaintext; some stay open, because packs of parallel workers interleave."""
+        if pack not in self.open:
+            if len(self.open) >= OPEN_PACKS:
+                self.open.pop(next(iter(self.open))).close()
+            path = self.place / "pack" / pack[:2] / (pack + ".age")
+            self.open[pack] = self.unsealed(path, self.packs[pack])
+        return self.open[pack]
 
     def copy(self, stream, number, part, file):
         """Append the range to the file; raises Damaged unless every byte of it is right."""
-        index, _, _, _, digest, records, size, _ = part
+        index, pack, offset, _, digest, records, size, _ = part
+        plain = self.plaintext(pack)
+        plain.seek(offset)
+        magic, length = plain.read(4), int.from_bytes(plain.read(4), "little")
+        about = json.loads(plain.read(length)) if magic == SKIPPABLE and length < 1 << 20 else {}
+        wanted = [1, self.envelope["database"], stream["payload"], stream["stream"], number]
+        if [about.get(k) for k in ("format", "database", "payload", "stream", "range")] != wanted:
+            raise Damaged("the pack describes another range there")
         whole, left, lines = hashlib.blake2b(digest_size=32, key=self.key), size, 0
-        with tempfile.TemporaryFile(dir=file.name.rpartition("/")[0]) as compressed:
-            for block in self.frame(stream, part):
-                compressed.write(block)
-            compressed.seek(0)
-            with subprocess.Popen(["zstd", "-dcq"], stdin=compressed, **QUIET) as zstd:
-                while left >= 0 and (block := zstd.stdout.read(BLOCK)):
-                    whole.update(block)
-                    lines += block.count(b"\n")
-                    left -= file.write(block)
+        with unpacked(plain) as zstd:
+            while left and (block := zstd.stdout.read(min(BLOCK, left))):
+                whole.update(block)
+                lines += block.count(b"\n")
+                left -= file.write(block)
         pages = size // int(stream["detail"].get("page_size", 1))
         counted = {"rows": lines, "pages": pages, "opaque": records}[stream["payload"]]
-        found = (zstd.returncode, left, whole.hexdigest(), index, counted)
-        if found != (0, 0, digest, number, records):
+        if (whole.hexdigest(), left, index, counted) != (digest, 0, number, records):
             raise Damaged("it is not what the catalogue says")
 
     def write(self, stream, ranges, target):
         """Afterwards the file holds the whole stream, checked and durable; else it is not there."""
+        target.parent.mkdir(exist_ok=True)
         partial = target.with_name(target.name + ".part")
-        part = [0, "?"]
+        part = [len(ranges), "?"]
         try:
             with partial.open("xb") as file:
                 for number, part in enumerate(ranges):
                     self.copy(stream, number, part, file)
                 file.flush()
                 os.fsync(file.fileno())
+            if len(ranges) != stream["ranges"]:
+                raise Damaged("the catalogue is cut")
             partial.rename(target)
         except (Damaged, LookupError, TypeError, ValueError) as error:
+            partial.unlink()
             place = f"range {part[0]} of {stream['stream']} in pack {part[1][:16]}"
             raise Damaged(f"{place}: {error}") from None
-        finally:
-            if partial.exists():
-                partial.unlink()
 
 
-# What follows makes files for psql and pg_restore of a PostgreSQL backup's streams.
-
+# What makes a database of a PostgreSQL backup's files, with pg_restore between the parts.
 HEAD = r"""\set ON_ERROR_STOP on
 \o /dev/null
-\encoding {encoding}
+\encoding %s
 SET search_path = ''; SET standard_conforming_strings = on; SET row_security = off;
 SET datestyle = 'ISO'; SET intervalstyle = 'postgres'; SET statement_timeout = 0;
 """
 TABLE = r"""\copy {name}{columns} FROM '{file}' WITH (ENCODING '{encoding}')
-SELECT 1 / (:ROW_COUNT = {rows})::int AS "divides by zero where rows of {file} are missing";
+SELECT 1 / (:ROW_COUNT = {rows})::int; -- divides by zero where rows are missing
 """
 SEQUENCES = r"""CREATE TEMPORARY TABLE s (a text, b text, c bigint, d boolean) ON COMMIT DROP;
-\copy pg_temp.s FROM 'sequences.copy' WITH (ENCODING '{encoding}')
-SELECT setval(format('%I.%I', a, b)::regclass, c, d) FROM pg_temp.s;
+\copy pg_temp.s FROM 'sequences.copy' WITH (ENCODING '%s')
+SELECT setval(format('%%I.%%I', a, b)::regclass, c, d) FROM pg_temp.s;
 """
 OBJECTS = r"""CREATE TEMPORARY TABLE p (id oid, n bigint, b bytea) ON COMMIT DROP;
-CREATE TEMPORARY TABLE o (id oid, own text, acl text, c text) ON COMMIT DROP;
 \copy pg_temp.p FROM 'large-objects.copy'
-\copy pg_temp.o FROM 'large-object-metadata.copy' WITH (ENCODING '{encoding}')
 SELECT lo_create(id) FROM (SELECT DISTINCT id FROM pg_temp.p) AS each;
-SELECT lo_put(id, n * 2048, b) FROM pg_temp.p WHERE n IS NOT NULL;
+SELECT lo_truncate64(lo_open(id, 393216), n * 2048) FROM pg_temp.p WHERE b = '';
+SELECT lo_put(id, n * 2048, b) FROM pg_temp.p WHERE b <> '';
+"""
+OWNERS = r"""CREATE TEMPORARY TABLE o (id oid, own text, acl text, c text);
+\copy pg_temp.o FROM 'large-object-metadata.copy' WITH (ENCODING '{encoding}')
 SELECT format('ALTER LARGE OBJECT %s OWNER TO %I', id, own),
   format('COMMENT ON LARGE OBJECT %s IS %L', id, c) FROM pg_temp.o \gexec
 SELECT format('REVOKE ALL ON LARGE OBJECT %s FROM %I', id, own) FROM pg_temp.o WHERE acl > '' \gexec
@@ -205,50 +180,42 @@ SELECT format('GRANT %s ON LARGE OBJECT %s TO %s%s', privilege_type, id,
     CASE WHEN is_grantable THEN ' WITH GRANT OPTION' END)
   FROM pg_temp.o, aclexplode(acl::aclitem[]) \gexec
 """
-FILES = {"schema": "schema.dump", "globals": "globals.sql", "sequences": "sequences.copy"}
-PROVIDER = {"c": "libc", "i": "icu ICU_LOCALE {3}", "b": "builtin BUILTIN_LOCALE {3}"}
+CREATE = r"""\set ON_ERROR_STOP on
+CREATE DATABASE :"name" TEMPLATE template0 ENCODING {encoding}
+  LC_COLLATE {collate} LC_CTYPE {ctype} LOCALE_PROVIDER """
+PROVIDER = {"c": "libc", "i": "icu ICU_LOCALE {locale}", "b": "builtin BUILTIN_LOCALE {locale}"}
 RAW = ["search_path", "temp_tablespaces", "local_preload_libraries", "session_preload_libraries"]
 BYTES = {0x10FE00 + byte: 0xDC00 + byte for byte in range(0x80, 0x100)}  # those that are no text
 
 
 def quoted(text, mark='"'):
-    return mark + (text or "").replace(mark, mark * 2) + mark
-
-
-def database_commands(about):
-    """What makes the database, called :name; then what gives it owner, grants and settings."""
-    value = [quoted(about[key], "'") for key in ("encoding", "collate", "ctype", "locale", "rules")]
-    locale = 'CREATE DATABASE :"name" TEMPLATE template0 ENCODING {0} LC_COLLATE {1} LC_CTYPE {2} '
-    locale += "LOCALE_PROVIDER " + PROVIDER[about["provider"]]
-    yield (locale + (" ICU_RULES {4}" if about["rules"] else "")).format(*value)
-    this, owner = 'DATABASE :"DBNAME"', quoted(about["owner"])
-    yield f"ALTER {this} OWNER TO {owner}"
-    yield f"COMMENT ON {this} IS " + quoted(about["comment"], "'")
-    yield f"ALTER {this} CONNECTION LIMIT {about['limit']}"
-    if about["acl"] is not None:
-        yield f"REVOKE ALL ON {this} FROM PUBLIC, {owner}"
-    for _, grantee, privilege, grantable in about["acl"] or ():
-        option = " WITH GRANT OPTION" * grantable
-        yield f"GRANT {privilege} ON {this} TO {quoted(grantee) if grantee else 'PUBLIC'}{option}"
-    for role, setting in about["settings"]:
-        name, _, text = setting.partition("=")
-        subject = f"ROLE {quoted(role)} IN {this}" if role else this
-        text = text or "''" if name in RAW else quoted(text, "'")
-        yield f"ALTER {subject} SET {quoted(name)} TO {text}"
+    return mark + text.replace(mark, mark * 2) + mark
 
 
 def write_scripts(directory, about, tables):
-    """Afterwards create.sql, load.sql and finish.sql stand there, in UTF-8."""
-    create, *finish = [command + ";\n" for command in database_commands(about)]
-    head = HEAD.format(encoding="SQL_ASCII" if about["encoding"] == "SQL_ASCII" else "UTF8")
-    load = "".join(TABLE.format(encoding=about["encoding"], **table) for table in tables)
-    load += SEQUENCES.replace("{encoding}", about["encoding"])
-    load += OBJECTS.replace("{encoding}", about["encoding"])
-    for name, text in (
-        ("create", create),
-        ("finish", head + "".join(finish)),
-        ("load", head + load),
-    ):
+    """Afterwards create.sql, load.sql and finish.sql stand there."""
+    this, owner, encoding = 'DATABASE :"DBNAME"', quoted(about["owner"]), about["encoding"]
+    create = CREATE + PROVIDER[about["provider"]] + " ICU_RULES {rules}" * bool(about["rules"])
+    finish = f"ALTER {this} OWNER TO {owner};\nALTER {this} CONNECTION LIMIT {about['limit']};\n"
+    finish += f"COMMENT ON {this} IS " + quoted(about["comment"] or "", "'") + ";\n"
+    finish += f"REVOKE ALL ON {this} FROM PUBLIC, {owner};\n" * (about["acl"] is not None)
+    for _, grantee, privilege, grantable in about["acl"] or ():
+        finish += f"GRANT {privilege} ON {this} TO {quoted(grantee) if grantee else 'PUBLIC'}"
+        finish += " WITH GRANT OPTION;\n" if grantable else ";\n"
+    for role, setting in about["settings"]:
+        name, _, text = setting.partition("=")
+        finish += f"ALTER ROLE {quoted(role)} IN {this}" if role else f"ALTER {this}"
+        value = (text or "''") if name in RAW else quoted(text, "'")
+        finish += f" SET {quoted(name)} TO {value};\n"
+    if any(re.search("[\r\n]", table["name"] + table["columns"]) for table in tables):
+        raise Damaged("a table's name holds a line break: load.sql cannot be written")
+    head = HEAD % ("SQL_ASCII" if encoding == "SQL_ASCII" else "UTF8")
+    load = "".join(TABLE.format(encoding=encoding, **table) for table in tables)
+    for name, text in {
+        "create": create.format(**{key: quoted(str(about[key]), "'") for key in about}) + ";\n",
+        "load": head + "BEGIN;\n" + load + SEQUENCES % encoding + OBJECTS + "COMMIT;\n",
+        "finish": head + OWNERS.replace("{encoding}", encoding) + finish,
+    }.items():
         data = text.translate(BYTES).encode("utf-8", "surrogateescape")
         (directory / f"{name}.sql").write_bytes(data)
 
@@ -257,45 +224,42 @@ def envelopes(repository):
     """Every envelope with its file, by name, oldest first. Nothing is verified here."""
     for path in sorted(Path(repository).glob("db/*/manifest/*")):
         found = json.loads(path.read_bytes().partition(ARMOR)[0])
-        yield f"{found['database']}@{found['sequence']}", path, found
-
-
-def show(options):
-    for name, _, envelope in envelopes(options.repository):
-        holders = ", ".join(f"{entry['role']} ({entry['name']})" for entry in envelope["sealed_to"])
-        print(f"{name}  {envelope['snapshot']}  {envelope['server']}  opened by {holders}")
-    return []
+        yield f"{path.parents[1].name}@{int(path.name[:8])}", path, found
 
 
 def extract(options):
-    """Afterwards everything that is not damaged stands in the directory; returns what is."""
-    named = [item for item in envelopes(options.repository) if item[0] == options.backup]
-    if len(named) != 1:
-        raise Damaged(f"{options.repository} holds {len(named)} backups called {options.backup}")
-    [(_, path, envelope)] = named
-    if options.verify_signature:
-        print("signed by", check_signature(path, options.verify_signature))
+    """Afterwards everything that is not damaged stands in the directory."""
+    named = [item[1:] for item in envelopes(options.repository) if item[0] == options.backup]
+    path, envelope = named[0] if len(named) == 1 else (Path(), {})
+    if f"{envelope.get('database')}@{envelope.get('sequence')}" != options.backup:
+        raise Damaged(f"{options.repository} does not hold one backup called {options.backup}")
+    signers = options.verify_signature
+    print("signed by", check_signature(path, signers) if signers else "nobody knows whom")
     os.umask(0o077)
-    Path(options.output, "tables").mkdir(parents=True)
-    backup, tables, about, damages = Backup(path.parents[1], envelope, options.identity), [], {}, []
+    Path(options.output).mkdir(parents=True)
+    backup = Backup(path.parents[1], envelope, options.identity, options.output)
+    tables, about, damages = [], "", 0
     for number, (stream, ranges) in enumerate(backup.streams()):
         name, detail, rows = stream["stream"], stream["detail"], sum(part[5] for part in ranges)
-        file = FILES.get(name, f"{name}.copy")
+        plain = re.sub("[^A-Za-z0-9_.-]", "", name)
+        file = {"schema": "schema.dump", "globals": "globals.sql"}.get(name, f"{plain}.copy")
         if stream["payload"] == "pages":
             file = f"{envelope['database']}.db"
         elif "columns" in detail:
-            file = f"tables/{number:05d}-{re.sub('[^A-Za-z0-9_.-]', '', name)}.copy"
+            file = f"tables/{number:05d}-{plain}.copy"
             columns = detail["columns"] and f" ({detail['columns']})"
             tables.append({"name": name, "columns": columns, "file": file, "rows": rows})
+        about = detail.get("database", about)
         try:
             backup.write(stream, ranges, Path(options.output, file))
             print(f"{file}: {rows} records, {sum(part[6] for part in ranges)} bytes")
         except Damaged as damage:
-            damages.append(str(damage))
-        about = about or json.loads(detail.get("database", "{}"))
-    if about and not damages:
-        write_scripts(Path(options.output), about, tables)
-    return damages
+            damages += 1
+            print(f"error: {damage}", file=sys.stderr)
+    if damages:
+        raise Damaged(f"{damages} streams of {options.backup} are damaged")
+    if about:
+        write_scripts(Path(options.output), json.loads(about), tables)
 
 
 def main():
@@ -308,12 +272,13 @@ def main():
     parser.add_argument("--verify-signature", metavar="ALLOWED_SIGNERS")
     options = parser.parse_args()
     try:
-        damages = extract(options) if options.command == "extract" else show(options)
-    except (Damaged, OSError, ValueError) as error:
-        damages = [error]
-    for damage in damages:
-        print(f"error: {damage}", file=sys.stderr)
-    return 1 if damages else 0
+        if options.command == "extract":
+            return extract(options)
+        for name, _, envelope in envelopes(options.repository):
+            holders = [f"{entry['role']} ({entry['name']})" for entry in envelope["sealed_to"]]
+            print(name, envelope["snapshot"], envelope["server"], "for", ", ".join(holders))
+    except (Damaged, OSError, ValueError, LookupError, TypeError) as error:
+        return f"error: {error}"
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ whole read fails: packs that were stored by then are garbage, not a backup.
 from __future__ import annotations
 
 import multiprocessing
+import signal
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -154,11 +155,13 @@ def _receive(channel: Connection) -> Message:
 
 def _work(order: ReadOrder, channel: Connection) -> None:
     """The life of a worker: ask for a unit, read it, until there are no more."""
+    # Ctrl-C reaches the whole group; the master decides, and its closed pipe ends the worker.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         channel.send(_read_here(order, _requested(channel), channel.send))
     except DbopsError as failure:
         channel.send(failure)
-    except (BrokenPipeError, EOFError, KeyboardInterrupt):
+    except (BrokenPipeError, EOFError):
         return  # the master is gone, and whatever it wanted with it
 
 

@@ -63,7 +63,7 @@ def headers(
     backups = [pick_backup(wiring.history(repository, one.name), None) for one in databases]
     request = collect_headers(repository, backups, wiring.clock())
     create_document(Path(out), encode(request))
-    click.echo(f"{out}: {len(request.headers)} headers of {len(backups)} backups")
+    click.echo(f"{out} holds {len(request.headers)} headers; backups: {len(backups)}")
 
 
 @drill.command()
@@ -113,8 +113,8 @@ def answer(request: str, identity: str, role: str, name: str, key: str, out: str
     document = sign_document(encode(receipt), Namespace.RECEIPT, load_signer(Path(key)))
     create_document(Path(out), document)
     click.echo(
-        f"{len(asked.headers)} of {len(asked.headers)} headers of {len(asked.backups)} backups"
-        f" open; the receipt is {out}"
+        f"all {len(asked.headers)} headers open; backups: {len(asked.backups)};"
+        f" the receipt is {out}"
     )
 
 

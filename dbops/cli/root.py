@@ -103,9 +103,9 @@ def _translate(failure: Exception) -> DbopsError | None:
 @click.option(
     "--estate",
     "estate",
-    type=click.Path(dir_okay=False),
+    type=click.Path(),
     metavar="FILE",
-    help="The estate file; else DBOPS_ESTATE, ./dbops.toml, /etc/dbops/dbops.toml.",
+    help="The estate file or its directory; else DBOPS_ESTATE, ./dbops.toml, /etc/dbops/dbops.toml.",
 )
 @click.pass_context
 def main(context: click.Context, estate: str | None) -> None:

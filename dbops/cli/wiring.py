@@ -9,11 +9,14 @@ import difflib
 import getpass
 import os
 import socket
+import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dbops import __version__
 from dbops.backup.create import SealingKeys
@@ -24,7 +27,7 @@ from dbops.crypto.signed import open_document
 from dbops.crypto.signing import KeyFileSigner
 from dbops.crypto.sshsig import Namespace
 from dbops.crypto.trust import TrustRoot, load_trust_root
-from dbops.errors import NotFound, UsageFault
+from dbops.errors import DbopsError, NotFound, Refused, UsageFault
 from dbops.estate.load import find_estate, load_estate
 from dbops.estate.secrets import resolve_secret
 from dbops.estate.values import Address, Database, Estate, Policy, PostgresqlAddress, Secret
@@ -34,6 +37,9 @@ from dbops.repository.recipients import RecipientList, read_recipients
 from dbops.stores.local import LocalStore
 
 TOOL = f"dbops {__version__}"
+if TYPE_CHECKING:
+    from dbops.engines.postgresql.scratch import PostgresqlScratchPlace
+
 Clock = Callable[[], datetime]
 
 
@@ -112,24 +118,29 @@ class Wiring:
         if isinstance(address, PostgresqlAddress):
             from dbops.engines.postgresql.engine import PostgresqlEngine
 
-            return PostgresqlEngine(address, self._password(address.password))
+            return PostgresqlEngine(
+                address,
+                self._password(address.password),
+                reference=self._postgresql_scratch().reference,
+            )
         from dbops.engines.sqlite.engine import SqliteEngine
 
         return SqliteEngine(address, self.clock)
 
     def scratch(self, address: Address) -> ScratchPlace:
         """Where backups of this engine are restored to be proven."""
-        parent = self.state.scratch()
         if isinstance(address, PostgresqlAddress):
-            from dbops.engines.postgresql.scratch import PostgresqlScratchPlace
-
-            chosen = self.estate.scratch.postgresql
-            server = chosen.server
-            password = self._password(server.password if server else None)
-            return PostgresqlScratchPlace(parent, chosen, password)
+            return self._postgresql_scratch()
         from dbops.engines.sqlite.engine import SqliteScratch
 
-        return SqliteScratch(parent)
+        return SqliteScratch(self.state.scratch())
+
+    def _postgresql_scratch(self) -> PostgresqlScratchPlace:
+        from dbops.engines.postgresql.scratch import PostgresqlScratchPlace
+
+        chosen = self.estate.scratch.postgresql
+        password = self._password(chosen.server.password if chosen.server else None)
+        return PostgresqlScratchPlace(_scratch_directory(self.estate), chosen, password)
 
     def _password(self, secret: Secret | None) -> Callable[[], str | None]:
         return lambda: None if secret is None else resolve_secret(secret, self.environ)
@@ -146,7 +157,11 @@ class Wiring:
                 f"the recipients document {path} cannot be read",
                 hint="dbops keys recipients writes one for the hospital to sign",
             ) from None
-        opened = open_document(data, Namespace.RECIPIENTS, self.trust, self.clock())
+        try:
+            opened = open_document(data, Namespace.RECIPIENTS, self.trust, self.clock())
+        except DbopsError as failure:
+            message = f"the recipients document {path} is refused: {failure.message}"
+            raise Refused(failure.code, message, hint=failure.hint) from None
         return read_recipients(opened.body), data
 
     def sealing_keys(self) -> SealingKeys:
@@ -184,4 +199,28 @@ def open_wiring(estate: str | None) -> Wiring:
     """The wiring for a command line."""
     explicit = Path(estate) if estate else None
     path = find_estate(explicit, os.environ, Path.cwd())
-    return Wiring(load_estate(path), dict(os.environ))
+    wiring = Wiring(load_estate(path), dict(os.environ))
+    sweep_scratch_places(wiring.estate)
+    return wiring
+
+
+def _scratch_directory(estate: Estate) -> Path:
+    """The account of an ephemeral server must get in: the state directory is for us alone."""
+    return estate.scratch.postgresql.directory or Path(tempfile.gettempdir())
+
+
+def sweep_scratch_places(estate: Estate) -> None:
+    """Afterwards nothing restored is left of commands that were killed: it is plaintext.
+
+    What cannot be removed is reported by the next verification, which needs the place.
+    """
+    from dbops.engines.postgresql.watchdog import sweep_leftovers
+
+    with suppress(DbopsError, OSError):
+        sweep_leftovers(_scratch_directory(estate))
+    private = estate.state / "scratch"
+    if private.is_dir() and any(private.iterdir()):
+        from dbops.engines.sqlite.engine import sweep_scratch
+
+        with suppress(DbopsError, OSError):
+            sweep_scratch(private)

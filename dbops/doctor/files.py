@@ -126,7 +126,7 @@ def check_state(directory: Path) -> Iterator[Finding]:
             f"state directory {directory} cannot be written by {_name(os.geteuid())}",
             "set estate.state in dbops.toml to a directory of this account",
         )
-    elif status.st_mode & 0o077:
+    elif status.st_mode & 0o066:  # entering alone does no harm: a scratch server's account may
         mode = stat.S_IMODE(status.st_mode)
         yield problem(
             "state-open",
@@ -184,7 +184,9 @@ def _status(path: Path) -> os.stat_result | None:
 
 
 def _unseen(path: Path, title: str) -> Finding:
-    return problem("file-missing", f"{title} {path} is not there or cannot be seen", f"ls -l {path}")
+    return problem(
+        "file-missing", f"{title} {path} is not there or cannot be seen", f"ls -l {path}"
+    )
 
 
 def _name(uid: int) -> str:

@@ -61,7 +61,7 @@ def _check_signer(
         yield problem_of(key)
         return
     try:
-        principal = [trust.judge(key, namespace, now) for namespace in wanted][0]
+        (principal,) = {trust.judge(key, namespace, now) for namespace in wanted}
     except DbopsError as failure:
         yield problem_of(failure)
         return
@@ -83,9 +83,7 @@ def check_recipients(estate: Estate, trust: TrustRoot, now: datetime) -> Iterato
         yield problem_of(failure)
         return
     entries = ", ".join(f"{e.role.value} ({e.name})" for e in found.listed.recipients)
-    yield ok(
-        "recipients-signed", f"{found.principal} signed who can open backups: {entries}"
-    )
+    yield ok("recipients-signed", f"{found.principal} signed who can open backups: {entries}")
     yield from _check_catalogue(estate.host, found.listed)
     yield from _check_identities(estate.host, found.listed)
     yield from _check_left_behind(estate, found.listed)

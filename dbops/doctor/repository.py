@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from dbops.doctor.finding import Finding, ok, problem, problem_of, warning
 from dbops.errors import DbopsError
 from dbops.repository.chain import Backup, History
-from dbops.repository.ports import ObjectExists, Store, put_bytes, read_bytes
+from dbops.repository.ports import Store, put_bytes, read_bytes
 
-PROBE = "_probe"
+PROBE_FOLDER = "_probe"
 PROBE_BYTES = b"dbops doctor\n"
 CLOCK_DIFFERENCE = timedelta(minutes=5)
 LEFTOVER_AGE = timedelta(days=1)
@@ -19,21 +19,22 @@ NIGHTS_OF_ROOM = 3
 Clock = Callable[[], datetime]
 
 
-def check_store(store: Store, clock: Clock) -> Iterator[Finding]:
+def check_store(store: Store, token: str, clock: Clock) -> Iterator[Finding]:
     """One small object is written, read and deleted again; its time is compared with ours.
 
-    What a crash leaves is one object `_probe`, which the next check removes.
+    `token` is random, of `[a-z0-9]`: doctors of several hosts must not meet. What a crash leaves
+    is one object below `_probe`, which a check of the next day removes.
     """
+    name = f"{PROBE_FOLDER}/{token}"
     before = clock()
     try:
-        store.delete(PROBE)
-        put_bytes(store, PROBE, PROBE_BYTES)
-        found = store.find(PROBE)
-        same = read_bytes(store, PROBE) == PROBE_BYTES
-        store.delete(PROBE)
-    except ObjectExists:
-        yield ok("store-probe", f"{store.title} is being checked by another doctor just now")
-        return
+        put_bytes(store, name, PROBE_BYTES)
+        found = store.find(name)
+        same = read_bytes(store, name) == PROBE_BYTES
+        store.delete(name)
+        for left in list(store.list(PROBE_FOLDER)):
+            if before - left.modified > LEFTOVER_AGE:
+                store.delete(left.name)
     except DbopsError as failure:
         yield problem_of(failure)
         return
@@ -78,7 +79,9 @@ def check_leftovers(store: Store, now: datetime) -> Iterator[Finding]:
 def check_room(store: Store, histories: Iterable[History]) -> Iterator[Finding]:
     """Room for the next nights, each as large as the newest backups together."""
     free = store.free_bytes()
-    night = sum(history.living[-1].envelope.totals.stored for history in histories if history.living)
+    night = sum(
+        history.living[-1].envelope.totals.stored for history in histories if history.living
+    )
     if free is None:
         return
     text = f"{store.title} has {_megabytes(free)} free; the last night took {_megabytes(night)}"

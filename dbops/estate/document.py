@@ -170,16 +170,17 @@ class PostgresqlScratchTable(Table):
     password: Password = None
     sslmode: TlsMode = SslMode.PREFER
     sslrootcert: OptionalPath = None
-    account: Text = "postgres"
+    account: OptionalText = None
+    directory: OptionalPath = None
 
     @model_validator(mode="after")
     def _whole_server(self) -> PostgresqlScratchTable:
-        of_a_server = self.model_fields_set - {"account"}
+        of_a_server = self.model_fields_set - {"account", "directory"}
         if of_a_server and (self.host is None or self.user is None):
             raise refuse(
                 "estate-missing-key",
                 "a configured server needs host and user",
-                "add both, or only account for an ephemeral server",
+                "add both, or only account and directory for an ephemeral server",
             )
         return self
 

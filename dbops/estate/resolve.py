@@ -147,7 +147,9 @@ def _target(
 
 def _scratch(directory: Path, table: document.PostgresqlScratchTable) -> values.PostgresqlScratch:
     if table.host is None or table.user is None:
-        return values.PostgresqlScratch(account=table.account)
+        return values.PostgresqlScratch(
+            account=table.account, directory=_optional(directory, table.directory)
+        )
     server = values.PostgresqlAddress(
         name="scratch",
         host=table.host,

@@ -77,7 +77,8 @@ policy = "nightly"
 
 # Backups are proven in an ephemeral server; with host and user, in that server instead.
 #[scratch.postgresql]
-#account = "postgres"             # runs the ephemeral server when dbops runs as root
+#account = "dbops-scratch"        # runs the ephemeral server when dbops runs as root
+#directory = "/var/lib/dbops-scratch"  # room for a whole database; that account must get in
 #host = "127.0.0.1"
 #port = 5433
 #user = "scratch"

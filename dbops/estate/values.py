@@ -189,11 +189,13 @@ class Host:
 class PostgresqlScratch:
     """Where PostgreSQL backups are restored to be proven.
 
-    `server` is a configured server; without it an ephemeral one is started, which runs under
-    `account` when dbops itself runs as root.
+    `server` is a configured server; without it an ephemeral one is started in `directory` (None:
+    the system's directory for temporary files), which runs under `account` when dbops itself runs
+    as root (None: one that serves no other PostgreSQL server).
     """
 
-    account: str = "postgres"
+    account: str | None = None
+    directory: Path | None = None
     server: PostgresqlAddress | None = None
 
 

@@ -17,7 +17,7 @@ from typing import Annotated, Any, TypeVar, cast
 from pydantic import AfterValidator, ConfigDict, StringConstraints, TypeAdapter, ValidationError
 
 from dbops.crypto.signed import parse_json_body
-from dbops.errors import Failed
+from dbops.errors import DbopsError, Failed
 
 Value = TypeVar("Value")
 
@@ -55,7 +55,10 @@ def encode_line(value: object) -> bytes:
 
 def decode(kind: type[Value], body: bytes, title: str) -> Value:
     """The value a document holds; raises Failed naming `title` and the first key that is wrong."""
-    parse_json_body(body)
+    try:
+        parse_json_body(body)
+    except DbopsError as failure:
+        raise _invalid(title, failure.message) from None
     return decode_line(kind, body, title)
 
 
@@ -66,12 +69,16 @@ def decode_line(kind: type[Value], line: bytes, title: str) -> Value:
     except ValidationError as failure:
         first = failure.errors(include_input=False, include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"]) or "the document"
-        raise Failed(
-            "document-invalid",
-            f"{title} is not a valid document: {place}: {first['type'].replace('_', ' ')}",
-            hint="dbops backup verify --level stored names every damaged object",
-        ) from None
+        raise _invalid(title, f"{place}: {first['type'].replace('_', ' ')}") from None
     return value
+
+
+def _invalid(title: str, reason: str) -> Failed:
+    return Failed(
+        "document-invalid",
+        f"{title} is not a valid document: {reason}",
+        hint="dbops backup verify --level stored names every damaged object",
+    )
 
 
 @cache

@@ -107,7 +107,11 @@ class Repository:
         """Every valid receipt of a key drill, with the principal who signed it."""
         found: list[tuple[Receipt, str]] = []
         for item in self.store.list("receipt"):
-            opened = self.open_document(item.name, Namespace.RECEIPT)
+            try:
+                opened = self.open_document(item.name, Namespace.RECEIPT)
+            except DbopsError as failure:
+                message = f"{item.name} does not count: {failure.message}"
+                raise Failed("receipt-damaged", message, hint=failure.hint) from None
             found.append((decode(Receipt, opened.body, item.name), opened.principal))
         return tuple(found)
 
@@ -207,9 +211,23 @@ class Repository:
                 record, _ = self._open_dated(data, namespace, kind, item.name)
                 if record.database != database:
                     raise _foreign("it belongs to another database")
+                if item.name != _record_name(record, data):
+                    raise _foreign("it stands under another record's name")
                 yield record
             except DbopsError as failure:
                 damages.append(Damage(item.name, failure.message))
+
+
+def _record_name(record: Envelope | Tombstone | Hold | Certificate, document: bytes) -> str:
+    match record:
+        case Envelope():
+            return manifest_name(record.database, record.sequence, record.predecessor)
+        case Tombstone():
+            return tombstone_name(record.database, record.sequence)
+        case Hold():
+            return hold_name(record.database, record.sequence, document)
+        case Certificate():
+            return certificate_name(record.database, record.sequence, document)
 
 
 def find_backup(history: History, choose: Callable[[Backup], bool], title: str) -> Backup:
@@ -229,7 +247,9 @@ def _with_records(
     number = backup.sequence
     stone = next((item for item in stones if item.sequence == number), None)
     last = max(
-        (item for item in holds if item.sequence == number), key=lambda item: item.at, default=None
+        (item for item in holds if item.sequence == number),
+        key=lambda item: (item.at, item.held),  # of one second's two, the one that keeps
+        default=None,
     )
     # A certificate speaks of the bytes that were verified, not of whatever bears the number.
     own = tuple(item for item in certificates if item.manifest == backup.sha256)

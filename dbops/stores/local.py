@@ -10,19 +10,24 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import io
 import os
 import re
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from dbops.errors import DbopsError, Failed, NotFound, Unreachable
 from dbops.locks import claim_if_dead, create_locked
 from dbops.repository.ports import ObjectExists, Spool, StoredObject
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 _NAME = re.compile(r"[a-z0-9_][a-z0-9._-]*(/[a-z0-9_][a-z0-9._-]*)*")
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
@@ -60,8 +65,29 @@ class LocalSpool:
             os.fsync(self._file.fileno())
 
     def discard(self) -> None:
-        self.path.unlink(missing_ok=True)
-        self._file.close()
+        with translated(self._title), self._file:
+            self.path.unlink(missing_ok=True)
+
+
+class _ObjectFile(io.FileIO):
+    """A file whose disk may fail half-way."""
+
+    def __init__(self, descriptor: int, title: str) -> None:
+        self._title = title
+        try:
+            with translated(title):
+                super().__init__(descriptor, "rb")
+        except DbopsError:
+            os.close(descriptor)
+            raise
+
+    def readinto(self, buffer: Buffer, /) -> int | None:
+        with translated(self._title):
+            return super().readinto(buffer)
+
+    def readall(self) -> bytes:
+        with translated(self._title):
+            return super().readall()
 
 
 class LocalStore:
@@ -110,11 +136,12 @@ class LocalStore:
             ) from None
         except OSError as failure:
             raise _fault(failure, self._title) from None
-        return os.fdopen(descriptor, "rb")
+        return io.BufferedReader(_ObjectFile(descriptor, self._title))
 
     def find(self, name: str) -> StoredObject | None:
         try:
-            return _describe(name, self._path(name).lstat())
+            status = self._path(name).lstat()
+            return _describe(name, status) if stat.S_ISREG(status.st_mode) else None
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as failure:
@@ -133,9 +160,10 @@ class LocalStore:
 
     def free_bytes(self) -> int | None:
         place = self._root
-        while not place.exists():
-            place = place.parent
-        return shutil.disk_usage(place).free
+        with translated(self._title):
+            while not place.exists():
+                place = place.parent
+            return shutil.disk_usage(place).free
 
     def sweep(self) -> int:
         with translated(self._title):
@@ -203,7 +231,9 @@ def _walk(place: Path, prefix: str) -> Iterator[StoredObject]:
         if entry.is_dir(follow_symlinks=False):
             yield from _walk(Path(entry.path), name)
         elif entry.is_file(follow_symlinks=False) and _NAME.fullmatch(name):
-            yield _describe(name, entry.stat(follow_symlinks=False))
+            # An expiry may delete what was just listed.
+            with suppress(FileNotFoundError):
+                yield _describe(name, entry.stat(follow_symlinks=False))
 
 
 def _describe(name: str, status: os.stat_result) -> StoredObject:

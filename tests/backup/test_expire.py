@@ -246,6 +246,18 @@ def test_what_was_not_planned_is_not_done(made: MadeRepository) -> None:
     assert numbers(made, now) == ([2, 3], [1])
 
 
+def test_a_grace_period_that_ends_after_the_plan(made: MadeRepository) -> None:
+    """What was still waiting when the plan was shown is not deleted by it."""
+    now = nights(made, 2)
+    run(made, now)
+    edge = now + GRACE
+    history, planned = made.history(edge), plan(made, edge)
+    late = edge + timedelta(hours=1)
+    report = expire(made.open(late), history, planned, made.signer, lambda: late)
+    assert report.deleted == ()
+    assert numbers(made, late) == ([2], [1])
+
+
 def test_the_last_proven_backup_is_never_marked(made: MadeRepository) -> None:
     """Twenty newer backups do not push out the only one that was proven."""
     now = nights(made, 20)
@@ -406,26 +418,28 @@ def test_garbage_goes_when_it_is_old(made: MadeRepository) -> None:
 
 
 class LateWriter(FaultyStore):
-    """A store in which another host commits just before the manifests are listed."""
+    """A store in which another host commits just before the first listing of this folder."""
 
-    def __init__(self, made: MadeRepository, commit: Callable[[], object]) -> None:
+    def __init__(self, made: MadeRepository, folder: str, commit: Callable[[], object]) -> None:
         super().__init__(made.store, 0, after=False)
+        self.folder = folder
         self.commit: Callable[[], object] | None = commit
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
-        if prefix.endswith("/manifest") and self.commit:
+        if prefix.endswith(self.folder) and self.commit:
             commit, self.commit = self.commit, None
             commit()
         return super().list(prefix)
 
 
-def test_a_commit_during_expiry_keeps_its_packs(made: MadeRepository) -> None:
-    """What a manifest names that came after the packs were listed is not taken for garbage."""
+@pytest.mark.parametrize("folder", ["catalogue", "pack", "manifest"])
+def test_a_commit_during_expiry_keeps_its_packs(made: MadeRepository, folder: str) -> None:
+    """What is named by a manifest that comes while objects are listed is not taken for garbage."""
     now = nights(made, 1)
     history, planned = made.history(now), plan(made, now)
     slow = made.orphan(b"slow", now - 2 * GRACE)
     entry = PackEntry(sha256_in(slow), len(b"slow"), own=False)
-    store = LateWriter(made, lambda: made.add(now, refers_to=[entry]))
+    store = LateWriter(made, folder, lambda: made.add(now, refers_to=[entry]))
     repository = Repository(made.store, made.trust, now)
     repository.store = store
     report = expire(repository, history, planned, made.signer, lambda: now)

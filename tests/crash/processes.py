@@ -19,10 +19,15 @@ RUN_SECONDS = 120.0
 _PROC = Path("/proc")
 
 
+def note(text: str) -> None:
+    """Say it where pytest shows it when the test fails."""
+    sys.stdout.write(text + "\n")
+
+
 def fresh_random() -> random.Random:
     """A generator whose seed is printed; DBOPS_TEST_SEED repeats an earlier one."""
     seed = int(os.environ.get("DBOPS_TEST_SEED") or secrets.randbits(32))
-    print(f"DBOPS_TEST_SEED={seed}")
+    note(f"DBOPS_TEST_SEED={seed}")
     return random.Random(seed)
 
 
@@ -147,13 +152,15 @@ class Span:
 
 
 def measure(begin: Callable[[], Run], working: Callable[[], bool]) -> Span:
-    """The time of one undisturbed run, whose work begins when `working` first says so."""
+    """The time of one undisturbed run, whose work lasts as long as `working` says so."""
     run = begin()
     assert wait_until(lambda: working() or run.ended), "the run neither worked nor ended"
     starting = run.seconds
+    assert wait_until(lambda: not working() or run.ended), "the run does not end"
+    span = Span(starting, run.seconds - starting)
     outcome = run.finish()
     assert outcome.status == 0, outcome
-    return Span(starting, run.seconds - starting)
+    return span
 
 
 def kill_at(run: Run, working: Callable[[], bool], span: Span, part: float) -> bool:

@@ -13,6 +13,7 @@ from tests.crash.processes import (
     is_locked,
     kill_at,
     measure,
+    note,
     spread_moments,
     start,
     wait_until,
@@ -24,7 +25,7 @@ MEGABYTE_ROWS = 500  # of 2 kB each
 KILLS = [pytest.param(10, id="10"), pytest.param(50, id="50", marks=pytest.mark.sweep)]
 
 
-def _estate(root: Path, megabytes: int = 12) -> Path:
+def _estate(root: Path, megabytes: int = 6) -> Path:
     rows = megabytes * MEGABYTE_ROWS
     found_test_estate(
         root,
@@ -70,7 +71,8 @@ def test_backup_killed_at_random_moments(tmp_path: Path, kills: int) -> None:
         run = start(root, "backup", "run", DATABASE)
         died = kill_at(run, working, span, moment)
         killed += died
-        print(f"at {moment:.2f}: killed {died}, {len(_copies(root))} copies, {_spools(root)}")
+        left = f"{len(_copies(root))} files of copies, {len(_spools(root))} spools"
+        note(f"at {moment:.2f}: killed {died}, {left}")
         _assert_next_run_works(root, witness)
     assert killed >= kills // 2, "most runs had ended before they were killed"
     witness.prove_newest()

@@ -162,7 +162,7 @@ def test_the_least_that_is_an_estate(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert estate.state == tmp_path / "xdg" / "dbops"
     assert (estate.host.identities, estate.host.verifier_key) == ((), None)
     assert (estate.databases, estate.policies) == ({}, {"default": Policy()})
-    assert estate.scratch.postgresql == PostgresqlScratch(account="postgres", server=None)
+    assert estate.scratch.postgresql == PostgresqlScratch(account=None, directory=None, server=None)
 
 
 def test_built_in_policy_where_several_could_be_meant(tmp_path: Path) -> None:

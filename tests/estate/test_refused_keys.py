@@ -90,7 +90,7 @@ FAULTS = [
         changed("[scratch.postgresql]\nhost", "[scratch.postgresql]\nport = 1\n#"),
         "estate-missing-key",
         "scratch.postgresql: a configured server needs host and user",
-        "add both, or only account for an ephemeral server",
+        "add both, or only account and directory for an ephemeral server",
     ),
     # names
     (

@@ -26,8 +26,13 @@ from dbops.errors import DbopsError, Failed
 
 _FAILED_ENTRY = re.compile(rb"from TOC entry (\d+);")
 _LAST_STDERR = 1 << 16
+_UNKNOWN_SETTING = re.compile(
+    rb'ERROR:  unrecognized configuration parameter "transaction_timeout"\n'
+    rb"Command was: SET transaction_timeout = 0;\n"
+)
 _COMPLAINT = re.compile(rb"\b(?:ERROR|FATAL): +(.*)")
 _REASONS: tuple[tuple[re.Pattern[bytes], str], ...] = (
+    (re.compile(rb"violates|could not create unique index"), "its rows do not allow it"),
     (re.compile(rb"^role "), "a role is missing"),
     (re.compile(rb"^permission denied|^must be "), "the role lacks a privilege"),
     (re.compile(rb"^extension .* is not available|control file"), "an extension is not installed"),
@@ -35,7 +40,7 @@ _REASONS: tuple[tuple[re.Pattern[bytes], str], ...] = (
     (re.compile(rb"already exists$"), "it already exists"),
     (re.compile(rb"does not exist$"), "something that it needs is missing"),
     (re.compile(rb"No space left|out of memory|disk full"), "the server has no space left"),
-    (re.compile(rb"^collation .* not supported|invalid locale"), "a locale is not installed"),
+    (re.compile(rb"not supported in this build|invalid locale"), "a locale is not installed"),
 )
 
 
@@ -49,13 +54,18 @@ class Archive:
 
 @dataclass(frozen=True, slots=True)
 class RestoreClient:
-    """Which pg_restore to run, where it connects, and with how many connections at once."""
+    """Which pg_restore to run, where it connects, and with how many connections at once.
+
+    `newer` says that it is newer than the server and begins with a setting that the server does
+    not know; then it has to go on after errors, and all but that one count at its end.
+    """
 
     program: Path
     parameters: Parameters
     encoding: Encoding
     jobs: int
     tablespaces: bool
+    newer: bool
 
 
 @contextmanager
@@ -86,22 +96,20 @@ def run_pg_restore(
         listed.write(b"".join(b"%d;\n" % number for number in chosen))
         listed.flush()
         status, said = _run(client, archive.file.fileno(), listed.fileno())
-    if status != 0:
-        import sys
-
-        sys.stderr.write(said.decode())
-        raise _fault(status, said, archive.contents, doing)
+    if status != 0 and not (client.newer and _only_unknown_settings(said)):
+        raise _fault(status, said, archive.contents, client.encoding, doing)
 
 
 def _run(client: RestoreClient, archive: int, listed: int) -> tuple[int, bytes]:
     command = [
         str(client.program),
-        "--exit-on-error",
         "--no-password",
         f"--jobs={client.jobs}",
         f"--use-list={_path(listed)}",
         f"--dbname={conninfo_keepalive()}",
     ]
+    if not client.newer:
+        command.append("--exit-on-error")
     if not client.tablespaces:
         command.append("--no-tablespaces")
     for descriptor in (archive, listed):
@@ -140,9 +148,16 @@ def _end_of(process: subprocess.Popen[bytes]) -> tuple[int, bytes]:
         process.stderr.close()
 
 
-def _fault(status: int, said: bytes, contents: Contents, doing: str) -> DbopsError:
-    numbers = [int(number) for number in _FAILED_ENTRY.findall(said)]
-    entry = contents.by_id().get(numbers[-1]) if numbers else None
+def _only_unknown_settings(said: bytes) -> bool:
+    """Whether everything that went wrong is a setting that an older server does not have."""
+    unknown = len(_UNKNOWN_SETTING.findall(said))
+    return len(said) < _LAST_STDERR and 0 < unknown == said.count(b"pg_restore: error: ")
+
+
+def _fault(
+    status: int, said: bytes, contents: Contents, encoding: Encoding, doing: str
+) -> DbopsError:
+    entry = _failed_entry(said, contents, encoding)
     if entry is None:
         return Failed(
             "restore-failed",
@@ -154,6 +169,20 @@ def _fault(status: int, said: bytes, contents: Contents, doing: str) -> DbopsErr
         f"{doing}: {entry.title} was refused by the server{_reason(said)}",
         hint="the target server's log tells why; docs/how-to/restore.md lists the usual reasons",
     )
+
+
+def _failed_entry(said: bytes, contents: Contents, encoding: Encoding) -> Entry | None:
+    """The entry that it speaks of; with several jobs it tells only the statement."""
+    numbers = _FAILED_ENTRY.findall(said)
+    if numbers:
+        return contents.by_id().get(int(numbers[-1]))
+    _, found, command = said.rpartition(b"Command was: ")
+    statement = encoding.decode(command).strip() if found else ""
+    for entry in contents.entries:
+        definition = entry.definition.strip()
+        if definition and (statement.startswith(definition) or definition.startswith(statement)):
+            return entry if found else None
+    return None
 
 
 def _reason(said: bytes) -> str:

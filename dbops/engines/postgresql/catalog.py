@@ -47,9 +47,10 @@ def _owners(session: Session) -> dict[str, str]:
 def _settings(schema_detail: dict[str, str]) -> dict[str, str]:
     """The database's own properties; the mark of an unfinished restore is none of them."""
     properties = json.loads(schema_detail[DATABASE])
-    properties["settings"] = [
+    properties["settings"] = sorted(
         pair for pair in properties["settings"] if not pair[1].startswith("dbops.")
-    ]
+    )
+    properties["acl"] = sorted(properties["acl"] or ())
     return {
         name: _digest(json.dumps(value, ensure_ascii=False, sort_keys=True))
         for name, value in properties.items()

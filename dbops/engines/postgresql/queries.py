@@ -31,6 +31,9 @@ def _in_schema(catalog: str, alias: str, column: str) -> str:
     )
 
 
+# pg_dump gives DEFAULT NULL to a partition that was attached without its parent's default.
+_HAS_DEFAULT = """EXISTS (SELECT FROM pg_attrdef AS f WHERE f.adrelid = a.attrelid
+                AND f.adnum = a.attnum AND pg_get_expr(f.adbin, f.adrelid) !~ '^NULL(::|$)')"""
 _NAME = "format('%I.%I', n.nspname, c.relname)"
 _TABLES = _in_schema("pg_class", "c", "relnamespace")
 
@@ -50,7 +53,7 @@ QUERIES: dict[str, str] = {
         {_TABLES} AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'c')""",
     "column": f"""
         SELECT format('%s.%I', {_NAME}, a.attname), concat_ws(' | ',
-            format_type(a.atttypid, a.atttypmod), a.attnotnull, a.atthasdef, a.attidentity,
+            format_type(a.atttypid, a.atttypmod), a.attnotnull, {_HAS_DEFAULT}, a.attidentity,
             a.attgenerated, nullif(a.attcollation, 0)::regcollation, a.attstorage,
             a.attcompression, nullif(a.attstattarget, -1), {_sorted("a.attoptions")},
             {_sorted("a.attfdwoptions")})
@@ -71,8 +74,8 @@ QUERIES: dict[str, str] = {
                 FROM unnest(i.indclass::oid[]) WITH ORDINALITY AS k (class, n)
                 JOIN pg_opclass AS o ON o.oid = k.class
                 JOIN pg_namespace AS s ON s.oid = o.opcnamespace),
-            (SELECT string_agg(nullif(k.collation, 0)::regcollation::text, ', ' ORDER BY k.n)
-                FROM unnest(i.indcollation::oid[]) WITH ORDINALITY AS k (collation, n)))
+            (SELECT string_agg(nullif(k.sorted_by, 0)::regcollation::text, ', ' ORDER BY k.n)
+                FROM unnest(i.indcollation::oid[]) WITH ORDINALITY AS k (sorted_by, n)))
         FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid
         JOIN pg_am AS m ON m.oid = c.relam JOIN pg_namespace AS n ON n.oid = c.relnamespace
         WHERE {_OWN} AND {_free("pg_class", "i.indrelid")}""",
@@ -140,7 +143,7 @@ QUERIES: dict[str, str] = {
         FROM pg_cast AS c WHERE c.oid >= 16384 AND {_free("pg_cast", "c.oid")}""",
     "collation": f"""
         SELECT o.oid::regcollation::text, concat_ws(' | ', o.collprovider, o.collisdeterministic,
-            o.collencoding, o.collcollate, o.collctype,
+            o.collcollate, o.collctype,
             coalesce(to_jsonb(o) ->> 'colllocale', to_jsonb(o) ->> 'colliculocale'))
         {_in_schema("pg_collation", "o", "collnamespace")}""",
     "conversion": f"""
@@ -235,13 +238,15 @@ _GRANTED = (
 
 
 def _grants(catalog: str, acl: str, owner: str, kind: str) -> str:
-    """Grants of the objects whose list is not the one that they came with."""
+    """Grants of the objects whose list is neither the default nor the one that they came with."""
     return f"""
     SELECT '{catalog}'::regclass AS catalog, o.oid AS object, 0 AS part, o.{owner} AS owner,
-        coalesce(o.{acl}, acldefault(({kind})::"char", o.{owner})) AS acl
+        o.{acl} AS acl
     FROM {catalog} AS o LEFT JOIN pg_init_privs AS p
         ON p.classoid = '{catalog}'::regclass AND p.objoid = o.oid AND p.objsubid = 0
-    WHERE o.{acl} IS NOT NULL AND o.{acl} IS DISTINCT FROM p.initprivs"""
+    WHERE o.{acl} IS NOT NULL AND o.{acl} IS DISTINCT FROM p.initprivs
+        AND {_sorted(f"o.{acl}")}
+            IS DISTINCT FROM {_sorted(f'acldefault(({kind})::"char", o.{owner})')}"""
 
 
 _COLUMN_GRANTS = """
@@ -254,11 +259,12 @@ _COLUMN_GRANTS = """
 
 GRANTS = f"""
     SELECT concat_ws(' ', i.type, i.identity), (
-        SELECT string_agg(concat_ws(' ', CASE e.grantee WHEN 0 THEN 'PUBLIC' WHEN g.owner
-                THEN '(owner)' ELSE pg_get_userbyid(e.grantee) END, e.privilege_type,
-            e.is_grantable, CASE e.grantor WHEN g.owner THEN '(owner)'
-                ELSE pg_get_userbyid(e.grantor) END), ', '
-            ORDER BY e.privilege_type, pg_get_userbyid(e.grantee), pg_get_userbyid(e.grantor))
-        FROM aclexplode(g.acl) AS e)
+        SELECT string_agg(one, ', ' ORDER BY one) FROM (
+            SELECT concat_ws(' ', CASE e.grantee WHEN 0 THEN 'PUBLIC' WHEN g.owner
+                    THEN '(owner)' ELSE pg_get_userbyid(e.grantee) END, e.privilege_type,
+                e.is_grantable, CASE e.grantor WHEN g.owner THEN '(owner)'
+                    ELSE pg_get_userbyid(e.grantor) END) AS one
+            FROM aclexplode(g.acl) AS e) AS explained)
     FROM ({" UNION ALL ".join([*(_grants(*each) for each in _GRANTED), _COLUMN_GRANTS])}) AS g,
-        pg_identify_object(g.catalog, g.object, g.part) AS i"""
+        pg_identify_object(g.catalog, g.object, g.part) AS i
+    WHERE i.schema IS DISTINCT FROM 'information_schema'"""

@@ -49,6 +49,7 @@ from dbops.engines.postgresql.streams import (
     SEQUENCES,
 )
 from dbops.engines.postgresql.target import obstacles, refuse_obstacles
+from dbops.engines.postgresql.toc import Entry
 from dbops.errors import DbopsError, Failed, Refused
 from dbops.repository.ranges import Stream
 
@@ -235,6 +236,8 @@ def _all(contents: Contents, schema: _Schema, target: Target) -> Selection:
 
 
 def _client(target: Target, schema: _Schema, jobs: int) -> RestoreClient:
+    with connect(target.parameters) as session:
+        server = session.major
     programs = client_for(schema.archive.contents.major, target.programs)
     return RestoreClient(
         programs.tool("pg_restore"),
@@ -242,6 +245,7 @@ def _client(target: Target, schema: _Schema, jobs: int) -> RestoreClient:
         Encoding(schema.properties.encoding),
         max(jobs, 1),
         tablespaces=not target.scratch,
+        newer=programs.major > server,
     )
 
 
@@ -283,6 +287,12 @@ def _load_objects(session: Session, read: Reads, selection: Selection, advance: 
         load_metadata(session, told(read(metadata), advance))
 
 
+def reads_foreign(session: Session, view: Entry) -> bool:
+    """Whether the view reads a foreign table, itself or through other views and partitions."""
+    name = f"{quoted(view.schema or '')}.{quoted(view.name)}"
+    return bool(session.value(_READS_FOREIGN, [name]))
+
+
 def _refresh(session: Session, selection: Selection, *, scratch: bool) -> list[str]:
     """The materialized views that could not be filled again.
 
@@ -292,7 +302,7 @@ def _refresh(session: Session, selection: Selection, *, scratch: bool) -> list[s
     empty = []
     for entry in selection.refreshes:
         name = f"{quoted(entry.schema or '')}.{quoted(entry.name)}"
-        if scratch and session.value(_READS_FOREIGN, [name]):
+        if scratch and reads_foreign(session, entry):
             continue
         try:
             session.run(f"REFRESH MATERIALIZED VIEW {name}", doing=f"filling {name}")

@@ -19,14 +19,22 @@ from dbops.engines.postgresql.binaries import Installation, client_for
 from dbops.engines.postgresql.client import start_child
 from dbops.engines.postgresql.connect import Parameters, connect, conninfo_keepalive
 from dbops.engines.postgresql.encoding import Encoding
-from dbops.engines.postgresql.restore import Target, restore_schema_only, source_major
-from dbops.engines.postgresql.selection import NOT_IN_SCRATCH, REFRESH
+from dbops.engines.postgresql.restore import (
+    Target,
+    opened_schema,
+    reads_foreign,
+    restore_schema_only,
+    source_major,
+)
+from dbops.engines.postgresql.selection import NOT_IN_SCRATCH, OF_DATABASE, REFRESH
 
 Reference = Callable[[Contents], AbstractContextManager[Parameters]]
 """Makes an empty database on a server of the same major version, gone when its context ends."""
 
 _DUMP = ("-Fc", "--section=pre-data", "--section=post-data", "--no-blobs")
-_NOT_COMPARED = frozenset({*NOT_IN_SCRATCH, REFRESH, "ENCODING", "STDSTRINGS", "SEARCHPATH"})
+_NOT_COMPARED = frozenset(
+    {*NOT_IN_SCRATCH, *OF_DATABASE, REFRESH, "ENCODING", "STDSTRINGS", "SEARCHPATH"}
+)
 
 Key = tuple[str, str | None, str]
 Text = tuple[str, str, str | None]
@@ -50,7 +58,7 @@ def compare_schema(
         restore_schema_only(Target(empty, programs, scratch=True), contents)
         wanted = dump_entries(empty, programs, major, encoding)
     found = dump_entries(params, programs, major, encoding)
-    return (*findings, *differences(wanted, found))
+    return (*findings, *differences(wanted, found), *_not_filled(params, contents, found))
 
 
 def dump_entries(
@@ -77,7 +85,7 @@ def differences(wanted: Sequence[toc.Entry], found: Sequence[toc.Entry]) -> Iter
         if left.get(key) == right.get(key):
             continue
         kind, schema, name = key
-        title = f"{kind.lower()} {schema}.{name}" if schema else f"{kind.lower()} {name}"
+        title = toc.titled(kind, schema, name)
         if key not in right:
             yield f"{title}: missing from the restored copy"
         elif key not in left:
@@ -95,6 +103,26 @@ def _texts(entries: Sequence[toc.Entry]) -> dict[Key, list[Text]]:
             text = (entry.definition, entry.owner, entry.method)
             texts[entry.kind, entry.schema, entry.name].append(text)
     return {key: sorted(each, key=str) for key, each in texts.items()}
+
+
+def _not_filled(
+    params: Parameters, contents: Contents, found: Sequence[toc.Entry]
+) -> Iterator[str]:
+    """Materialized views that were filled and are not, or the other way round.
+
+    Those over foreign tables cannot be filled without the other server, so they do not count.
+    """
+    with opened_schema(contents) as schema:
+        wanted = schema.archive.contents.of_kind(REFRESH)
+    there = [entry for entry in found if entry.kind == REFRESH]
+    left = {(entry.schema, entry.name): entry for entry in wanted}
+    right = {(entry.schema, entry.name): entry for entry in there}
+    with connect(params) as session:
+        for key in sorted(left.keys() ^ right.keys(), key=str):
+            entry = left.get(key) or right[key]
+            if not reads_foreign(session, entry):
+                title = toc.titled("materialized view", entry.schema, entry.name)
+                yield f"{title}: is {'not filled' if key in left else 'filled, and was not'}"
 
 
 def _other_version(major: int, contents: Contents) -> Iterator[str]:

@@ -20,6 +20,8 @@ from dbops.repository.ranges import Stream
 
 EVENT_TRIGGER = "EVENT TRIGGER"
 REFRESH = "MATERIALIZED VIEW DATA"
+OF_DATABASE = ("DATABASE", "DATABASE PROPERTIES")
+"""What bears the source database's name; `database` restores it under the target's."""
 NOT_IN_SCRATCH = ("USER MAPPING", "SUBSCRIPTION", "SUBSCRIPTION TABLE")
 """What a scratch copy must not have: the passwords of other servers, and ways to reach them."""
 
@@ -98,7 +100,8 @@ def select_all(
     contents: Contents, streams: Sequence[Stream], without: Sequence[str] = ()
 ) -> Selection:
     """Everything but the kinds in `without` and what belongs to them."""
-    unwanted = {entry.id for entry in contents.entries if entry.kind in without}
+    kinds = {*without, *OF_DATABASE}
+    unwanted = {entry.id for entry in contents.entries if entry.kind in kinds}
     entries = (
         entry
         for entry in contents.entries

@@ -61,7 +61,8 @@ def sequence_facts(session: Session, states: Sequence[SequenceState]) -> dict[st
     """Parameters and position of each sequence."""
     found = session.rows(
         "SELECT format('%I.%I', n.nspname, c.relname),"
-        " concat_ws(' ', format_type(s.seqtypid, NULL), 'start', s.seqstart, 'by', s.seqincrement, 'from', s.seqmin, 'to', s.seqmax,"
+        " concat_ws(' ', format_type(s.seqtypid, NULL), 'start', s.seqstart,"
+        " 'by', s.seqincrement, 'from', s.seqmin, 'to', s.seqmax,"
         " 'cache', s.seqcache, CASE WHEN s.seqcycle THEN 'cycle' END)"
         " FROM pg_sequence AS s JOIN pg_class AS c ON c.oid = s.seqrelid"
         " JOIN pg_namespace AS n ON n.oid = c.relnamespace",

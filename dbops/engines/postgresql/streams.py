@@ -19,6 +19,9 @@ The reading side writes them, the restoring side reads them; a name here is part
   one after another: to which leaf a row goes can depend on OIDs (of enum labels), so rows of
   one leaf may come back in another.
 
+An unlogged leaf of a partitioned table is read like its siblings: foreign keys may refer to rows
+of the whole table, and with some of them missing the restored key could not be made.
+
 Rows of a hash-partitioned table belong to the partitioned ancestor, not to the leaf: the hash of
 an enum depends on object identifiers, so after a restore the same row lies in another leaf. It is
 loaded through the ancestor and proven there.

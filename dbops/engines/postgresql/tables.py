@@ -15,8 +15,6 @@ from psycopg.rows import TupleRow
 from dbops.engines.postgresql.connect import Session, quoted
 from dbops.repository.manifest import Gap
 
-FOREIGN, UNLOGGED = "f", "u"
-
 # `OUTSIDE` are the schemas whose objects pg_dump leaves out.
 OUTSIDE = "(n.nspname ~ '^pg_' OR n.nspname = 'information_schema')"
 OF_EXTENSION = (
@@ -27,7 +25,9 @@ FIRST_OWN_OID = 16384
 
 _RELATIONS = f"""
     SELECT c.oid, format('%I.%I', n.nspname, c.relname), n.nspname, c.relname, c.relkind,
-        c.relpersistence, c.relkind IN ('r', 'm') AND c.relfilenode <> pg_relation_filenode(c.oid),
+        c.relkind = 'r' AND (c.relpersistence <> 'u'
+            OR c.relispartition AND NOT pg_is_in_recovery()),
+        c.relkind IN ('r', 'm') AND c.relfilenode <> pg_relation_filenode(c.oid),
         coalesce((SELECT amhandler::text = 'heap_tableam_handler' FROM pg_am WHERE oid = c.relam),
             false),
         coalesce((SELECT array_agg(quote_ident(attname) ORDER BY attname) FROM pg_attribute
@@ -52,6 +52,13 @@ _MISPLACED = f"""
         AND NOT {OF_EXTENSION.format(catalog="pg_class", oid="c.oid")}
     ORDER BY 1"""  # noqa: S608 - constants of this module
 
+_MISPLACED_GRANTS = """
+    SELECT format('grants on %I.%I', n.nspname, c.relname)
+    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    LEFT JOIN pg_init_privs AS p
+        ON p.classoid = 'pg_class'::regclass AND p.objoid = c.oid AND p.objsubid = 0
+    WHERE n.nspname = 'information_schema' AND c.relacl IS DISTINCT FROM p.initprivs ORDER BY 1"""
+
 _SUBSCRIPTIONS = """
     SELECT quote_ident(subname) FROM pg_subscription
     WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database()) ORDER BY 1"""
@@ -64,10 +71,11 @@ _MAPPINGS = """
 class Relation:
     """One relation as the catalog has it.
 
-    `name` is quoted where SQL needs it. `columns` are quoted names of what can be copied in, by
-    name: a restored table that inherits can have another order of its own. `hashed` is the topmost
-    ancestor that is partitioned by hash, or 0. `moved` says that its file is not the one that the
-    snapshot knows.
+    `name` is quoted where SQL needs it. `has_rows` says that rows of its own are backed up: those
+    of an unlogged table are not, unless it is a partition, because a foreign key may point there.
+    `columns` are quoted names of what can be copied in, by name: a restored table that inherits
+    can have another order of its own. `hashed` is the topmost ancestor that is partitioned by
+    hash, or 0. `moved` says that its file is not the one that the snapshot knows.
     """
 
     oid: int
@@ -75,18 +83,13 @@ class Relation:
     schema: str
     relname: str
     kind: str
-    persistence: str
+    has_rows: bool
     moved: bool
     heap: bool
     columns: tuple[str, ...]
     hashed: int
     extension: str | None
     condition: str | None
-
-    @property
-    def has_rows(self) -> bool:
-        """Whether rows of its own are backed up."""
-        return self.kind == "r" and self.persistence != UNLOGGED
 
     @property
     def lockable(self) -> bool:
@@ -126,7 +129,7 @@ def _relation(row: TupleRow) -> Relation:
         schema=row[2],
         relname=row[3],
         kind=row[4],
-        persistence=row[5],
+        has_rows=row[5],
         moved=row[6],
         heap=row[7],
         columns=tuple(row[8]),
@@ -139,8 +142,9 @@ def _relation(row: TupleRow) -> Relation:
 def list_gaps(session: Session, relations: Sequence[Relation]) -> tuple[Gap, ...]:
     """What the database holds and the backup will not, with the reason."""
     gaps = [Gap(one.name, reason) for one in relations if (reason := _reason(one)) is not None]
-    for (name,) in session.rows(_MISPLACED):
-        gaps.append(Gap(name, "lies in a system schema, which pg_dump leaves out"))
+    for query in (_MISPLACED, _MISPLACED_GRANTS):
+        for (name,) in session.rows(query):
+            gaps.append(Gap(name, "in a system schema, which pg_dump leaves out"))
     superuser = session.value("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
     if not superuser:
         for (name,) in session.rows(_MAPPINGS):
@@ -151,11 +155,11 @@ def list_gaps(session: Session, relations: Sequence[Relation]) -> tuple[Gap, ...
 
 
 def _reason(relation: Relation) -> str | None:
-    if relation.kind == FOREIGN:
+    if relation.kind == "f":
         return "a foreign table: its rows are kept elsewhere, its definition is backed up"
     if relation.kind == "m":
         return "a materialized view: its definition is backed up, its rows are made again"
-    if relation.kind == "r" and relation.persistence == UNLOGGED:
+    if relation.kind == "r" and not relation.has_rows:
         return "an unlogged table: a crash empties it; its definition is backed up, not its rows"
     return None
 

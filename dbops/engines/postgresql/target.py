@@ -11,6 +11,7 @@ from dbops.engines.postgresql.database import (
     create_database,
     unfinished,
 )
+from dbops.engines.postgresql.toc import one_line
 from dbops.errors import Failed, Refused
 
 _MAINTENANCE = ("postgres", "template1")
@@ -168,7 +169,7 @@ def _properties(session: Session, name: str) -> tuple[DatabaseProperties, str]:
 
 
 def _sentence(kind: str, names: list[str]) -> str:
-    shown = ", ".join(names[:_SHOWN])
+    shown = one_line(", ".join(names[:_SHOWN]))
     more = ", ..." if len(names) > _SHOWN else ""
     plural = "" if len(names) == 1 else "s"
     return f"{len(names)} {kind}{plural} ({shown}{more})"

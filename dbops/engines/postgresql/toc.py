@@ -45,12 +45,18 @@ class Entry:
 
     @property
     def title(self) -> str:
-        """Kind and name, for people."""
-        return (
-            f"{self.kind.lower()} {self.schema}.{self.name}"
-            if self.schema
-            else (f"{self.kind.lower()} {self.name}")
-        )
+        """Kind and name, for people, on one line."""
+        return titled(self.kind, self.schema, self.name)
+
+
+def titled(kind: str, schema: str | None, name: str) -> str:
+    """How an object is called in messages."""
+    return one_line(f"{kind.lower()} {f'{schema}.{name}' if schema else name}")
+
+
+def one_line(name: str) -> str:
+    """The name with its control characters escaped: names may hold line ends."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
 
 
 @dataclass(frozen=True, slots=True)

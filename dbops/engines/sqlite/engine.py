@@ -14,10 +14,12 @@ from pathlib import Path
 import apsw
 
 from dbops.backup.ports import Contents, Engine, RestoreOrder, Traits
+from dbops.doctor.finding import Finding
 from dbops.engines.sqlite import restore
 from dbops.engines.sqlite.connect import open_copy
 from dbops.engines.sqlite.dump import SqliteSnapshot, take_snapshot, utc_now
 from dbops.engines.sqlite.faults import translated
+from dbops.engines.sqlite.inspect import inspect_file
 from dbops.estate.values import SqliteAddress
 from dbops.locks import claim_if_dead, create_locked
 
@@ -46,6 +48,10 @@ class SqliteEngine:
 
     def restore(self, contents: Contents, order: RestoreOrder) -> None:
         restore.restore(self.address.name, self.address.path, contents, order)
+
+    def inspect(self) -> tuple[Finding, ...]:
+        """Implements `Inspectable`: can the file be opened, and copied beside itself?"""
+        return tuple(inspect_file(self.address.name, self.address.path))
 
     def check(self) -> tuple[str, ...]:
         """SQLite's own integrity check; its words may hold values, so only its verdict is kept."""

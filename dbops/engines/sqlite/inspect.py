@@ -35,7 +35,8 @@ def inspect_file(name: str, path: Path) -> Iterator[Finding]:
     if wal > max(LARGE_WAL, size):
         yield warning(
             "sqlite-wal",
-            f"the write-ahead log of {name} has grown to {_megabytes(wal)}: no checkpoint gets done",
+            f"the write-ahead log of {name} has grown to {_megabytes(wal)}:"
+            " no checkpoint gets done",
             "end the reader that holds it up, then: PRAGMA wal_checkpoint(TRUNCATE)",
         )
     yield from _check_mode(name, path)

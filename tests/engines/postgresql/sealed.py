@@ -67,9 +67,7 @@ def scratch_directory() -> Iterator[Path]:
         shutil.rmtree(place)
 
 
-def back_up(
-    engine: Engine, directory: Path, *, jobs: int = 1, pack_bytes: int = 1 << 20
-) -> Sealed:
+def back_up(engine: Engine, directory: Path, *, jobs: int = 1, pack_bytes: int = 1 << 20) -> Sealed:
     """A backup of the engine's database in a fresh repository below `directory`, opened."""
     signer = make_signer(directory)
     store = LocalStore(directory / "repository", "the repository")
