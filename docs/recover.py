@@ -234,7 +234,8 @@ def extract(options):
     if f"{envelope.get('database')}@{envelope.get('sequence')}" != options.backup:
         raise Damaged(f"{options.repository} does not hold one backup called {options.backup}")
     signers = options.verify_signature
-    print("signed by", check_signature(path, signers) if signers else "nobody knows whom")
+    verdict = signers and "signed by " + check_signature(path, signers)
+    print(verdict or "not verified: who signed this backup")
     os.umask(0o077)
     Path(options.output).mkdir(parents=True)
     backup = Backup(path.parents[1], envelope, options.identity, options.output)

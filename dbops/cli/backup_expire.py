@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -11,7 +12,10 @@ from dbops.cli.options import databases_argument, json_option, yes_option
 if TYPE_CHECKING:
     from dbops.backup.expire import ExpiryPlan, ExpiryReport
     from dbops.cli.wiring import Wiring
+    from dbops.errors import DbopsError, ExitStatus
     from dbops.estate.values import Database
+
+Done = TypeVar("Done")
 
 
 @click.command()
@@ -34,33 +38,63 @@ def expire(
 
     \b
     Example: dbops backup expire --all --dry-run
-    Exit statuses: 0 done, 2 --yes is missing without a terminal, 5 refused: a chain is not
-    whole, 10 not found, 11 another run is working on a database.
+    Exit statuses: 0 done, 2 --yes is missing without a terminal, 3 some databases failed,
+    5 refused: a chain is not whole, 10 not found, 11 another run is working on a database.
     """
     from dbops.cli.render import show_json
     from dbops.cli.wiring import open_wiring
 
     wiring = open_wiring(estate)
     databases = wiring.choose(names, every=every)
-    plans = {database: _plan(wiring, database) for database in databases}
-    if as_json and dry_run:
-        show_json({"plans": [_plan_json(plan) for plan in plans.values()]})
-        return 0
+    errors: list[tuple[Database, DbopsError]] = []
+    plans = dict(_each(databases, lambda database: _plan(wiring, database), errors))
     if not as_json:
         for plan in plans.values():
             _show_plan(plan)
-    work = [database for database, plan in plans.items() if plan.mark or plan.delete]
-    if dry_run:
-        return 0
-    if work and not yes:
-        _confirm(sum(len(plans[item].mark) for item in work), [plans[item] for item in work])
-    reports = [_expire(wiring, database, plans[database]) for database in databases]
+    reports: list[ExpiryReport] = []
+    if not dry_run:
+        _agree([plan for plan in plans.values() if plan.mark or plan.delete], yes=yes)
+        done = _each(plans, lambda database: _expire(wiring, database, plans[database]), errors)
+        reports += [report for _, report in done]
     if as_json:
-        show_json({"reports": [_report_json(report) for report in reports]})
-        return 0
-    for report in reports:
+        shown = [_plan_json(plan) for plan in plans.values()]
+        show_json(
+            {
+                "plans": shown,
+                "reports": [_report_json(report) for report in reports],
+                "errors": [_error_json(database, error) for database, error in errors],
+            }
+        )
+    for report in reports if not as_json else ():
         _show_report(report)
-    return 0
+    return _status(databases, errors)
+
+
+def _each(
+    databases: Iterable[Database],
+    work: Callable[[Database], Done],
+    errors: list[tuple[Database, DbopsError]],
+) -> Iterator[tuple[Database, Done]]:
+    """Work on each database; what fails at one does not stop the others."""
+    from dbops.errors import DbopsError
+
+    for database in databases:
+        try:
+            yield database, work(database)
+        except DbopsError as error:
+            errors.append((database, error))
+            click.echo(f"error: {error.message}", err=True)
+            click.echo(f"hint: {error.hint}", err=True)
+
+
+def _status(
+    databases: Sequence[Database], errors: Sequence[tuple[Database, DbopsError]]
+) -> ExitStatus:
+    from dbops.errors import ExitStatus
+
+    if not errors:
+        return ExitStatus.DONE
+    return errors[0][1].status if len(errors) == len(databases) else ExitStatus.PARTLY
 
 
 def _plan(wiring: Wiring, database: Database) -> ExpiryPlan:
@@ -83,10 +117,13 @@ def _expire(wiring: Wiring, database: Database, plan: ExpiryPlan) -> ExpiryRepor
         return expire_backups(repository, history, plan, wiring.writer, wiring.clock)
 
 
-def _confirm(marks: int, plans: list[ExpiryPlan]) -> None:
+def _agree(plans: Sequence[ExpiryPlan], *, yes: bool) -> None:
     from dbops.cli.options import confirm
     from dbops.cli.render import size
 
+    if yes or not plans:
+        return
+    marks = sum(len(plan.mark) for plan in plans)
     deletions = sum(len(plan.delete) for plan in plans)
     freed = size(sum(plan.freed for plan in plans))
     confirm(f"mark {marks} backups as expiring, and delete {deletions} for good ({freed})?")
@@ -127,6 +164,15 @@ def _plan_json(plan: ExpiryPlan) -> dict[str, object]:
         "spared": [{"backup": str(item.id), "reason": item.reason} for item in plan.spared],
         "delete": [str(backup.id) for backup in plan.delete],
         "frees_bytes": plan.freed,
+    }
+
+
+def _error_json(database: Database, error: DbopsError) -> dict[str, str]:
+    return {
+        "database": database.name,
+        "code": error.code,
+        "message": error.message,
+        "hint": error.hint,
     }
 
 

@@ -60,23 +60,24 @@ def run(
                 wiring, database, open_repository(database.repository), progress, jobs
             )
 
+    alone = len(databases) == 1
     for result in run_night(databases, back_up):
         results.append(result)
         if not quiet and not as_json:
-            _show_line(result)
+            _show_line(result, alone=alone)
     status = night_status(results)
     if as_json:
         _show_json(results)
     else:
-        _show_summary(results, always=quiet or len(results) > 1)
+        _show_summary(results, alone=alone)
     return status
 
 
-def _show_line(result: NightResult) -> None:
+def _show_line(result: NightResult, *, alone: bool) -> None:
     from dbops.cli.render import say, size
 
     if result.envelope is None:
-        if result.error is not None:
+        if result.error is not None and not alone:
             say(f"{result.database}: {result.error.message}")
         return
     totals = result.envelope.totals
@@ -87,14 +88,19 @@ def _show_line(result: NightResult) -> None:
     )
 
 
-def _show_summary(results: Sequence[NightResult], *, always: bool) -> None:
+def _show_summary(results: Sequence[NightResult], *, alone: bool) -> None:
+    from dbops.cli.render import show_error
+
     for result in results:
         for damage in result.damages:
             click.echo(f"error: {damage}", err=True)
         if result.damages:
             click.echo(f"hint: dbops backup verify {result.database} --each", err=True)
     failed = [result for result in results if result.error is not None]
-    if not failed or not always:
+    if not failed:
+        return
+    if alone and failed[0].error is not None:
+        show_error(failed[0].error, as_json=False)
         return
     click.echo(f"error: {len(failed)} of {len(results)} databases have no backup", err=True)
     for result in failed:

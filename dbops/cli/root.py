@@ -59,6 +59,9 @@ def _report(failure: Exception, args: Sequence[str] | None) -> ExitStatus:
     # Rendering needs tabulate; a plain `dbops --help` does not.
     from dbops.cli.render import show_error
 
+    if isinstance(failure, click.exceptions.NoArgsIsHelpError):
+        failure.show()
+        return ExitStatus.USAGE
     error = _translate(failure)
     as_json = "--json" in (sys.argv[1:] if args is None else args)
     if error is None:
@@ -73,9 +76,7 @@ def _translate(failure: Exception) -> DbopsError | None:
     if isinstance(failure, click.exceptions.Abort):
         return None
     if isinstance(failure, click.UsageError):
-        path = failure.ctx.command_path if failure.ctx else "dbops"
-        text = failure.format_message().rstrip(".")
-        return UsageFault("usage", text[:1].lower() + text[1:], hint=f"{path} --help")
+        return _usage_fault(failure)
     # A traceback could show row values; the place in the code cannot.
     frame = traceback.extract_tb(failure.__traceback__)[-1]
     place = f"{frame.filename.rpartition('dbops/')[2]}:{frame.lineno}"
@@ -84,6 +85,15 @@ def _translate(failure: Exception) -> DbopsError | None:
         f"a bug in dbops {__version__}: {type(failure).__name__} at {place}",
         hint="report this line; the command can be run again safely",
     )
+
+
+def _usage_fault(failure: click.UsageError) -> UsageFault:
+    """What click says, as one sentence, with its guess in the hint."""
+    path = failure.ctx.command_path if failure.ctx else "dbops"
+    near = getattr(failure, "possibilities", None)
+    guess = f'did you mean "{near[0]}"? ' if near else ""
+    text = (failure.message if near else failure.format_message()).rstrip(".")
+    return UsageFault("usage", text[:1].lower() + text[1:], hint=f"{guess}{path} --help")
 
 
 @click.group(
@@ -105,7 +115,8 @@ def _translate(failure: Exception) -> DbopsError | None:
     "estate",
     type=click.Path(),
     metavar="FILE",
-    help="The estate file or its directory; else DBOPS_ESTATE, ./dbops.toml, /etc/dbops/dbops.toml.",
+    help="The estate file, or its directory; else DBOPS_ESTATE, ./dbops.toml,"
+    " /etc/dbops/dbops.toml.",
 )
 @click.pass_context
 def main(context: click.Context, estate: str | None) -> None:

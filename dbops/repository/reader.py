@@ -26,10 +26,14 @@ from dbops.repository.codec import STRICT, decode, encode
 from dbops.repository.layout import (
     REPOSITORY,
     catalogue_name,
+    certificate_name,
     database_prefix,
     digest,
+    hold_name,
+    manifest_name,
     parse_manifest_name,
     recipients_name,
+    tombstone_name,
 )
 from dbops.repository.manifest import BackupId, Catalogue, Envelope
 from dbops.repository.opening import read_sealed

@@ -65,8 +65,11 @@ class LocalSpool:
             os.fsync(self._file.fileno())
 
     def discard(self) -> None:
-        with translated(self._title), self._file:
-            self.path.unlink(missing_ok=True)
+        with translated(self._title):
+            try:
+                self.path.unlink(missing_ok=True)
+            finally:
+                self._file.close()
 
 
 class _ObjectFile(io.FileIO):

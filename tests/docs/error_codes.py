@@ -3,7 +3,7 @@
 A code is the first argument of one of the error classes. Where that argument is, or is made from, a
 parameter of the function around it, the callers of that function are looked for under its name,
 and so on: a private one in its own file, a public one in its own room. What no caller tells stays
-open and makes a family, written with `*` in its place.
+open and makes a family, written with `…` in its place.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-OPEN = "*"
+OPEN = "…"
 
 _CLASSES = ("Failed", "UsageFault", "Finding", "Refused", "NotFound", "Unreachable", "NoIdentity")
 # What carries a code to where it is raised: where it is used, and the code's position.
@@ -22,6 +22,10 @@ _CARRIERS = {
     "Fault": ("estate", 1),
     "refuse": ("estate", 0),
     "_Fault": ("engines/postgresql/faults.py", 1),
+    # What the doctor finds has a code as an error has; engines make such findings too.
+    "ok": ("", 0),
+    "warning": ("", 0),
+    "problem": ("", 0),
 }
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -58,7 +62,7 @@ class _Call:
 
 
 def find_codes(package: Path) -> dict[str, set[str]]:
-    """Every code of the package, with the files that use it; a family has `*` in its name.
+    """Every code of the package, with the files that use it; a family has `…` in its name.
 
     A code that somebody else's error brings along (`fault.code`) is no code of its own.
     """

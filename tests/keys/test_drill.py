@@ -28,7 +28,7 @@ from dbops.repository.layout import pack_name
 from dbops.repository.recipients import Role
 from dbops.repository.records import Receipt
 from tests.support.estate import (
-    TestEstate,
+    BuiltEstate,
     backup_order,
     copy_estate,
     found_test_estate,
@@ -39,7 +39,7 @@ NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> TestEstate:
+def made(tmp_path_factory: pytest.TempPathFactory) -> BuiltEstate:
     """An estate with two backups; the second has packs of a few pages each."""
     estate = found_test_estate(tmp_path_factory.mktemp("drill") / "estate")
     take_backup(estate)
@@ -48,32 +48,32 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> TestEstate:
 
 
 @pytest.fixture
-def estate(made: TestEstate, tmp_path: Path) -> TestEstate:
+def estate(made: BuiltEstate, tmp_path: Path) -> BuiltEstate:
     return copy_estate(made, tmp_path / "estate")
 
 
-def request_of(estate: TestEstate) -> DrillRequest:
+def request_of(estate: BuiltEstate) -> DrillRequest:
     """The headers of the newest backup."""
     return collect_headers(estate.repository, [estate.newest()], estate.clock())
 
 
-def receipt_of(estate: TestEstate, request: DrillRequest) -> Receipt:
+def receipt_of(estate: BuiltEstate, request: DrillRequest) -> Receipt:
     """What the hospital's identity answers."""
     identities = load_identities(estate.root / "hospital" / "recovery")
     return answer_request(request, identities, Role.RECOVERY, "hospital", estate.clock())
 
 
-def signed(estate: TestEstate, receipt: Receipt, key: str = "hospital/signing") -> bytes:
+def signed(estate: BuiltEstate, receipt: Receipt, key: str = "hospital/signing") -> bytes:
     return sign_document(encode(receipt), Namespace.RECEIPT, KeyFileSigner.load(estate.root / key))
 
 
-def record(estate: TestEstate, document: bytes) -> RecordedReceipt:
+def record(estate: BuiltEstate, document: bytes) -> RecordedReceipt:
     listed, _ = estate.wiring.recipients
     living = estate.history().living
     return record_receipt(estate.repository, document, listed, living, estate.clock())
 
 
-def test_headers_are_those_of_packs_and_catalogue(estate: TestEstate) -> None:
+def test_headers_are_those_of_packs_and_catalogue(estate: BuiltEstate) -> None:
     """Each object's header stands once, with its digest, and is where the object begins."""
     request = request_of(estate)
     envelope = estate.newest().envelope
@@ -88,7 +88,7 @@ def test_headers_are_those_of_packs_and_catalogue(estate: TestEstate) -> None:
     assert request.backups == (str(envelope.id),)
 
 
-def test_headers_hold_nothing_of_the_data(estate: TestEstate) -> None:
+def test_headers_hold_nothing_of_the_data(estate: BuiltEstate) -> None:
     """The file of headers is a few hundred bytes an object, whatever the object's size."""
     request = request_of(estate)
     assert all(item.text.count(b"\n") < 12 for item in request.headers)
@@ -98,7 +98,7 @@ def test_headers_hold_nothing_of_the_data(estate: TestEstate) -> None:
 @pytest.mark.parametrize(
     ("file", "role"), [("hospital/recovery", Role.RECOVERY), ("verifier/drill", Role.DRILL)]
 )
-def test_each_recipient_opens_all_headers(estate: TestEstate, file: str, role: Role) -> None:
+def test_each_recipient_opens_all_headers(estate: BuiltEstate, file: str, role: Role) -> None:
     """The receipt names the recipient, and every header by its digest."""
     request = request_of(estate)
     identities = load_identities(estate.root / file)
@@ -108,7 +108,7 @@ def test_each_recipient_opens_all_headers(estate: TestEstate, file: str, role: R
     assert receipt.role == role.value
 
 
-def test_the_catalogue_key_gets_no_receipt(estate: TestEstate) -> None:
+def test_the_catalogue_key_gets_no_receipt(estate: BuiltEstate) -> None:
     """The backup host's own key opens catalogues, and no pack."""
     request = request_of(estate)
     identities = load_identities(estate.root / "keys" / "catalogue")
@@ -121,7 +121,7 @@ def test_the_catalogue_key_gets_no_receipt(estate: TestEstate) -> None:
     )
 
 
-def test_packs_sealed_to_another_class_only_are_caught(estate: TestEstate) -> None:
+def test_packs_sealed_to_another_class_only_are_caught(estate: BuiltEstate) -> None:
     """One pack that only the drill identity opens costs the recovery identity its receipt."""
     drill = load_identities(estate.root / "verifier" / "drill")[0].recipient
     forged = DrillHeader("example@2", "pack", "0" * 64, header_for(drill))
@@ -135,7 +135,7 @@ def test_packs_sealed_to_another_class_only_are_caught(estate: TestEstate) -> No
     )
 
 
-def test_the_right_identity_is_found_among_several(estate: TestEstate) -> None:
+def test_the_right_identity_is_found_among_several(estate: BuiltEstate) -> None:
     """A file may hold several identities: the one that opens everything answers."""
     right = load_identities(estate.root / "hospital" / "recovery")
     receipt = answer_request(
@@ -169,7 +169,7 @@ def header_for(recipient: Recipient) -> str:
     return whole[:end].decode("ascii")
 
 
-def test_a_receipt_is_recorded_and_read_back(estate: TestEstate) -> None:
+def test_a_receipt_is_recorded_and_read_back(estate: BuiltEstate) -> None:
     """It stands in the repository, says what it covers, and counts as the role's last one."""
     receipt = receipt_of(estate, request_of(estate))
     done = record(estate, signed(estate, receipt))
@@ -181,7 +181,7 @@ def test_a_receipt_is_recorded_and_read_back(estate: TestEstate) -> None:
     assert (last.role, last.name, last.age) == ("recovery", "hospital", timedelta(days=40))
 
 
-def test_recording_twice_changes_nothing(estate: TestEstate) -> None:
+def test_recording_twice_changes_nothing(estate: BuiltEstate) -> None:
     """The same receipt is kept once, and the second time is said to be old."""
     document = signed(estate, receipt_of(estate, request_of(estate)))
     assert record(estate, document).fresh
@@ -189,7 +189,7 @@ def test_recording_twice_changes_nothing(estate: TestEstate) -> None:
     assert len(estate.repository.receipts()) == 1
 
 
-def test_a_receipt_may_cover_several_backups(estate: TestEstate) -> None:
+def test_a_receipt_may_cover_several_backups(estate: BuiltEstate) -> None:
     """Every backup all of whose headers it holds is named, newest first."""
     request = collect_headers(estate.repository, estate.history().living, estate.clock())
     done = record(estate, signed(estate, receipt_of(estate, request)))
@@ -227,7 +227,7 @@ CHANGES: list[tuple[Change, str]] = [
 
 @pytest.mark.parametrize(("change", "reason"), CHANGES)
 def test_a_receipt_that_says_too_much_is_refused(
-    estate: TestEstate, change: Change, reason: str
+    estate: BuiltEstate, change: Change, reason: str
 ) -> None:
     """Signed by the hospital, and still refused: what it claims must fit the repository."""
     receipt = receipt_of(estate, request_of(estate))
@@ -239,7 +239,7 @@ def test_a_receipt_that_says_too_much_is_refused(
     assert estate.repository.receipts() == ()
 
 
-def test_a_receipt_of_a_signer_who_may_not_is_refused(estate: TestEstate) -> None:
+def test_a_receipt_of_a_signer_who_may_not_is_refused(estate: BuiltEstate) -> None:
     """The writer cannot say that the hospital's key opened anything."""
     receipt = receipt_of(estate, request_of(estate))
     with pytest.raises(Refused) as caught:
@@ -248,7 +248,7 @@ def test_a_receipt_of_a_signer_who_may_not_is_refused(estate: TestEstate) -> Non
     assert estate.repository.receipts() == ()
 
 
-def test_a_changed_header_is_no_header_of_the_backup(estate: TestEstate) -> None:
+def test_a_changed_header_is_no_header_of_the_backup(estate: BuiltEstate) -> None:
     """Headers that were not those of the repository's packs make no valid receipt."""
     recipient = load_identities(estate.root / "hospital" / "recovery")[0].recipient
     request = request_of(estate)
@@ -280,7 +280,7 @@ def test_a_changed_header_is_no_header_of_the_backup(estate: TestEstate) -> None
     ],
 )
 def test_a_file_that_is_no_request_is_said(
-    estate: TestEstate, change: Callable[[dict[str, object]], dict[str, object]], message: str
+    estate: BuiltEstate, change: Callable[[dict[str, object]], dict[str, object]], message: str
 ) -> None:
     """What came on a medium is not believed: unknown keys, formats and characters are refused."""
     document = change(json.loads(encode(request_of(estate))))
@@ -289,7 +289,7 @@ def test_a_file_that_is_no_request_is_said(
     assert caught.value.message == message
 
 
-def test_a_request_survives_its_file(estate: TestEstate) -> None:
+def test_a_request_survives_its_file(estate: BuiltEstate) -> None:
     """What is read is what was written."""
     request = request_of(estate)
     assert read_request(encode(request), "headers.json") == request
@@ -304,7 +304,7 @@ def test_a_request_survives_its_file(estate: TestEstate) -> None:
     ],
 )
 def test_a_damaged_header_is_not_an_unopened_one(
-    estate: TestEstate, change: Callable[[str], str], message: str
+    estate: BuiltEstate, change: Callable[[str], str], message: str
 ) -> None:
     """Damage on the way is said as damage, and does not put the key in doubt."""
     request = request_of(estate)
@@ -315,7 +315,7 @@ def test_a_damaged_header_is_not_an_unopened_one(
     assert caught.value.message == message.format(title=title)
 
 
-def test_a_missing_pack_stops_the_drill(estate: TestEstate) -> None:
+def test_a_missing_pack_stops_the_drill(estate: BuiltEstate) -> None:
     """A drill over packs that are not there would say less than it seems."""
     name = pack_name("example", estate.newest().envelope.packs[0].sha256)
     (estate.objects / name).unlink()
@@ -324,7 +324,7 @@ def test_a_missing_pack_stops_the_drill(estate: TestEstate) -> None:
     assert caught.value.message == f"{name} is missing from repository main"
 
 
-def test_an_identity_without_a_public_half_is_refused(estate: TestEstate) -> None:
+def test_an_identity_without_a_public_half_is_refused(estate: BuiltEstate) -> None:
     """A receipt names the recipient; an identity that cannot is of no use."""
     with pytest.raises(UsageFault) as caught:
         answer_request(request_of(estate), (), Role.RECOVERY, "hospital", NOW)

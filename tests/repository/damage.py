@@ -12,13 +12,14 @@ from dbops.crypto.signed import sign_document
 from dbops.crypto.signing import Signer
 from dbops.crypto.sshsig import ARMOR_BEGIN, Namespace
 from dbops.errors import DbopsError
+from dbops.repository.check import check_stored
 from dbops.repository.codec import encode, whole_second
 from dbops.repository.layout import (
     catalogue_name,
-    digest,
     hold_name,
     manifest_name,
     pack_name,
+    recipients_name,
     tombstone_name,
 )
 from dbops.repository.manifest import Envelope
@@ -33,7 +34,8 @@ from tests.support.estate import (
     take_backup,
     verify,
 )
-from dbops.repository.check import check_stored
+
+Harm = Callable[[bytes], bytes | None]
 
 SCRIPT = """
 PRAGMA page_size = 512;
@@ -106,7 +108,10 @@ def findings(estate: BuiltEstate) -> list[str]:
     found = [str(damage) for damage in history.damages]
     checked: set[str] = set()
     for backup in history.backups:
-        damages = check_stored(estate.store, backup.envelope, checked, ignore_progress)
+        damages = (
+            *estate.repository.check_recipients(backup.envelope),
+            *check_stored(estate.store, backup.envelope, checked, ignore_progress),
+        )
         found += [str(damage) for damage in damages]
     return found
 
@@ -125,14 +130,15 @@ def targets(estate: BuiltEstate) -> dict[str, Target]:
     envelope = newest.envelope
     pack = envelope.packs[0].sha256
     found = {
-        "pack": Target(
-            objects / pack_name(DATABASE, pack), f"pack {pack[:16]} of {envelope.id}: "
-        ),
+        "pack": Target(objects / pack_name(DATABASE, pack), f"pack {pack[:16]} of {envelope.id}: "),
         "catalogue": Target(
             objects / catalogue_name(DATABASE, envelope.catalogue.sha256),
             f"the catalogue of {envelope.id}: ",
         ),
         "manifest": Target(objects / newest.name, f"{newest.name}: "),
+        "recipients": Target(
+            objects / recipients_name(envelope.recipients), f"the recipients of {envelope.id}: "
+        ),
     }
     for kind in ("tombstone", "certificate", "hold"):
         (item,) = estate.store.list(f"db/{DATABASE}/{kind}")
@@ -175,7 +181,7 @@ def signed_classes(data: bytes) -> dict[str, int]:
 
 
 @contextmanager
-def harmed(path: Path, harm: Callable[[bytes], bytes | None]) -> Iterator[None]:
+def harmed(path: Path, harm: Harm) -> Iterator[None]:
     """The file as `harm` leaves it, None meaning gone; whole again afterwards."""
     whole = path.read_bytes()
     left = harm(whole)
@@ -193,5 +199,11 @@ def flipped(data: bytes, position: int, bit: int = 0) -> bytes:
     return data[:position] + bytes([data[position] ^ 1 << bit]) + data[position + 1 :]
 
 
-def sha256_of(path: Path) -> str:
-    return digest(path.read_bytes())
+def flipping(position: int, bit: int = 0) -> Harm:
+    """Flip one bit at a position."""
+    return lambda data: flipped(data, position, bit)
+
+
+def flipping_class(classes: Callable[[bytes], dict[str, int]], place: str, bit: int = 0) -> Harm:
+    """Flip one bit of a class of bytes."""
+    return lambda data: flipped(data, classes(data)[place], bit)

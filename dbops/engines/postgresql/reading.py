@@ -162,7 +162,8 @@ class PostgresqlReader:
         )
 
 
-Answer = Callable[[Callable[[bytes], object]], None]
+Write = Callable[[bytes], object]
+Answer = Callable[[Write], None]
 """Writes the rows of one range; called exactly once, and before the next one."""
 
 
@@ -208,18 +209,30 @@ class _RowSource:
     def _ask(self, statement: str) -> None:
         self._child.write(self._encoding.encode(statement) + b";" + _MARK)
 
-    def _answer(self, write: Callable[[bytes], object]) -> None:
-        """Pass on all lines before the next end mark, which may be cut anywhere across blocks."""
-        pending, sent = b"\n" + self._left, 1  # as if a line had ended just before
-        while (end := pending.find(_END)) < 0:
-            keep = len(_END) - 1
-            if len(pending) - keep > sent:
-                write(pending[sent:-keep])
-                pending, sent = pending[-keep:], 0
-            block = self._child.read()
-            if not block:
-                raise self._child.fault()
-            pending += block
-        if end + 1 > sent:
-            write(pending[sent : end + 1])
-        self._left = pending[end + len(_END) :]
+    def _answer(self, write: Write) -> None:
+        left = pass_range(self._left, self._child.read, write)
+        if left is None:
+            raise self._child.fault()
+        self._left = left
+
+
+def pass_range(left: bytes, read: Callable[[], bytes], write: Write) -> bytes | None:
+    """All lines before the next end mark were written; returns what was read behind the mark.
+
+    `left` is what an earlier call returned; `read` yields the next block, empty at the end. Blocks
+    may be cut anywhere. Returns None where the output ended without a mark: then what was written
+    is no range. No more than two blocks are held, however long a line is.
+    """
+    pending, sent = b"\n" + left, 1  # as if a line had ended just before
+    while (end := pending.find(_END)) < 0:
+        keep = len(_END) - 1
+        if len(pending) - keep > sent:
+            write(pending[sent:-keep])
+            pending, sent = pending[-keep:], 0
+        block = read()
+        if not block:
+            return None
+        pending += block
+    if end + 1 > sent:
+        write(pending[sent : end + 1])
+    return pending[end + len(_END) :]

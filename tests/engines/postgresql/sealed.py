@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from dbops.backup.contents import BackupContents, open_contents
 from dbops.backup.create import BackupOrder, SealingKeys, create_backup
-from dbops.backup.ports import Engine
+from dbops.backup.ports import Engine, RestoreOrder
 from dbops.crypto.age import Identity
 from dbops.engines.postgresql.engine import PostgresqlEngine
 from dbops.estate.values import PostgresqlAddress, SslMode, Witness
@@ -103,3 +104,13 @@ def fresh_database(server: PgServer, name: str) -> Iterator[PgDatabase]:
         yield PgDatabase(server, name)
     finally:
         server.drop_database(name)
+
+
+def restore_until_told(server: PgServer, dbname: str, contents: BackupContents, said: Path) -> None:
+    """The life of a process that restores and stops dead once the first rows have gone in."""
+
+    def stop(_: int) -> None:
+        said.touch()
+        time.sleep(600)
+
+    engine_of(server, dbname).restore(contents, RestoreOrder(advance=stop))

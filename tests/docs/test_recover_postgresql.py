@@ -1,0 +1,144 @@
+"""The PostgreSQL part of docs/recovery.md: every feature comes back without dbops, on a new server.
+
+Copied are the commands of the page, run against a server that has no role but its superuser.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from dbops.engines.postgresql.cluster import SUPERUSER, Cluster, running_cluster
+from tests.docs.shell_blocks import DOCS, run_sections
+from tests.engines.postgresql.comparison import compare_databases
+from tests.engines.postgresql.features import (
+    LOST_BY_PG_DUMP,
+    OddEncoding,
+    build_encoding_database,
+    build_features,
+)
+from tests.engines.postgresql.sealed import NAME, Sealed, back_up, engine_of
+from tests.fix_postgresql import Connection, PgServer
+from tests.fix_tools import require_tool
+
+RECOVER = DOCS / "recover.py"
+PAGE = DOCS / "recovery.md"
+SECTIONS = ("What is there", "A PostgreSQL database")
+BACKUP = f"{NAME}@1"
+KNOWN_LOST = set(LOST_BY_PG_DUMP) - {
+    "system privilege table information_schema.sql_parts is only in the first"
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _tools() -> None:
+    for name, package in (("age", "age"), ("zstd", "zstd"), ("ssh-keygen", "openssh-client")):
+        require_tool(name, package)
+
+
+@dataclass(frozen=True, slots=True)
+class NewServer:
+    """A server that has nothing yet."""
+
+    cluster: Cluster
+
+    def connect(self, database: str) -> Connection:
+        """As its superuser, autocommit."""
+        return psycopg.connect(**self.cluster.conninfo(database), autocommit=True)
+
+    def settings(self, sealed: Sealed, work: Path, target: str) -> dict[str, str]:
+        """What a reader of the page would fill in."""
+        work.mkdir()
+        signer = (sealed.directory / "host.pub").read_text("ascii")
+        (work / "allowed_signers").write_text(
+            f'host@hospital namespaces="dbops-manifest@v1" {signer}', "ascii"
+        )
+        return {
+            "REPOSITORY": str(sealed.directory / "repository"),
+            "IDENTITY": str(identity_file(sealed, work)),
+            "TRUST": str(work),
+            "RECOVER": str(RECOVER),
+            "WORK": str(work),
+            "BACKUP": BACKUP,
+            "PGHOST": str(self.cluster.socket_directory),
+            "PGPORT": str(self.cluster.port),
+            "PGUSER": SUPERUSER,
+            "TARGET": target,
+        }
+
+    def run_page(self, sealed: Sealed, work: Path, target: str) -> subprocess.CompletedProcess[str]:
+        """Follow the page with the programs of the server's own version."""
+        path = f"{self.cluster.installation.bindir}:{os.environ['PATH']}"
+        return run_sections(PAGE, SECTIONS, self.settings(sealed, work, target), path)
+
+
+def identity_file(sealed: Sealed, directory: Path) -> Path:
+    """The recovery identity as the hospital keeps it."""
+    path = directory / "recovery"
+    path.write_text("\n".join(item.secret for item in sealed.contents.identities) + "\n", "ascii")
+    return path
+
+
+@pytest.fixture
+def new_server(pg_server: PgServer) -> Iterator[NewServer]:
+    """A fresh cluster of the same major version."""
+    settings = {"listen_addresses": "", "fsync": "off"}
+    with running_cluster(pg_server.installation, None, settings=settings) as cluster:
+        yield NewServer(cluster)
+
+
+@contextmanager
+def source(
+    server: PgServer, name: str, build: Callable[[Connection], None], encoding: str = "UTF8"
+) -> Iterator[Connection]:
+    """A built database on the server, dropped afterwards."""
+    server.drop_database(name)
+    server.create_database(name, encoding=encoding)
+    try:
+        with server.connect(name) as connection:
+            build(connection)
+        with server.connect(name) as connection:
+            yield connection
+    finally:
+        server.drop_database(name)
+
+
+def test_the_page_brings_every_feature_back(
+    pg_server: PgServer, new_server: NewServer, tmp_path: Path
+) -> None:
+    """Objects, rows, owners, grants, sequences, large objects and settings: all but the known."""
+    with source(
+        pg_server, "feature", lambda session: build_features(session, major=pg_server.major)
+    ) as first:
+        sealed = back_up(engine_of(pg_server, "feature"), tmp_path, jobs=2, pack_bytes=1 << 16)
+        assert len(sealed.contents.envelope.packs) > 2
+        done = new_server.run_page(sealed, tmp_path / "work", "new home 新")
+        assert done.returncode == 0, done.stderr[-2000:]
+        with new_server.connect("new home 新") as second:
+            found = compare_databases(first, second)
+    assert found == sorted(KNOWN_LOST)
+
+
+@pytest.mark.parametrize("encoding", OddEncoding)
+def test_other_encodings_come_back(
+    pg_server: PgServer, new_server: NewServer, tmp_path: Path, encoding: OddEncoding
+) -> None:
+    """Chinese names, and rows that are text in no encoding, are the same bytes again."""
+    with source(
+        pg_server,
+        "odd_source",
+        lambda session: build_encoding_database(session, encoding=encoding),
+        encoding,
+    ) as first:
+        sealed = back_up(engine_of(pg_server, "odd_source"), tmp_path)
+        done = new_server.run_page(sealed, tmp_path / "work", "odd")
+        assert done.returncode == 0, done.stderr[-2000:]
+        with new_server.connect("odd") as second:
+            assert compare_databases(first, second) == []
