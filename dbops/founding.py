@@ -32,7 +32,7 @@ from dbops.repository.recipients import (
 
 HOSPITAL_MAY = (Namespace.RECIPIENTS, Namespace.HOLD, Namespace.RECEIPT)
 WRITER_MAY = (Namespace.MANIFEST, Namespace.EXPIRY, Namespace.HOLD)
-VERIFIER_MAY = (Namespace.CERTIFICATE,)
+VERIFIER_MAY = (Namespace.CERTIFICATE, Namespace.RECEIPT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from datetime import datetime, timezone
 from pathlib import Path
 
 ARMOR = b"-----BEGIN SSH SIGNATURE-----\n"
@@ -39,13 +40,15 @@ def unpacked(plain):
     return subprocess.Popen(["zstd", "-dcq"], stdin=plain, **QUIET)
 
 
-def check_signature(path, signers):
-    """Who signed the envelope; raises Damaged unless `signers` says that they may."""
+def check_signature(path, signers, finished):
+    """Who signed the envelope; raises Damaged unless `signers` says that they might at the time."""
     body, mark, armor = path.read_bytes().partition(ARMOR)
+    moment = datetime.strptime(finished, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)  # noqa: UP017 - for Python 3.8
+    at = f"-Overify-time={moment.astimezone():%Y%m%d%H%M%S}"
     with tempfile.NamedTemporaryFile() as signature:
         signature.write(mark + armor)
         signature.flush()
-        tail = ("-f", signers, "-s", signature.name)
+        tail = ("-f", signers, "-s", signature.name, at)
         names = output("ssh-keygen", "-Y", "find-principals", *tail).split() or [""]
         tail += ("-n", "dbops-manifest@v1", "-I", names[0])
         verdict = output("ssh-keygen", "-Y", "verify", *tail, data=body)
@@ -157,8 +160,13 @@ HEAD = r"""\set ON_ERROR_STOP on
 SET search_path = ''; SET standard_conforming_strings = on; SET row_security = off;
 SET datestyle = 'ISO'; SET intervalstyle = 'postgres'; SET statement_timeout = 0;
 """
-TABLE = r"""\copy {name}{columns} FROM '{file}' WITH (ENCODING '{encoding}')
+TABLE = r"""\copy {name} {listed} FROM '{file}' WITH (ENCODING '{encoding}')
 SELECT 1 / (:ROW_COUNT = {rows})::int; -- divides by zero where rows are missing
+"""
+ODD_TABLE = r"""CREATE TEMPORARY TABLE x AS SELECT {columns} FROM {name} WITH NO DATA;
+\copy pg_temp.x FROM '{file}' WITH (ENCODING '{encoding}')
+INSERT INTO {name} ({columns}) OVERRIDING SYSTEM VALUE SELECT * FROM pg_temp.x;
+SELECT 1 / (:ROW_COUNT = {rows})::int; DROP TABLE pg_temp.x;
 """
 SEQUENCES = r"""CREATE TEMPORARY TABLE s (a text, b text, c bigint, d boolean) ON COMMIT DROP;
 \copy pg_temp.s FROM 'sequences.copy' WITH (ENCODING '%s')
@@ -170,12 +178,14 @@ SELECT lo_create(id) FROM (SELECT DISTINCT id FROM pg_temp.p) AS each;
 SELECT lo_truncate64(lo_open(id, 393216), n * 2048) FROM pg_temp.p WHERE b = '';
 SELECT lo_put(id, n * 2048, b) FROM pg_temp.p WHERE b <> '';
 """
-OWNERS = r"""CREATE TEMPORARY TABLE o (id oid, own text, acl text, c text);
-\copy pg_temp.o FROM 'large-object-metadata.copy' WITH (ENCODING '{encoding}')
-SELECT format('ALTER LARGE OBJECT %s OWNER TO %I', id, own),
-  format('COMMENT ON LARGE OBJECT %s IS %L', id, c) FROM pg_temp.o \gexec
-SELECT format('REVOKE ALL ON LARGE OBJECT %s FROM %I', id, own) FROM pg_temp.o WHERE acl > '' \gexec
-SELECT format('GRANT %s ON LARGE OBJECT %s TO %s%s', privilege_type, id,
+OWNERS = r"""COMMIT;
+CREATE TEMPORARY TABLE o (id oid, own text, acl text, c text);
+\copy pg_temp.o FROM 'large-object-metadata.copy' WITH (ENCODING '%s')
+SELECT format('ALTER LARGE OBJECT %%s OWNER TO %%I', id, own),
+  format('COMMENT ON LARGE OBJECT %%s IS %%L', id, c) FROM pg_temp.o \gexec
+SELECT format('REVOKE ALL ON LARGE OBJECT %%s FROM %%I', id, own)
+  FROM pg_temp.o WHERE acl > '' \gexec
+SELECT format('GRANT %%s ON LARGE OBJECT %%s TO %%s%%s', privilege_type, id,
     coalesce((SELECT quote_ident(rolname) FROM pg_roles AS r WHERE r.oid = grantee), 'PUBLIC'),
     CASE WHEN is_grantable THEN ' WITH GRANT OPTION' END)
   FROM pg_temp.o, aclexplode(acl::aclitem[]) \gexec
@@ -207,14 +217,14 @@ def write_scripts(directory, about, tables):
         finish += f"ALTER ROLE {quoted(role)} IN {this}" if role else f"ALTER {this}"
         value = (text or "''") if name in RAW else quoted(text, "'")
         finish += f" SET {quoted(name)} TO {value};\n"
-    if any(re.search("[\r\n]", table["name"] + table["columns"]) for table in tables):
-        raise Damaged("a table's name holds a line break: load.sql cannot be written")
-    head = HEAD % ("SQL_ASCII" if encoding == "SQL_ASCII" else "UTF8")
-    load = "".join(TABLE.format(encoding=encoding, **table) for table in tables)
+    head, load = HEAD % ("SQL_ASCII" if encoding == "SQL_ASCII" else "UTF8"), ""
+    for table in tables:  # \copy must stand on one line
+        odd = re.search("[\r\n]", table["name"] + table["columns"])
+        load += (ODD_TABLE if odd else TABLE).format(encoding=encoding, **table)
     for name, text in {
         "create": create.format(**{key: quoted(str(about[key]), "'") for key in about}) + ";\n",
-        "load": head + "BEGIN;\n" + load + SEQUENCES % encoding + OBJECTS + "COMMIT;\n",
-        "finish": head + OWNERS.replace("{encoding}", encoding) + finish,
+        "load": head + "BEGIN;\n" + load + SEQUENCES % encoding + OBJECTS + OWNERS % encoding,
+        "finish": head + finish,
     }.items():
         data = text.translate(BYTES).encode("utf-8", "surrogateescape")
         (directory / f"{name}.sql").write_bytes(data)
@@ -234,7 +244,7 @@ def extract(options):
     if f"{envelope.get('database')}@{envelope.get('sequence')}" != options.backup:
         raise Damaged(f"{options.repository} does not hold one backup called {options.backup}")
     signers = options.verify_signature
-    verdict = signers and "signed by " + check_signature(path, signers)
+    verdict = signers and "signed by " + check_signature(path, signers, envelope["finished"])
     print(verdict or "not verified: who signed this backup")
     os.umask(0o077)
     Path(options.output).mkdir(parents=True)
@@ -248,8 +258,8 @@ def extract(options):
             file = f"{envelope['database']}.db"
         elif "columns" in detail:
             file = f"tables/{number:05d}-{plain}.copy"
-            columns = detail["columns"] and f" ({detail['columns']})"
-            tables.append({"name": name, "columns": columns, "file": file, "rows": rows})
+            table = {"name": name, "columns": detail["columns"], "file": file, "rows": rows}
+            tables.append({**table, "listed": detail["columns"] and f"({detail['columns']})"})
         about = detail.get("database", about)
         try:
             backup.write(stream, ranges, Path(options.output, file))

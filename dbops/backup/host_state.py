@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from dbops.errors import Failed, Unreachable
@@ -29,7 +29,9 @@ class HostState:
 
         The kernel releases it when the process ends, however it ends.
         """
-        with try_lock(self._make("lock") / database) as mine:
+        with ExitStack() as stack:
+            with self._writing():
+                mine = stack.enter_context(try_lock(self._make("lock") / database))
             if not mine:
                 raise Unreachable(
                     "database-busy",
@@ -58,14 +60,16 @@ class HostState:
         known = self.head(repository, database)
         if known is not None and known.sequence >= head.sequence:
             return
-        folder = self._make("heads") / repository
-        folder.mkdir(mode=0o700, exist_ok=True)
-        fresh = folder / f".{database}.{os.getpid()}"
-        with fresh.open("w") as file:
-            json.dump({"sequence": head.sequence, "sha256": head.sha256}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(folder / database)
+        with self._writing():
+            folder = self._make("heads") / repository
+            folder.mkdir(mode=0o700, exist_ok=True)
+            fresh = folder / f".{database}.{os.getpid()}"
+            with fresh.open("w") as file:
+                json.dump({"sequence": head.sequence, "sha256": head.sha256}, file)
+                file.flush()
+                os.fsync(file.fileno())
+            fresh.replace(folder / database)
+            _sync_directory(folder)
 
     def scratch(self) -> Path:
         """Where scratch databases live; only this account can look inside."""
@@ -73,13 +77,26 @@ class HostState:
 
     def _make(self, folder: str) -> Path:
         path = self._directory / folder
-        try:
+        with self._writing():
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.mkdir(mode=0o700, exist_ok=True)
+        return path
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
         except OSError:
             raise Unreachable(
                 "state-unusable",
                 f"the state directory {self._directory} cannot be written",
                 hint="set estate.state in dbops.toml to a directory of this account",
             ) from None
-        return path
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

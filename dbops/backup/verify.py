@@ -30,6 +30,7 @@ from dbops.repository.reader import Repository
 from dbops.repository.records import Certificate, ProofLevel
 
 MOST_FINDINGS = 200
+SCRATCH_FAULTS = frozenset({"no-space", "target-unwritable"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,7 @@ def _climb(
         climb.where = order.scratch.title
         # A restore reads every range and checks its digest: the backup is readable by it.
         with climb.step("restore"):
-            copy.restore(contents, RestoreOrder(jobs=order.jobs, advance=advance))
+            _restore(copy, contents, RestoreOrder(jobs=order.jobs, advance=advance))
         climb.reached = ProofLevel.READABLE
         with climb.step("check"):
             findings = copy.check()
@@ -141,9 +142,21 @@ def _open_scratch(stack: ExitStack, place: ScratchPlace, contents: BackupContent
     try:
         return stack.enter_context(place.open(contents))
     except DbopsError as failure:
-        raise Unreachable(
-            "no-scratch", f"no scratch database: {failure.message}", hint=failure.hint
-        ) from None
+        raise _no_scratch(failure) from None
+
+
+def _restore(copy: Engine, contents: BackupContents, order: RestoreOrder) -> None:
+    """A scratch that fills up says nothing about the backup either."""
+    try:
+        copy.restore(contents, order)
+    except DbopsError as failure:
+        if failure.code in SCRATCH_FAULTS:
+            raise _no_scratch(failure) from None
+        raise
+
+
+def _no_scratch(failure: DbopsError) -> Unreachable:
+    return Unreachable("no-scratch", f"no scratch database: {failure.message}", hint=failure.hint)
 
 
 def _read_all(contents: BackupContents, climb: _Climb, advance: Advance) -> None:

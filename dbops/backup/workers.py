@@ -135,7 +135,7 @@ def _dispatch(crew: list[_Worker], units: list[Unit], advance: Advance) -> tuple
                 packs += message
                 busy.pop(channel)
             elif message is None:
-                channel.send(units.pop() if units else None)
+                _send(channel, units.pop() if units else None)
             else:
                 advance(message)
     return tuple(packs)
@@ -145,12 +145,23 @@ def _receive(channel: Connection) -> Message:
     try:
         message: Message = channel.recv()
     except (EOFError, ConnectionResetError):
-        raise Failed(
-            "worker-died",
-            "a backup worker ended without a word; no backup was made",
-            hint="look for an out-of-memory kill: dmesg; then run the command again",
-        ) from None
+        raise _died() from None
     return message
+
+
+def _send(channel: Connection, unit: Unit | None) -> None:
+    try:
+        channel.send(unit)
+    except (BrokenPipeError, ConnectionResetError):
+        raise _died() from None
+
+
+def _died() -> Failed:
+    return Failed(
+        "worker-died",
+        "a backup worker ended without a word; no backup was made",
+        hint="look for an out-of-memory kill: dmesg; then run the command again",
+    )
 
 
 def _work(order: ReadOrder, channel: Connection) -> None:

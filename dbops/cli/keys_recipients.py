@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from dbops.cli.options import json_option, yes_option
+from dbops.cli.options import confirm, json_option, yes_option
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -126,7 +125,8 @@ def sign(
         create_document(Path(out), document)
         click.echo(f"{out} is signed; the estate's document is as it was")
         return
-    _confirm(f"Replace {wiring.estate.recipients}?", yes=yes)
+    if not yes:
+        confirm(f"Replace {wiring.estate.recipients}?")
     kept = replace_document(wiring.estate.recipients, document, now)
     click.echo(f"{wiring.estate.recipients} is signed and in use from now on")
     if kept is not None:
@@ -135,14 +135,14 @@ def sign(
 
 def _current(wiring: Wiring, now: datetime) -> RecipientList | None:
     """The list in use; None only where there is no document at all."""
-    from dbops.errors import Refused
+    from dbops.errors import NotFound, Refused
     from dbops.keys.recipients import read_signed_recipients
 
-    path = wiring.estate.recipients
-    if not path.exists():
-        return None
+    path, trust = wiring.estate.recipients, wiring.trust
     try:
-        return read_signed_recipients(path, wiring.trust, now).listed
+        return read_signed_recipients(path, trust, now).listed
+    except NotFound:
+        return None
     except Refused as failure:
         raise Refused(
             failure.code,
@@ -158,21 +158,3 @@ def _difference(current: RecipientList | None, changed: RecipientList) -> str:
     after = [f"{e.role.value} {e.name} {e.recipient}" for e in changed.recipients]
     gone = [line for line in lines if line[2:] not in after]
     return "\n".join([*gone, *(f"{' ' if line in marked else '+'} {line}" for line in after)])
-
-
-def _confirm(question: str, *, yes: bool) -> None:
-    """Return where the user means it; raises UsageFault where nobody can be asked."""
-    from dbops.errors import Refused, UsageFault
-
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise UsageFault(
-            "needs-yes",
-            "this asks before it goes on, and there is no terminal to ask at",
-            hint="add --yes",
-        )
-    if not click.confirm(question, err=True):
-        raise Refused(
-            "not-confirmed", "not confirmed; nothing was changed", hint="run it again, or add --yes"
-        )

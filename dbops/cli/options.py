@@ -59,7 +59,7 @@ def confirm(question: str) -> None:
     """
     if not sys.stdin.isatty():
         raise UsageFault(
-            "needs-yes", f"nobody is there to be asked: {question}", hint="add --yes, or --dry-run"
+            "needs-yes", f"nobody is there to be asked: {question}", hint="add --yes to the command"
         )
     if not click.confirm(question, err=True):
         raise Refused("not-agreed", "nothing was changed", hint="run it again when you are sure")

@@ -155,7 +155,7 @@ class Wiring:
             raise NotFound(
                 "no-recipients",
                 f"the recipients document {path} cannot be read",
-                hint="dbops keys recipients writes one for the hospital to sign",
+                hint="dbops keys recipients sign writes and signs one",
             ) from None
         try:
             opened = open_document(data, Namespace.RECIPIENTS, self.trust, self.clock())

@@ -39,8 +39,12 @@ class Recipient:
 
     @classmethod
     def parse(cls, text: str) -> Recipient:
-        """Return the recipient; raise UsageFault where it is none that this version can seal to."""
-        recipient = cls(text.strip())
+        """Return the recipient; raise UsageFault where it is none that this version can seal to.
+
+        The comment of an SSH key is dropped: one key is one recipient, whatever it is called.
+        """
+        words = text.split()
+        recipient = cls(" ".join(words[:2]) if text.startswith("ssh-") else " ".join(words))
         recipient.open_key()
         return recipient
 
@@ -180,7 +184,10 @@ class SealingWriter:
             with self._source:
                 pyrage.encrypt_io(self._source, sink, self._keys)
         except BaseException as failure:  # noqa: BLE001 - carried to the thread that writes
-            self._failure = sink.failure or failure
+            self._failure = failure
+        # pyrage writes its last bytes while it lets go of the sink, and does not look whether
+        # that worked: the sink's own word counts, whatever pyrage says.
+        self._failure = sink.failure or self._failure
 
     def write(self, block: bytes, /) -> int:
         """Take the whole block; raises what the sink raised, if it failed."""

@@ -30,7 +30,7 @@ def check_estate_files(estate: Estate) -> Iterator[Finding]:
         path = estate.trust / name
         if os.path.lexists(path):
             yield from check_unchangeable(path, f"trust root {name}")
-    if estate.recipients.exists():
+    if os.path.lexists(estate.recipients):
         yield from check_unchangeable(estate.recipients, "the recipients document")
 
 
@@ -111,7 +111,7 @@ def check_state(directory: Path) -> Iterator[Finding]:
     """The state directory is this account's alone, or can be made."""
     status = _status(directory)
     if status is None:
-        above = next(place for place in directory.parents if place.exists())
+        above = next(place for place in directory.parents if os.path.exists(place))  # noqa: PTH110 - never raises
         if os.access(above, os.W_OK | os.X_OK):
             yield ok("state-absent", f"state directory {directory} is made when it is needed")
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -65,13 +66,20 @@ class Examined:
 
 
 def examine(checks: Iterable[Check]) -> Iterator[Examined]:
-    """Every finding as it comes. A check that cannot go on ends with its error as a problem."""
+    """Every finding as it comes. A check that cannot go on ends with its error as a problem.
+
+    What the system refuses to show (a directory of another account, say) is one too.
+    """
     for check in checks:
         try:
             for finding in check.run():
                 yield Examined(check.area, finding)
         except DbopsError as failure:
             yield Examined(check.area, problem_of(failure))
+        except OSError as failure:
+            reason = errno.errorcode.get(failure.errno or 0, "unknown error")
+            text = f"a part of it cannot be looked at ({reason})"
+            yield Examined(check.area, problem("not-visible", text, "run dbops doctor as root"))
 
 
 def count_verdicts(findings: Iterable[Finding]) -> dict[Verdict, int]:

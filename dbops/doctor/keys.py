@@ -131,7 +131,10 @@ def _check_identities(host: Host, listed: RecipientList) -> Iterator[Finding]:
 def _check_left_behind(estate: Estate, listed: RecipientList) -> Iterator[Finding]:
     """What `dbops init` made for the hospital should not stay where backups are written."""
     folder = estate.path.parent / HOSPITAL_FOLDER
-    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    try:
+        files = sorted(folder.iterdir())
+    except OSError:  # not there, or closed to this account: then its keys are out of reach
+        return
     named = {path.resolve() for path in estate.host.identities}
     for path in files:
         if path.resolve() in named or not path.is_file():

@@ -152,14 +152,17 @@ class Span:
 
 
 def measure(begin: Callable[[], Run], working: Callable[[], bool]) -> Span:
-    """The time of one undisturbed run, whose work lasts as long as `working` says so."""
+    """The time of one undisturbed run, whose work lasts as long as `working` says so.
+
+    It must end well and say nothing on standard error.
+    """
     run = begin()
     assert wait_until(lambda: working() or run.ended), "the run neither worked nor ended"
     starting = run.seconds
     assert wait_until(lambda: not working() or run.ended), "the run does not end"
     span = Span(starting, run.seconds - starting)
     outcome = run.finish()
-    assert outcome.status == 0, outcome
+    assert (outcome.status, outcome.err) == (0, "")
     return span
 
 

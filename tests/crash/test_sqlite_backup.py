@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.crash.processes import (
+    Span,
     dbops,
     fresh_random,
     is_locked,
@@ -44,13 +46,17 @@ def _spools(root: Path) -> list[Path]:
     return sorted((root / "backups" / "tmp").glob("*"))
 
 
-def _assert_next_run_works(root: Path, witness: Witness) -> None:
+def _works(root: Path) -> bool:
+    return is_locked(root / "state" / "lock" / DATABASE)
+
+
+def _assert_next_run_works(root: Path, witness: Witness) -> Span:
     """The next run takes one more backup, and removes the copies that the killed one left."""
     before = witness.look()
-    outcome = dbops(root, "backup", "run", DATABASE)
-    assert (outcome.status, outcome.err) == (0, "")
+    span = measure(partial(start, root, "backup", "run", DATABASE), partial(_works, root))
     assert witness.look() == before | {max(before, default=0) + 1}
     assert _copies(root) == []
+    return span
 
 
 @pytest.mark.parametrize("kills", KILLS)
@@ -58,22 +64,16 @@ def test_backup_killed_at_random_moments(tmp_path: Path, kills: int) -> None:
     """No kill leaves a backup that is not whole, loses one, or stops the next run."""
     root = _estate(tmp_path / "estate")
     witness = Witness(root, DATABASE)
-    lock = root / "state" / "lock" / DATABASE
     dbops(root, "backup", "run", DATABASE)
-
-    def working() -> bool:
-        return is_locked(lock)
-
-    span = measure(lambda: start(root, "backup", "run", DATABASE), working)
-    witness.look()
+    span = _assert_next_run_works(root, witness)
     killed = 0
     for moment in spread_moments(fresh_random(), kills):
         run = start(root, "backup", "run", DATABASE)
-        died = kill_at(run, working, span, moment)
+        died = kill_at(run, partial(_works, root), span, moment)
         killed += died
         left = f"{len(_copies(root))} files of copies, {len(_spools(root))} spools"
         note(f"at {moment:.2f}: killed {died}, {left}")
-        _assert_next_run_works(root, witness)
+        span = _assert_next_run_works(root, witness)
     assert killed >= kills // 2, "most runs had ended before they were killed"
     witness.prove_newest()
     assert dbops(root, "backup", "expire", DATABASE, "--yes").status == 0

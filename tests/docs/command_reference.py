@@ -64,14 +64,24 @@ def _help(command: click.Command) -> Iterator[str]:
             yield f"\n{paragraph}\n"
             continue
         lines = paragraph.splitlines()[1:]
-        examples = [line.removeprefix("Example: ") for line in lines if line.startswith("Example:")]
-        rest = [line for line in lines if not line.startswith("Example:")]
+        end = next((n for n, line in enumerate(lines) if line.startswith("Exit ")), len(lines))
+        examples, rest = _example(lines[:end]), lines[end:] or lines
         if examples:
             yield "\nExample:\n\n```sh\n" + "".join(f"{line}\n" for line in examples) + "```\n"
         if rest and rest[0].startswith("Exit statuses"):
             yield f"\n{' '.join(line.strip() for line in rest)}\n"
         elif rest:
-            yield "\n```text\n" + "".join(f"{line}\n" for line in rest) + "```\n"
+            language = "sh" if all(line.strip().startswith("dbops ") for line in rest) else "text"
+            shown = inspect.cleandoc("\n".join(["", *rest]))
+            yield f"\n```{language}\n{shown}\n```\n"
+
+
+def _example(lines: list[str]) -> list[str]:
+    """The command lines behind `Example:`, on its line or on those below."""
+    if not lines or not lines[0].startswith("Example:"):
+        return []
+    first = lines[0].removeprefix("Example:").strip()
+    return [*([first] if first else []), *inspect.cleandoc("\n".join(["", *lines[1:]])).split("\n")]
 
 
 def _options(command: click.Command) -> Iterator[str]:

@@ -102,6 +102,8 @@ def _segments(line: str) -> Iterator[list[str]]:
 def _plain(segment: list[str]) -> list[str]:
     """The command's own words: no assignments, no sudo, no crontab fields, no redirections."""
     words = list(segment)
+    if words and words[0].startswith("ExecStart="):  # a unit of systemd
+        words[0] = words[0].removeprefix("ExecStart=")
     while words and words[0] != "dbops":
         if _ASSIGNMENT.fullmatch(words[0]):
             words = words[1:]

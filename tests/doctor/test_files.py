@@ -18,6 +18,7 @@ from dbops.doctor.files import (
 )
 from dbops.doctor.finding import Finding, Verdict
 from dbops.estate.values import (
+    Address,
     PostgresqlAddress,
     SecretCommand,
     SecretEnv,
@@ -217,6 +218,10 @@ def test_only_databases_with_passwords_are_looked_at(file: Path) -> None:
             jobs=1,
         )
 
-    addresses = [SqliteAddress(name="a", path=file), server(None), server(SecretFile(file))]
+    addresses: list[Address] = [
+        SqliteAddress(name="a", path=file),
+        server(None),
+        server(SecretFile(file)),
+    ]
     finding = only(check_credentials(addresses))
     assert finding.text == f"password of lab {file} can be read by {ME} only"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
+from functools import partial
 
 from dbops.doctor.finding import (
     Check,
@@ -38,6 +40,23 @@ def test_a_check_that_cannot_go_on_is_a_problem_and_the_next_runs() -> None:
     ]
 
 
+def test_what_the_system_does_not_show_is_a_problem() -> None:
+    """A directory of another account ends a check, not the doctor; only the reason is kept."""
+
+    def failing() -> Iterator[Finding]:
+        raise PermissionError(errno.EACCES, "canary", "/canary")
+
+    (found,) = examine([Check("one", failing)])
+    assert found == Examined(
+        "one",
+        problem(
+            "not-visible",
+            "a part of it cannot be looked at (EACCES)",
+            "run dbops doctor as root",
+        ),
+    )
+
+
 def test_findings_come_as_they_are_found() -> None:
     """The first finding is there before the second check begins."""
     begun: list[str] = []
@@ -46,7 +65,7 @@ def test_findings_come_as_they_are_found() -> None:
         begun.append(name)
         yield ok(name, name)
 
-    found = examine(Check(name, lambda name=name: check(name)) for name in ("a", "b"))
+    found = examine(Check(name, partial(check, name)) for name in ("a", "b"))
     next(found)
     assert begun == ["a"]
 

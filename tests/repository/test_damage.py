@@ -100,7 +100,7 @@ def test_a_flipped_bit_of_a_sealed_object_is_named_without_a_key(
 ) -> None:
     """Every byte class of a sealed object: caught at `stored`, which needs no key."""
     target = targets(whole)[kind]
-    for bit in range(8):
+    for bit in (0, 3, 7):
         with harmed(target.path, flipping_class(sealed_classes, place, bit)):
             assert findings(whole) == [f"{target.named}its bytes have changed"]
 
@@ -125,7 +125,7 @@ def test_a_flipped_bit_of_a_signed_document_is_named(
 ) -> None:
     """Every byte class of every signed document counts no more once it is changed."""
     target = targets(whole)[kind]
-    for bit in range(8):
+    for bit in (0, 3, 7):
         with harmed(target.path, flipping_class(signed_classes, place, bit)):
             assert named(findings(whole), target.named)
 
@@ -134,7 +134,7 @@ def test_a_flipped_bit_of_a_signed_document_is_named(
 def test_every_few_bytes_of_a_signed_document_are_covered(whole: BuiltEstate, kind: str) -> None:
     """There is no byte outside the classes above that could be changed unseen."""
     target = targets(whole)[kind]
-    for position in range(0, target.path.stat().st_size, 23):
+    for position in range(0, target.path.stat().st_size, 41):
         with harmed(target.path, flipping(position, position % 8)):
             assert named(findings(whole), target.named), position
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -92,6 +93,21 @@ def read_properties(text: str) -> DatabaseProperties:
             "the schema stream's detail does not describe a database",
             hint="restore with the version of dbops that made the backup, or a newer one",
         ) from None
+
+
+def property_differences(wanted: DatabaseProperties, found: DatabaseProperties) -> Iterator[str]:
+    """What is not the same, by name; grants and settings count as sets."""
+    for name in ("encoding", "collate", "ctype", "provider", "locale", "rules"):
+        if getattr(wanted, name) != getattr(found, name):
+            yield f"database {name}: differs"
+    for name in ("owner", "comment", "limit"):
+        if getattr(wanted, name) != getattr(found, name):
+            yield f"database {name}: differs"
+    if set(_granted(wanted)) != set(_granted(found)):
+        yield "database grants: differ"
+    settings = sorted(set(wanted.settings) ^ set(found.settings))
+    for role, name in sorted({(role, each.partition("=")[0]) for role, each in settings}):
+        yield f"database setting {name}{f' of role {role}' if role else ''}: differs"
 
 
 def create_database(session: Session, name: str, properties: DatabaseProperties) -> None:
@@ -208,14 +224,26 @@ def _grants(name: str, properties: DatabaseProperties) -> list[str]:
         f"REVOKE ALL ON DATABASE {name} FROM PUBLIC",
         f"REVOKE ALL ON DATABASE {name} FROM {quoted(owner)}",
     ]
-    default = (
-        Grant(owner, "", "CONNECT", grantable=False),
-        Grant(owner, "", "TEMPORARY", grantable=False),
-        Grant(owner, owner, "ALL", grantable=False),
-    )
-    for grant in default if properties.grants is None else properties.grants:
+    for grant in _granted(properties):
         statements += grant_statements(grant, f"DATABASE {name}", owner)
     return statements
+
+
+def _granted(properties: DatabaseProperties) -> tuple[Grant, ...]:
+    """The grants, or what their absence stands for: acldefault('d', owner)."""
+    if properties.grants is not None:
+        return properties.grants
+    owner = properties.owner
+    return tuple(
+        Grant(owner, grantee, privilege, grantable=False)
+        for grantee, privilege in (
+            ("", "TEMPORARY"),
+            ("", "CONNECT"),
+            (owner, "CREATE"),
+            (owner, "TEMPORARY"),
+            (owner, "CONNECT"),
+        )
+    )
 
 
 def grant_statements(grant: Grant, target: str, owner: str) -> list[str]:

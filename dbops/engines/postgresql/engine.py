@@ -7,11 +7,14 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from dbops.backup.ports import Contents, RestoreOrder, Traits
+from dbops.doctor.finding import Finding
 from dbops.engines.postgresql import target
 from dbops.engines.postgresql.binaries import Installation, find_installations
 from dbops.engines.postgresql.checking import check_database
 from dbops.engines.postgresql.connect import Parameters, connect
-from dbops.engines.postgresql.restore import Target, left_out, restore
+from dbops.engines.postgresql.opening import Target
+from dbops.engines.postgresql.inspect import inspect_database
+from dbops.engines.postgresql.restore import left_out, restore
 from dbops.engines.postgresql.schema import Reference, compare_schema
 from dbops.engines.postgresql.snapshot import PostgresqlSnapshot, take_snapshot
 from dbops.estate.values import PostgresqlAddress
@@ -54,6 +57,10 @@ class PostgresqlEngine:
     def left_out(self, contents: Contents, order: RestoreOrder) -> tuple[str, ...]:
         """What a restore of single tables cannot bring along: foreign keys to other tables."""
         return left_out(contents, order)
+
+    def inspect(self) -> tuple[Finding, ...]:
+        """What a person should know before the night: connection, privileges, programs."""
+        return tuple(inspect_database(self._parameters(), self._programs()))
 
     def check(self) -> tuple[str, ...]:
         return check_database(self._parameters())

@@ -20,9 +20,10 @@ from dbops.engines.postgresql.connect import Parameters, conninfo_keepalive, lit
 from dbops.engines.postgresql.definitions import Definitions, refuse_changed
 from dbops.engines.postgresql.encoding import Encoding
 from dbops.engines.postgresql.units import DUMP_GLOBALS, DUMP_SCHEMA, TEXT, statements_of
-from dbops.errors import Failed
+from dbops.errors import DbopsError, Failed
 
 LOCK_SECONDS = 60
+MAINTENANCE_DATABASE = "postgres"
 
 _END = b"\n\\.\n"
 # The empty COPY makes psql flush; \echo alone leaves its line in the buffer.
@@ -50,6 +51,9 @@ _OPENING = (
     "SET LOCAL enable_seqscan = off; SET LOCAL enable_tidscan = on; SET LOCAL jit = off;\n"
     "SET LOCAL max_parallel_workers_per_gather = 0"
 )
+
+
+Write = Callable[[bytes], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,17 +112,35 @@ class PostgresqlReader:
     def _give_dump(self, unit: Unit, sink: RangeSink) -> None:
         sink.begin(unit.stream, unit.first, unit.payload)
         if unit.spec[0] == DUMP_SCHEMA:
-            self._dump("pg_dump", self._schema_arguments(), sink)
+            self._dump("pg_dump", self._schema_arguments(), sink.write)
             refuse_changed(self._recipe.parameters, self._recipe.definitions)
         else:
-            self._dump("pg_dumpall", self._globals_arguments(), sink)
+            sink.write(self._globals())
         sink.end()
 
-    def _dump(self, tool: str, arguments: Iterable[str], sink: RangeSink) -> None:
+    def _globals(self) -> bytes:
+        """The globals, which are small.
+
+        Roles belong to the server, and a name may be in an encoding that one of its databases
+        takes and another one does not: so there are two attempts.
+        """
+        try:
+            return self._globals_through(MAINTENANCE_DATABASE)
+        except DbopsError:
+            return self._globals_through(self._recipe.parameters.dbname)
+
+    def _globals_through(self, database: str) -> bytes:
+        passwords = () if self._recipe.superuser else ("--no-role-passwords",)
+        arguments = ("--globals-only", "--encoding=SQL_ASCII", f"--database={database}", *passwords)
+        blocks: list[bytes] = []
+        self._dump("pg_dumpall", arguments, blocks.append)
+        return b"".join(blocks)
+
+    def _dump(self, tool: str, arguments: Iterable[str], write: Write) -> None:
         recipe = self._recipe
         child = start_child(
             recipe.programs / tool,
-            (*arguments, "--no-password", f"--encoding={recipe.encoding.name}"),
+            (*arguments, "--no-password", f"--dbname={conninfo_keepalive()}"),
             recipe.parameters,
             recipe.encoding,
             doing=f"running {tool}",
@@ -127,7 +149,8 @@ class PostgresqlReader:
         try:
             size = 0
             while block := child.read():
-                size += sink.write(block)
+                write(block)
+                size += len(block)
             child.finish()
         finally:
             child.kill()
@@ -148,21 +171,10 @@ class PostgresqlReader:
             "--no-blobs",
             f"--snapshot={self._recipe.snapshot}",
             f"--lock-wait-timeout={LOCK_SECONDS}s",
-            f"--dbname={conninfo_keepalive()}",
-        )
-
-    def _globals_arguments(self) -> tuple[str, ...]:
-        passwords = () if self._recipe.superuser else ("--no-role-passwords",)
-        database = self._recipe.parameters.dbname
-        return (
-            "--globals-only",
-            *passwords,
-            f"--database={database}",
-            f"--dbname={conninfo_keepalive()}",
+            f"--encoding={self._recipe.encoding.name}",
         )
 
 
-Write = Callable[[bytes], object]
 Answer = Callable[[Write], None]
 """Writes the rows of one range; called exactly once, and before the next one."""
 
@@ -184,6 +196,9 @@ class _RowSource:
         try:
             self._ask(_OPENING.format(snapshot=literal(recipe.snapshot)))
             self._answer(lambda _: None)
+        except DbopsError as failure:
+            self._child.kill()
+            raise _gone(failure) from None
         except BaseException:
             self._child.kill()
             raise
@@ -214,6 +229,17 @@ class _RowSource:
         if left is None:
             raise self._child.fault()
         self._left = left
+
+
+def _gone(failure: DbopsError) -> DbopsError:
+    """What the server says of an unknown snapshot is a parameter error, or a missing object."""
+    if failure.code not in ("server-error", "object-missing"):
+        return failure
+    return Failed(
+        "snapshot-lost",
+        "joining the snapshot: the snapshot does not exist any more",
+        hint="run the command again; no backup was made",
+    )
 
 
 def pass_range(left: bytes, read: Callable[[], bytes], write: Write) -> bytes | None:

@@ -14,26 +14,21 @@ in use: it stays open and keeps its settings, and the mark says only that someth
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 
 from dbops.backup.ports import Advance, Contents, RestoreOrder
-from dbops.engines.postgresql.archive import Archive, RestoreClient, run_pg_restore, spooled
-from dbops.engines.postgresql.binaries import Installation, client_for
-from dbops.engines.postgresql.connect import Parameters, Session, connect, quoted
+from dbops.engines.postgresql.archive import RestoreClient, run_pg_restore
+from dbops.engines.postgresql.binaries import client_for
+from dbops.engines.postgresql.connect import Session, connect, quoted
 from dbops.engines.postgresql.database import (
-    DatabaseProperties,
     apply_properties,
     mark_unfinished,
-    read_properties,
     unmark,
 )
 from dbops.engines.postgresql.encoding import Encoding
 from dbops.engines.postgresql.large_objects import load_large_objects, load_metadata
 from dbops.engines.postgresql.loading import load_sequences, load_tables, sessions, told
-from dbops.engines.postgresql.roles import read_roles, refuse_missing_roles
+from dbops.engines.postgresql.opening import OpenedSchema, Target, opened_schema, refuse_unfit
 from dbops.engines.postgresql.selection import (
     NOT_IN_SCRATCH,
     Selection,
@@ -41,11 +36,8 @@ from dbops.engines.postgresql.selection import (
     select_tables,
 )
 from dbops.engines.postgresql.streams import (
-    DATABASE,
     LARGE_OBJECT_METADATA,
     LARGE_OBJECTS,
-    ROLES,
-    SCHEMA,
     SEQUENCES,
 )
 from dbops.engines.postgresql.target import obstacles, refuse_obstacles
@@ -55,7 +47,6 @@ from dbops.repository.ranges import Stream
 
 Reads = Callable[[Stream], Iterator[bytes]]
 
-_MAJOR = re.compile(r"PostgreSQL (\d+)")
 _READS_FOREIGN = """
     WITH RECURSIVE used (oid) AS (
         SELECT to_regclass(%s)::oid
@@ -71,23 +62,6 @@ _READS_FOREIGN = """
     SELECT EXISTS (SELECT FROM used JOIN pg_class USING (oid) WHERE relkind = 'f')"""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where to restore to. A `scratch` copy gets no user mappings, subscriptions, tablespaces."""
-
-    parameters: Parameters
-    programs: Sequence[Installation]
-    scratch: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Schema:
-    """The schema stream, opened."""
-
-    archive: Archive
-    properties: DatabaseProperties
-
-
 def restore(target: Target, contents: Contents, order: RestoreOrder) -> None:
     """Afterwards the database holds what the backup holds, or those of its tables that are named.
 
@@ -96,7 +70,7 @@ def restore(target: Target, contents: Contents, order: RestoreOrder) -> None:
     mark left in place, where something goes wrong later.
     """
     with opened_schema(contents) as schema, connect(target.parameters) as session:
-        _refuse_unfit(session, contents, schema, target)
+        refuse_unfit(session, contents, schema, target)
         selection = _select(session, contents, schema, order, target)
         mark_unfinished(session, contents.title, closed=order.tables is None)
         _restore_schema(target, schema, selection, "pre-data", order.jobs)
@@ -141,75 +115,8 @@ def left_out(contents: Contents, order: RestoreOrder) -> tuple[str, ...]:
         return select_tables(entries, (), order.tables, with_needs=False).left_out
 
 
-@contextmanager
-def opened_schema(contents: Contents) -> Iterator[_Schema]:
-    """The backup's schema as an archive, and its database's properties."""
-    stream = schema_stream(contents)
-    properties = read_properties(stream.detail.get(DATABASE, ""))
-    with contents.open() as reader:
-        with spooled(reader.read(stream), Encoding(properties.encoding)) as archive:
-            yield _Schema(archive, properties)
-
-
-def schema_stream(contents: Contents) -> Stream:
-    """The stream that holds the schema; raises Failed where the backup has none."""
-    for stream in contents.streams:
-        if stream.name == SCHEMA:
-            return stream
-    raise Failed(
-        "schema-missing",
-        f"backup {contents.title} holds no schema",
-        hint="restore from another backup: dbops backup list",
-    )
-
-
-def source_major(contents: Contents) -> int:
-    """The major version of the source's server."""
-    found = _MAJOR.match(contents.server)
-    return int(found[1]) if found else 0
-
-
-def _refuse_unfit(session: Session, contents: Contents, schema: _Schema, target: Target) -> None:
-    where = f"database {target.parameters.dbname} at {target.parameters.where}"
-    if session.major < source_major(contents):
-        raise Refused(
-            "target-too-old",
-            f"{where} is {session.server}, the backup is of {contents.server}",
-            hint=f"restore into PostgreSQL {source_major(contents)} or newer",
-        )
-    if not session.value("SELECT rolsuper FROM pg_roles WHERE rolname = current_user"):
-        raise Refused(
-            "target-needs-superuser",
-            f"{where}: role {target.parameters.user} is no superuser, and owners, grants and "
-            "large objects need one",
-            hint="name a superuser for this target in dbops.toml",
-        )
-    if session.encoding.name != schema.properties.encoding:
-        raise Refused(
-            "encoding-differs",
-            f"{where} has encoding {session.encoding.name}, the backup "
-            f"{schema.properties.encoding}",
-            hint=f"createdb -T template0 -E {schema.properties.encoding} "
-            f"--locale={schema.properties.collate} {target.parameters.dbname}",
-        )
-    refuse_missing_roles(session, read_roles(schema_stream(contents).detail.get(ROLES, "")))
-    if not target.scratch:
-        _refuse_missing_tablespaces(session, schema)
-
-
-def _refuse_missing_tablespaces(session: Session, schema: _Schema) -> None:
-    named = {entry.tablespace for entry in schema.archive.contents.entries if entry.tablespace}
-    there = {name for (name,) in session.rows("SELECT spcname FROM pg_tablespace")}
-    if missing := sorted(named - there):
-        raise Refused(
-            "tablespace-missing",
-            f"the target server lacks {len(missing)} tablespaces: {', '.join(missing)}",
-            hint="CREATE TABLESPACE each of them there first",
-        )
-
-
 def _select(
-    session: Session, contents: Contents, schema: _Schema, order: RestoreOrder, target: Target
+    session: Session, contents: Contents, schema: OpenedSchema, order: RestoreOrder, target: Target
 ) -> Selection:
     """What to restore; refuses a target in which any of it stands already."""
     if order.tables is None:
@@ -230,12 +137,12 @@ def _select(
     return selection
 
 
-def _all(contents: Contents, schema: _Schema, target: Target) -> Selection:
+def _all(contents: Contents, schema: OpenedSchema, target: Target) -> Selection:
     without = NOT_IN_SCRATCH if target.scratch else ()
     return select_all(schema.archive.contents, contents.streams, without)
 
 
-def _client(target: Target, schema: _Schema, jobs: int) -> RestoreClient:
+def _client(target: Target, schema: OpenedSchema, jobs: int) -> RestoreClient:
     with connect(target.parameters) as session:
         server = session.major
     programs = client_for(schema.archive.contents.major, target.programs)
@@ -250,7 +157,7 @@ def _client(target: Target, schema: _Schema, jobs: int) -> RestoreClient:
 
 
 def _restore_schema(
-    target: Target, schema: _Schema, selection: Selection, section: str, jobs: int
+    target: Target, schema: OpenedSchema, selection: Selection, section: str, jobs: int
 ) -> None:
     client = _client(target, schema, jobs if section == "post-data" else 1)
     run_pg_restore(client, schema.archive, selection.part(section), f"restoring {section}")

@@ -18,15 +18,13 @@ from dbops.engines.postgresql import toc
 from dbops.engines.postgresql.binaries import Installation, client_for
 from dbops.engines.postgresql.client import start_child
 from dbops.engines.postgresql.connect import Parameters, connect, conninfo_keepalive
+from dbops.engines.postgresql.database import property_differences, read_properties
 from dbops.engines.postgresql.encoding import Encoding
-from dbops.engines.postgresql.restore import (
-    Target,
-    opened_schema,
-    reads_foreign,
-    restore_schema_only,
-    source_major,
-)
+from dbops.engines.postgresql.opening import Target, opened_schema, schema_stream, source_major
+from dbops.engines.postgresql.properties import schema_detail
+from dbops.engines.postgresql.restore import reads_foreign, restore_schema_only
 from dbops.engines.postgresql.selection import NOT_IN_SCRATCH, OF_DATABASE, REFRESH
+from dbops.engines.postgresql.streams import DATABASE
 
 Reference = Callable[[Contents], AbstractContextManager[Parameters]]
 """Makes an empty database on a server of the same major version, gone when its context ends."""
@@ -53,7 +51,10 @@ def compare_schema(
     """
     with connect(params) as session:
         major, encoding = session.major, session.encoding
+        properties = read_properties(schema_detail(session)[DATABASE])
     findings = list(_other_version(major, contents))
+    source = read_properties(schema_stream(contents).detail.get(DATABASE, ""))
+    findings += property_differences(source, properties)
     with reference(contents) as empty:
         restore_schema_only(Target(empty, programs, scratch=True), contents)
         wanted = dump_entries(empty, programs, major, encoding)

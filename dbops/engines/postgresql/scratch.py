@@ -32,7 +32,7 @@ from dbops.engines.postgresql.cluster import SUPERUSER, scratch_cluster
 from dbops.engines.postgresql.connect import Parameters, Session, connect, quoted
 from dbops.engines.postgresql.database import create_database, read_properties
 from dbops.engines.postgresql.engine import PostgresqlEngine, address_of, parameters_of
-from dbops.engines.postgresql.restore import schema_stream, source_major
+from dbops.engines.postgresql.opening import schema_stream, source_major
 from dbops.engines.postgresql.roles import create_roles, drop_scratch_roles, read_roles
 from dbops.engines.postgresql.streams import DATABASE, ROLES
 from dbops.engines.postgresql.watchdog import sweep_leftovers

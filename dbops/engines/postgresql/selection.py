@@ -48,7 +48,8 @@ _OF_TABLE = frozenset(
     }
 )
 # An owned sequence needs its table or is needed by a default of it; only these two are sought.
-_NAME = re.compile(r'"((?:[^"]|"")+)"|([^".]+)')
+_PART = r'"(?:[^"]|"")+"|[^".]+'
+_NAME = re.compile(rf"(?:({_PART})\.)?({_PART})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,19 +131,15 @@ def select_tables(
 
 def split_name(name: str) -> tuple[str | None, str]:
     """Schema and table of a name as SQL has it, where quotes are optional; raises UsageFault."""
-    parts, at = [], 0
-    while (found := _NAME.match(name, at)) is not None:
-        parts.append(found[1].replace('""', '"') if found[1] else found[2])
-        at = found.end()
-        if at == len(name):
-            break
-        at += 1 if name[at] == "." else len(name)
-    if at != len(name) or not 1 <= len(parts) <= 2:
+    whole = _NAME.fullmatch(name)
+    if whole is None:
         raise UsageFault(
             "table-name-invalid",
             f"not the name of a table: {name}",
             hint='write schema.table, or "Schema"."Table" for names with dots or quotes',
         )
+    parts = [part for part in whole.groups() if part is not None]
+    parts = [part[1:-1].replace('""', '"') if part.startswith('"') else part for part in parts]
     return (parts[0], parts[1]) if len(parts) == 2 else (None, parts[0])
 
 

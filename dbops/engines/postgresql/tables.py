@@ -53,11 +53,11 @@ _MISPLACED = f"""
     ORDER BY 1"""  # noqa: S608 - constants of this module
 
 _MISPLACED_GRANTS = """
-    SELECT format('grants on %I.%I', n.nspname, c.relname)
-    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    LEFT JOIN pg_init_privs AS p
-        ON p.classoid = 'pg_class'::regclass AND p.objoid = c.oid AND p.objsubid = 0
-    WHERE n.nspname = 'information_schema' AND c.relacl IS DISTINCT FROM p.initprivs ORDER BY 1"""
+    SELECT DISTINCT format('grants on %I.%I', n.nspname, c.relname)
+    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace,
+        aclexplode(c.relacl) AS a
+    WHERE n.nspname = 'information_schema' AND a.grantee <> c.relowner
+        AND (a.grantee, a.privilege_type) <> (0, 'SELECT') ORDER BY 1"""  # initdb: SELECT to PUBLIC
 
 _SUBSCRIPTIONS = """
     SELECT quote_ident(subname) FROM pg_subscription

@@ -7,6 +7,7 @@ same process: closing the one would drop the other's POSIX locks.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,8 +15,7 @@ from urllib.parse import quote
 
 import apsw
 
-from dbops.engines.sqlite.faults import BUSY_SECONDS, translated
-from dbops.errors import NotFound
+from dbops.engines.sqlite.faults import BUSY_SECONDS, missing, not_readable, translated
 
 _READ_ONLY = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
 
@@ -23,12 +23,7 @@ _READ_ONLY = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
 @contextmanager
 def open_source(name: str, path: Path) -> Iterator[apsw.Connection]:
     """A read-only connection to a database that others may be using."""
-    if not path.is_file():
-        raise NotFound(
-            "database-missing",
-            f"{name}: {path} cannot be opened",
-            hint=f"check the path in dbops.toml and its owner: ls -l {path}",
-        )
+    _refuse_unreadable(name, path)
     with translated(name, path):
         connection = apsw.Connection(_uri(path, "mode=ro"), flags=_READ_ONLY)
     try:
@@ -36,6 +31,20 @@ def open_source(name: str, path: Path) -> Iterator[apsw.Connection]:
         yield connection
     finally:
         connection.close()
+
+
+def _refuse_unreadable(name: str, path: Path) -> None:
+    """SQLite has one error for what is missing and what may not be read."""
+    try:
+        found = stat.S_ISREG(path.stat().st_mode)
+    except PermissionError:
+        raise not_readable(name, path) from None
+    except OSError:
+        found = False
+    if not found:
+        raise missing(name, path)
+    if not os.access(path, os.R_OK, effective_ids=True):
+        raise not_readable(name, path)
 
 
 @contextmanager

@@ -41,11 +41,7 @@ def _fault(failure: apsw.Error, name: str, path: Path) -> DbopsError:
         case apsw.CorruptError():
             return _corrupt(name)
         case apsw.CantOpenError():
-            return NotFound(
-                "database-missing",
-                f"{name}: {path} cannot be opened",
-                hint=f"check the path in dbops.toml and its owner: ls -l {path}",
-            )
+            return missing(name, path)
         case apsw.FullError():
             return Failed(
                 "no-space",
@@ -53,15 +49,29 @@ def _fault(failure: apsw.Error, name: str, path: Path) -> DbopsError:
                 hint=f"free as much as the database is large: df -h {path.parent}",
             )
         case apsw.ReadOnlyError() | apsw.PermissionsError() | apsw.AuthError():
-            return Refused(
-                "database-not-readable",
-                f"{name}: this account may not read {path}",
-                hint=f"give it read access to the file and its directory: ls -l {path}",
-            )
+            return not_readable(name, path)
     return Failed(
         "sqlite-error",
         f"{name}: SQLite reports {_code_name(failure)}",
         hint="dbops doctor checks every database",
+    )
+
+
+def missing(name: str, path: Path) -> NotFound:
+    """The error for a file that is not there, or is none."""
+    return NotFound(
+        "database-missing",
+        f"{name}: {path} cannot be opened",
+        hint=f"check the path in dbops.toml and its owner: ls -l {path}",
+    )
+
+
+def not_readable(name: str, path: Path) -> Refused:
+    """The error for a file that this account may not read."""
+    return Refused(
+        "database-not-readable",
+        f"{name}: this account may not read {path}",
+        hint=f"give it read access to the file and its directory: ls -l {path}",
     )
 
 

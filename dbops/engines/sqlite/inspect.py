@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
 import stat
@@ -74,7 +75,7 @@ def _check_place(name: str, path: Path, needed: int) -> Iterator[Finding]:
 def _check_copies(name: str, path: Path) -> Iterator[Finding]:
     """Copies hold rows in clear; those of killed backups go with the next backup."""
     dead = 0
-    for lock in path.parent.glob(f"{path.name}{COPY_MARK}*.lock"):
+    for lock in path.parent.glob(f"{glob.escape(path.name)}{COPY_MARK}*.lock"):
         with claim_if_dead(lock) as is_dead:
             dead += is_dead
     if dead:

@@ -15,7 +15,7 @@ from dbops.backup.prove import prove
 from dbops.engines.postgresql.connect import Parameters, connect
 from dbops.engines.postgresql.database import apply_properties, read_properties
 from dbops.engines.postgresql.engine import PostgresqlEngine, parameters_of
-from dbops.engines.postgresql.restore import schema_stream
+from dbops.engines.postgresql.opening import schema_stream
 from dbops.engines.postgresql.schema import Reference
 from dbops.engines.postgresql.scratch import PostgresqlScratchPlace
 from dbops.engines.postgresql.streams import DATABASE
@@ -80,7 +80,8 @@ def test_copy_in_scratch_is_proven_equal(proven: Proven) -> None:
                     host=there.host, port=there.port, user=there.user, dbname=there.dbname
                 ) as second,
             ):
-                assert _unexplained(compare_databases(first, second)) == []
+                found = _unexplained(compare_databases(first, second))
+                assert [each for each in found if not each.startswith(_NOT_IN_SCRATCH)] == []
 
 
 def test_copy_on_a_target_is_proven_equal(proven: Proven) -> None:
@@ -117,9 +118,14 @@ def test_every_change_of_the_copy_is_found_and_named(
     missed = [
         change.name
         for change in changes
-        if not any(change.finding in finding for finding in findings)
+        if not any(_named(change) in finding for finding in findings)
     ]
-    assert missed == []
+    assert missed == [], "\n".join(findings)
+
+
+def _named(change: Mutation) -> str:
+    """Large objects have numbers for names, and are rows of one stream: that is named."""
+    return "large-object" if change.finding.isdigit() else change.finding
 
 
 @pytest.mark.parametrize("encoding", OddEncoding)
