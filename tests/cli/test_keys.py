@@ -85,7 +85,10 @@ def test_list_shows_recipients_and_host_keys(estate: BuiltEstate) -> None:
         ("writer", "writer@backup-1"),
         ("verifier", "verifier@backup-1"),
     ]
-    assert found["host"]["signing"][1]["namespaces"] == ["dbops-certificate@v1"]
+    assert found["host"]["signing"][1]["namespaces"] == [
+        "dbops-certificate@v1",
+        "dbops-receipt@v1",
+    ]
     table = at(estate, "keys", "list")
     assert "writer@backup-1; signs expiry, hold, manifest" in table.stdout
     assert "1 of 1" in table.stdout

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -23,23 +21,12 @@ from tests.crash.processes import (
     wait_until,
 )
 from tests.crash.wholeness import Witness
-from tests.fix_postgresql import Connection, PgDatabase, PgServer
+from tests.fix_postgresql import Connection, PgDatabase
 
 KILLS = [pytest.param(10, id="10"), pytest.param(50, id="50", marks=pytest.mark.sweep)]
-ROWS = 40_000
+MORE_ROWS = 200_000
 END_SECONDS = 15.0
 RUN = ("backup", "run", NAME, "--jobs", "2")
-
-
-@pytest.fixture
-def database(pg15: PgServer) -> Iterator[PgDatabase]:
-    """A database of some megabytes."""
-    name = f"crash_{secrets.token_hex(6)}"
-    pg15.create_database(name)
-    made = PgDatabase(pg15, name)
-    fill(made, "result", ROWS)
-    yield made
-    pg15.drop_database(name)
 
 
 def _works(root: Path) -> bool:
@@ -61,9 +48,11 @@ def _assert_ended(run: Run, database: PgDatabase) -> None:
 
 
 @pytest.mark.parametrize("kills", KILLS)
-def test_backup_killed_at_random_moments(tmp_path: Path, database: PgDatabase, kills: int) -> None:
+def test_backup_killed_at_random_moments(
+    tmp_path: Path, filled_database: PgDatabase, kills: int
+) -> None:
     """No kill leaves a false backup, loses one, leaves a process, or stops the next run."""
-    root = found_postgresql_estate(tmp_path / "estate", database)
+    root = found_postgresql_estate(tmp_path / "estate", filled_database)
     witness = Witness(root, NAME)
     assert dbops(root, *RUN).status == 0
     span = measure(partial(start, root, *RUN), partial(_works, root))
@@ -76,7 +65,7 @@ def test_backup_killed_at_random_moments(tmp_path: Path, database: PgDatabase, k
         note(f"at {moment:.2f}: killed {died}, left: {sorted(run.relatives().values())}")
         after = witness.look()
         assert after <= before | {max(before) + 1}
-        _assert_ended(run, database)
+        _assert_ended(run, filled_database)
         span = measure(partial(start, root, *RUN), partial(_works, root))
         assert witness.look() == after | {max(after) + 1}
     assert killed >= kills // 2, "most runs had ended before they were killed"
@@ -86,17 +75,19 @@ def test_backup_killed_at_random_moments(tmp_path: Path, database: PgDatabase, k
     witness.prove_newest()
 
 
-def test_workers_of_a_killed_run_end_while_they_read(tmp_path: Path, database: PgDatabase) -> None:
+def test_workers_of_a_killed_run_end_while_they_read(
+    tmp_path: Path, filled_database: PgDatabase
+) -> None:
     """Workers in the middle of a table notice that their master is gone, and so do their psql."""
-    fill(database, "more", 5 * ROWS)
-    root = found_postgresql_estate(tmp_path / "estate", database)
-    with database.server.connect("postgres") as connection:
+    fill(filled_database, "more", MORE_ROWS)
+    root = found_postgresql_estate(tmp_path / "estate", filled_database)
+    with filled_database.server.connect("postgres") as connection:
         run = start(root, *RUN)
-        assert wait_until(lambda: _copying(connection, database) or run.ended)
+        assert wait_until(lambda: _copying(connection, filled_database) or run.ended)
         assert run.kill(), "the run had ended before it was killed"
         left = run.relatives()
     assert sum("spawn_main" in command for command in left.values()) == 2, left
-    _assert_ended(run, database)
+    _assert_ended(run, filled_database)
     assert dbops(root, *RUN).status == 0
 
 

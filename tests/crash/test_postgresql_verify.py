@@ -6,7 +6,7 @@ import os
 import signal
 from pathlib import Path
 
-from tests.crash.postgresql import NAME, fill, found_postgresql_estate
+from tests.crash.postgresql import NAME, found_postgresql_estate
 from tests.crash.processes import Run, dbops, start, wait_until
 from tests.crash.wholeness import Witness
 from tests.fix_postgresql import PgDatabase
@@ -16,7 +16,6 @@ END_SECONDS = 30.0
 
 def _estate(root: Path, database: PgDatabase, scratch: Path) -> Path:
     """An estate with one backup, whose scratch servers lie below `scratch`."""
-    fill(database, "result", 2000)
     found_postgresql_estate(root, database)
     with (root / "dbops.toml").open("a") as config:
         config.write(f'\n[scratch.postgresql]\ndirectory = "{scratch}"\n')
@@ -38,20 +37,20 @@ def _commands(place: Path) -> dict[int, str]:
     return found
 
 
-def _kill_while_server_runs(root: Path, scratch: Path) -> Run:
-    """Kill a verification as soon as its server takes connections."""
+def _start_until_server_runs(root: Path, scratch: Path) -> Run:
+    """A verification whose scratch server takes connections."""
     run = start(root, "backup", "verify", NAME)
     assert wait_until(lambda: any(scratch.glob("*/socket/.s.PGSQL.*")) or run.ended)
-    assert run.kill(), "the run had ended before it was killed"
     return run
 
 
 def test_server_of_a_killed_verify_is_gone(
-    tmp_path: Path, pg_database: PgDatabase, scratch_parent: Path
+    tmp_path: Path, filled_database: PgDatabase, scratch_parent: Path
 ) -> None:
     """Its watchdog ends the server and removes what was restored; nobody has to do anything."""
-    root = _estate(tmp_path / "estate", pg_database, scratch_parent)
-    run = _kill_while_server_runs(root, scratch_parent)
+    root = _estate(tmp_path / "estate", filled_database, scratch_parent)
+    run = _start_until_server_runs(root, scratch_parent)
+    assert run.kill(), "the run had ended before it was killed"
     gone = wait_until(lambda: not list(scratch_parent.iterdir()), END_SECONDS)
     assert gone, list(scratch_parent.iterdir())
     assert wait_until(lambda: not _commands(scratch_parent), END_SECONDS)
@@ -59,12 +58,11 @@ def test_server_of_a_killed_verify_is_gone(
 
 
 def test_next_command_removes_the_server_where_the_watchdog_was_killed_too(
-    tmp_path: Path, pg_database: PgDatabase, scratch_parent: Path
+    tmp_path: Path, filled_database: PgDatabase, scratch_parent: Path
 ) -> None:
     """`backup list` is enough; then the same backup is proven."""
-    root = _estate(tmp_path / "estate", pg_database, scratch_parent)
-    run = start(root, "backup", "verify", NAME)
-    assert wait_until(lambda: any(scratch_parent.glob("*/socket/.s.PGSQL.*")) or run.ended)
+    root = _estate(tmp_path / "estate", filled_database, scratch_parent)
+    run = _start_until_server_runs(root, scratch_parent)
     guards = [pid for pid, words in _commands(scratch_parent).items() if "watchdog" in words]
     for pid in guards:
         os.kill(pid, signal.SIGKILL)

@@ -22,7 +22,7 @@ _REGISTRIES = (
     "--extra-" + "index-url",
     "--trusted" + "-host",
 )
-_MACHINE = ("/" + "work/", "/" + "root/", "/tmp/" + "brief", ".py" + "env/")
+_MACHINE = ("/" + "work/", "/" + "root/", "/" + "tmp/brief", ".py" + "env/")
 _BINARY = {".png", ".gz", ".db", ".age", ".whl"}
 _DOCUMENT_IN_SOURCE = re.compile(r"\b(docs/[\w./-]+\.(?:md|py))")
 

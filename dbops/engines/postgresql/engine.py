@@ -12,8 +12,8 @@ from dbops.engines.postgresql import target
 from dbops.engines.postgresql.binaries import Installation, find_installations
 from dbops.engines.postgresql.checking import check_database
 from dbops.engines.postgresql.connect import Parameters, connect
-from dbops.engines.postgresql.opening import Target
 from dbops.engines.postgresql.inspect import inspect_database
+from dbops.engines.postgresql.opening import Target
 from dbops.engines.postgresql.restore import left_out, restore
 from dbops.engines.postgresql.schema import Reference, compare_schema
 from dbops.engines.postgresql.snapshot import PostgresqlSnapshot, take_snapshot

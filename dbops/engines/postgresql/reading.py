@@ -112,11 +112,19 @@ class PostgresqlReader:
     def _give_dump(self, unit: Unit, sink: RangeSink) -> None:
         sink.begin(unit.stream, unit.first, unit.payload)
         if unit.spec[0] == DUMP_SCHEMA:
-            self._dump("pg_dump", self._schema_arguments(), sink.write)
-            refuse_changed(self._recipe.parameters, self._recipe.definitions)
+            self._schema(sink.write)
         else:
             sink.write(self._globals())
         sink.end()
+
+    def _schema(self, write: Write) -> None:
+        """A schema that changed meanwhile is the better reason, also where pg_dump has failed."""
+        try:
+            self._dump("pg_dump", self._schema_arguments(), write)
+        except Failed:
+            refuse_changed(self._recipe.parameters, self._recipe.definitions)
+            raise
+        refuse_changed(self._recipe.parameters, self._recipe.definitions)
 
     def _globals(self) -> bytes:
         """The globals, which are small.

@@ -12,6 +12,8 @@ import pytest
 from dbops.backup.contents import BackupContents
 from dbops.backup.ports import Contents, RestoreOrder
 from dbops.backup.prove import prove
+from dbops.engines.postgresql.binaries import Installation
+from dbops.engines.postgresql.cluster import scratch_cluster
 from dbops.engines.postgresql.connect import Parameters, connect
 from dbops.engines.postgresql.database import apply_properties, read_properties
 from dbops.engines.postgresql.engine import PostgresqlEngine, parameters_of
@@ -24,9 +26,11 @@ from tests.engines.postgresql.comparison import compare_databases
 from tests.engines.postgresql.features import (
     LOST_BY_PG_DUMP,
     OddEncoding,
+    build_configured_extension,
     build_encoding_database,
     build_features,
 )
+from tests.engines.postgresql.installation import with_own_extension
 from tests.engines.postgresql.mutations import MUTATIONS, Mutation
 from tests.engines.postgresql.sealed import back_up, engine_of, fresh_database, scratch_directory
 from tests.fix_postgresql import PgServer
@@ -148,6 +152,36 @@ def test_database_in_another_encoding_is_proven_equal(
                 assert prove(copy, contents, lambda _: None) == ()
     finally:
         pg_server.drop_database(name)
+
+
+def test_site_rows_of_an_extension_come_back(pg_server: PgServer) -> None:
+    """Rows that the site added to an extension's tables are restored beside the shipped ones."""
+    with scratch_directory() as programs, scratch_directory() as parent:
+        with pg_server.connect("postgres") as connection:
+            bindir = with_own_extension(connection, programs)
+        origin = pg_server.installation
+        own = Installation(bindir, origin.major, origin.version)
+        with scratch_cluster(own, parent) as cluster:
+            server = PgServer(
+                major=own.major,
+                host=str(cluster.socket_directory),
+                port=cluster.port,
+                superuser="postgres",
+                password="unused",
+                socket_directory=cluster.socket_directory,
+                installation=own,
+            )
+            with fresh_database(server, "codes") as source:
+                with source.connect() as connection:
+                    build_configured_extension(connection)
+                contents = back_up(engine_of(server, source.name), parent).contents
+        place = PostgresqlScratchPlace(parent, PostgresqlScratch(), lambda: None, (own,))
+        with place.open(contents) as copy:
+            copy.restore(contents, RestoreOrder())
+            assert prove(copy, contents, lambda _: None) == ()
+            assert isinstance(copy, PostgresqlEngine)
+            with connect(parameters_of(copy.address, copy.password)) as session:
+                assert session.value("SELECT count(*) FROM codes.code") == 5
 
 
 def _unexplained(sentences: Sequence[str]) -> list[str]:

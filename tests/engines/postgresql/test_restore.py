@@ -13,15 +13,11 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from dbops.backup.contents import BackupContents
 from dbops.backup.ports import RestoreOrder
 from dbops.backup.prove import prove
-from dbops.engines.postgresql.large_objects import portions
-from dbops.engines.postgresql.selection import split_name
-from dbops.errors import DbopsError, Failed, NotFound, Refused, UsageFault
+from dbops.errors import DbopsError, Failed, NotFound, Refused
 from tests.engines.postgresql.sealed import (
     address,
     back_up,
@@ -379,30 +375,3 @@ def _wait_until_unused(server: PgServer, name: str) -> None:
         while connection.execute(query, [name]).fetchone() != (0,):
             assert time.monotonic() < end
             time.sleep(0.01)
-
-
-@given(
-    st.lists(st.binary(max_size=40).map(lambda b: b.replace(b"\0", b"\n")), max_size=20),
-    st.integers(1, 60),
-)
-def test_portions_are_the_same_bytes_in_whole_lines(blocks: list[bytes], size: int) -> None:
-    """However a stream is cut into blocks, its portions end at line ends and lose nothing."""
-    whole = b"".join(blocks)
-    cut = list(portions(blocks, size))
-    assert b"".join(cut) == whole
-    assert all(portion.endswith(b"\n") for portion in cut[:-1])
-
-
-@given(st.text(min_size=1), st.text(min_size=1))
-def test_quoted_names_are_split_as_they_were_joined(schema: str, table: str) -> None:
-    """Every name with quotes around both parts is read back."""
-    name = '"{}"."{}"'.format(schema.replace('"', '""'), table.replace('"', '""'))
-    assert split_name(name) == (schema, table)
-
-
-@pytest.mark.parametrize("name", ["", "a.b.c", '"a', "a.", '"a"b', ".a"])
-def test_what_is_no_name_is_refused(name: str) -> None:
-    """A name that could mean several things means none."""
-    with pytest.raises(UsageFault) as failure:
-        split_name(name)
-    assert failure.value.message == f"not the name of a table: {name}"

@@ -181,7 +181,7 @@ def test_confirm_fails_when_the_transaction_is_gone(pg_database: PgDatabase) -> 
     ("change", "kind"),
     [
         ("CREATE OR REPLACE FUNCTION f() RETURNS integer LANGUAGE sql AS 'SELECT 2'", "functions"),
-        ("DROP VIEW v", "views, rules"),
+        ("DROP VIEW v", "types, views, rules"),
         ("CREATE OR REPLACE VIEW v AS SELECT 2 AS n", "views, rules"),
         ("ALTER TYPE colour ADD VALUE 'green'", None),
         ("CREATE FUNCTION g() RETURNS integer LANGUAGE sql AS 'SELECT 2'", None),

@@ -57,7 +57,6 @@ def proof_of(script: str, key: bytes = KEY) -> Proof:
         ("1, '1'", "1, 1"),
         ("1, 'a'", "1, x'61'"),
         ("'ab', 'c'", "'a', 'bc'"),
-        ("1, 0.0", "1, -0.0"),
         ("1, 1e300", "1, 1.0000000000000002e300"),
         ("1, x'00'", "1, x'0000'"),
         ("1, 'a'", "1, 'a' || char(0)"),
@@ -66,11 +65,6 @@ def proof_of(script: str, key: bytes = KEY) -> Proof:
 )
 def test_values_that_look_alike_are_told_apart(one: str, other: str) -> None:
     """Type, length and every bit of a value count."""
-    if one == "1, 0.0":  # SQLite itself stores -0.0 as 0.0
-        assert proof_of(f"INSERT INTO t VALUES ({one})") == proof_of(
-            f"INSERT INTO t VALUES ({other})"
-        )
-        return
     assert proof_of(f"INSERT INTO t VALUES ({one})") != proof_of(f"INSERT INTO t VALUES ({other})")
 
 
@@ -111,7 +105,7 @@ def test_text_that_is_no_text_is_proven_like_any_other() -> None:
     assert one.records == 1
 
 
-UNUSUAL = """
+UNUSUAL = '''
 CREATE TABLE "a ""quoted"" name"("col ""x""" INTEGER, "列" TEXT);
 INSERT INTO "a ""quoted"" name" VALUES (1, '一'), (2, '二');
 CREATE TABLE "血库"(id TEXT PRIMARY KEY, n INTEGER) WITHOUT ROWID;
@@ -129,11 +123,11 @@ INSERT INTO report VALUES ('血型 O'), ('血型 A');
 CREATE VIRTUAL TABLE place USING rtree(id, x0, x1);
 INSERT INTO place VALUES (1, 0.0, 1.0);
 CREATE VIEW seen AS SELECT * FROM generated;
-"""
+'''
 
 
 def test_every_kind_of_table_is_proven_and_counted(tmp_path: Path) -> None:
-    """Names with quotes, tables without rowid, generated columns, shadow tables; views are none."""
+    """Quoted names, tables without rowid, generated columns, shadow tables; views are none."""
     path = tmp_path / "lab.db"
     run_sql(path, UNUSUAL)
     with engine(path).snapshot() as snapshot:
