@@ -85,7 +85,7 @@ def verify(
         verdict = _verify_one(plan, opener, database, backup, each=each, quiet=quiet or as_json)
         verdicts.append(verdict)
         if not as_json:
-            _show(verdict, level, quiet=quiet)
+            _show(verdict, level, quiet=quiet, alone=len(wanted) == 1)
     if as_json:
         show_json({"level": level, "databases": [_json(verdict) for verdict in verdicts]})
     if any(verdict.wrong for verdict in verdicts):
@@ -126,11 +126,12 @@ def _verify_one(
     return Verdict(database.name, tuple(found), damages)
 
 
-def _show(verdict: Verdict, level: str, *, quiet: bool) -> None:
+def _show(verdict: Verdict, level: str, *, quiet: bool, alone: bool) -> None:
     for damage in verdict.damages:
         click.echo(f"error: {damage}", err=True)
     if verdict.error is not None:
-        click.echo(f"error: {verdict.database}: {verdict.error.message}", err=True)
+        subject = "" if alone else f"{verdict.database}: "
+        click.echo(f"error: {subject}{verdict.error.message}", err=True)
         click.echo(f"hint: {verdict.error.hint}", err=True)
     for item in verdict.certificates:
         name = f"{item.database}@{item.sequence}"

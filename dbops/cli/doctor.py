@@ -116,7 +116,7 @@ def _database(wiring: Wiring, database: Database) -> Iterator[Finding]:
     from dbops.doctor.finding import warning
     from dbops.doctor.ports import Inspectable
 
-    yield from check_credentials([database])
+    yield from check_credentials([database], wiring.environ)
     engine = wiring.engine(database)
     if isinstance(engine, Inspectable):
         yield from engine.inspect()

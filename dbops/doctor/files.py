@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from dbops.doctor.finding import Finding, ok, problem, warning
@@ -138,20 +138,22 @@ def check_state(directory: Path) -> Iterator[Finding]:
         yield ok("state-private", f"state directory {directory} is this account's alone")
 
 
-def check_credentials(addresses: Iterable[Address]) -> Iterator[Finding]:
+def check_credentials(
+    addresses: Iterable[Address], environ: Mapping[str, str]
+) -> Iterator[Finding]:
     """Who can read the passwords of these databases."""
     for address in addresses:
         if isinstance(address, PostgresqlAddress) and address.password is not None:
-            yield check_credential(address.password, f"password of {address.name}")
+            yield check_credential(address.password, f"password of {address.name}", environ)
 
 
-def check_credential(secret: Secret, title: str) -> Finding:
+def check_credential(secret: Secret, title: str, environ: Mapping[str, str]) -> Finding:
     """Who can read one password; the secret itself is not looked at."""
     match secret:
         case SecretFile(path):
             return check_private(path, title)
         case SecretEnv(name):
-            if name in os.environ:
+            if name in environ:
                 return ok(
                     "credential-environment",
                     f"{title} stands in variable {name}: readable for this account's processes",

@@ -22,11 +22,10 @@ from dbops.crypto.age import Identity, Recipient
 from dbops.crypto.trust import TrustRoot, load_trust_root
 from dbops.engines.sqlite.connect import open_source
 from dbops.engines.sqlite.rows import list_tables, prove_table
-from dbops.repository.catalogue import CatalogueHead
 from dbops.repository.chain import Backup
 from dbops.repository.check import check_stored
 from dbops.repository.frames import Description, Payload, describe
-from dbops.repository.manifest import Envelope, Gap, Totals
+from dbops.repository.manifest import CatalogueHead, Envelope, Gap, Totals
 from dbops.repository.opening import RangeReader
 from dbops.repository.packing import PackOrder, PackWriter
 from dbops.repository.ranges import MODULUS
@@ -132,7 +131,8 @@ def test_the_recovery_script_reads_the_page(place: Path, tmp_path: Path) -> None
     """docs/recover.py opens it too, and finds its signature good."""
     for name, package in (("age", "age"), ("zstd", "zstd"), ("ssh-keygen", "openssh-client")):
         require_tool(name, package)
-    command = [sys.executable, DOCS / "recover.py", "extract", place / "repository", "lab@1"]
+    command: list[str | Path] = [sys.executable, DOCS / "recover.py", "extract"]
+    command += [place / "repository", "lab@1"]
     command += ["-i", place / "identity", "-o", tmp_path / "out"]
     command += ["--verify-signature", place / "allowed_signers"]
     done = subprocess.run(command, check=True, capture_output=True, text=True)

@@ -6,7 +6,9 @@ Copied are the commands of the page, run against a server that has no role but i
 from __future__ import annotations
 
 import os
+import re
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -85,7 +87,7 @@ def identity_file(sealed: Sealed, directory: Path) -> Path:
     return path
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def new_server(pg_server: PgServer) -> Iterator[NewServer]:
     """A fresh cluster of the same major version."""
     settings = {"listen_addresses": "", "fsync": "off"}
@@ -93,7 +95,7 @@ def new_server(pg_server: PgServer) -> Iterator[NewServer]:
         yield NewServer(cluster)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def old_server(pg_server: PgServer) -> Iterator[PgServer]:
     """A source of its own: role names of other tests are not text in every encoding."""
     settings = {"listen_addresses": "", "fsync": "off"}
@@ -153,7 +155,77 @@ def test_other_encodings_come_back(
         encoding,
     ) as first:
         sealed = back_up(engine_of(old_server, "odd_source"), tmp_path)
-        done = new_server.run_page(sealed, tmp_path / "work", "odd")
+        done = new_server.run_page(sealed, tmp_path / "work", f"odd {encoding}")
         assert done.returncode == 0, done.stderr[-2000:]
-        with new_server.connect("odd") as second:
+        with new_server.connect(f"odd {encoding}") as second:
             assert compare_databases(first, second) == []
+
+
+def small(session: Connection) -> None:
+    """Two tables with some rows each."""
+    session.execute(
+        "CREATE TABLE first AS SELECT g, 'row ' || g AS t FROM generate_series(1, 500) g"
+    )
+    session.execute("CREATE TABLE second AS SELECT g, md5(g::text) FROM generate_series(1, 500) g")
+
+
+@pytest.fixture
+def sealed(pg_server: PgServer, tmp_path: Path) -> Iterator[Sealed]:
+    """A backup of them, every stream in a pack of its own."""
+    with source(pg_server, "small_source", small):
+        yield back_up(engine_of(pg_server, "small_source"), tmp_path, pack_bytes=1)
+
+
+def extract(sealed: Sealed, output: Path) -> subprocess.CompletedProcess[str]:
+    """Run the script on the backup."""
+    key = identity_file(sealed, sealed.directory)
+    command = [sys.executable, RECOVER, "extract", sealed.directory / "repository", BACKUP]
+    return subprocess.run(
+        [*command, "-i", key, "-o", output], check=False, capture_output=True, text=True
+    )
+
+
+def test_one_damaged_table_leaves_the_others(sealed: Sealed, tmp_path: Path) -> None:
+    """What is damaged is named and not there; the rest is, but nothing that would load a part."""
+    streams = {stream.name: stream for stream in sealed.contents.streams}
+    pack = streams["public.first"].ranges[0].pack
+    path = sealed.directory / "repository" / "db" / NAME / "pack" / pack[:2] / f"{pack}.age"
+    data = path.read_bytes()
+    path.unlink()
+    path.write_bytes(data[:-1])
+    done = extract(sealed, tmp_path / "out")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: range 0 of public.first in pack {pack[:16]}: ")
+    left = {found.name for found in (tmp_path / "out").rglob("*.*")}
+    assert not {name for name in left if "first" in name or name.endswith(".part")}
+    assert {name for name in left if "second" in name} != set()
+    assert "schema.dump" in left
+    assert "load.sql" not in left
+
+
+def test_a_short_file_loads_nothing(sealed: Sealed, new_server: NewServer, tmp_path: Path) -> None:
+    """A table's file that lost its last row after it was checked stops the load, and all of it."""
+    done = new_server.run_page(sealed, tmp_path / "work", "whole")
+    assert done.returncode == 0, done.stderr
+    (file,) = (tmp_path / "work" / "postgresql" / "tables").glob("*second.copy")
+    lines = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(b"".join(lines[:-1]))
+    with new_server.connect("whole") as session:
+        session.execute("TRUNCATE first, second")
+        place = new_server.cluster.conninfo("whole")
+        environment = {"PATH": os.environ["PATH"], "PGHOST": place["host"], "PGPORT": place["port"]}
+        psql = [str(new_server.cluster.installation.tool("psql")), "-X", "-q", "-U", SUPERUSER]
+        loaded = subprocess.run(
+            [*psql, "-d", "whole", "-f", "load.sql"],
+            check=False,
+            capture_output=True,
+            text=True,
+            cwd=file.parent.parent,
+            env=environment,
+        )
+        counts = session.execute(
+            "SELECT (SELECT count(*) FROM first), (SELECT count(*) FROM second)"
+        )
+        assert counts.fetchone() == (0, 0)
+    assert loaded.returncode == 3
+    assert re.fullmatch(r"psql:load.sql:\d+: ERROR:  division by zero\n", loaded.stderr)

@@ -1,4 +1,4 @@
-"""The tutorial, run from top to bottom against real servers, and its translation."""
+"""The tutorial, run from top to bottom against a real server, and its translation."""
 
 from __future__ import annotations
 
@@ -53,20 +53,20 @@ def adapted(text: str) -> str:
     return next(blocks(after)).text
 
 
-def test_the_tutorial_does_what_it_says(pg_server: PgServer, tmp_path: Path) -> None:
+def test_the_tutorial_does_what_it_says(pg15: PgServer, tmp_path: Path) -> None:
     """Every block runs in one shell, ends with 0, and prints the lines that the page shows."""
     text = TUTORIAL.read_text("utf-8")
     own = adapted(text)
     mark = secrets.token_hex(8)
     script = "".join(
-        f"{_here(pg_server) if step.commands == own else step.commands}\necho {mark} $?\n"
+        f"{_here(pg15) if step.commands == own else step.commands}\necho {mark} $?\n"
         for step in steps(text)
     )
     done = subprocess.run(
         ["bash", "-u"],  # no -e: some steps show how a command fails
         input=script,
         cwd=tmp_path,
-        env=_environment(pg_server, tmp_path),
+        env=_environment(pg15, tmp_path),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -168,18 +168,16 @@ def test_a_state_that_is_a_file_is_a_problem(file: Path) -> None:
     assert only(check_state(file)).code == "state-unusable"
 
 
-def test_a_variable_that_is_not_set_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_variable_that_is_not_set_is_a_problem() -> None:
     """Set it is ok, and who can read it is said; the value never is."""
     secret = SecretEnv("DBOPS_TEST_PASSWORD")
-    monkeypatch.delenv("DBOPS_TEST_PASSWORD", raising=False)
-    assert check_credential(secret, "password of lab") == Finding(
+    assert check_credential(secret, "password of lab", {}) == Finding(
         "secret-missing",
         Verdict.PROBLEM,
         "password of lab: environment variable DBOPS_TEST_PASSWORD is not set",
         "set DBOPS_TEST_PASSWORD, or name a file in dbops.toml",
     )
-    monkeypatch.setenv("DBOPS_TEST_PASSWORD", "canary")
-    finding = check_credential(secret, "password of lab")
+    finding = check_credential(secret, "password of lab", {"DBOPS_TEST_PASSWORD": "canary"})
     assert finding.verdict is Verdict.OK
     assert "canary" not in finding.text + finding.advice
 
@@ -188,7 +186,7 @@ def test_a_program_that_others_can_change_is_a_problem(file: Path) -> None:
     """Who can change the program gets the password and the account."""
     file.chmod(0o772)
     secret = SecretCommand((str(file), "canary"))
-    finding = check_credential(secret, "password of lab")
+    finding = check_credential(secret, "password of lab", {})
     assert finding == Finding(
         "file-writable",
         Verdict.PROBLEM,
@@ -196,10 +194,10 @@ def test_a_program_that_others_can_change_is_a_problem(file: Path) -> None:
         f"chmod go-w {file}",
     )
     file.chmod(0o755)
-    assert check_credential(secret, "password of lab").verdict is Verdict.OK
+    assert check_credential(secret, "password of lab", {}).verdict is Verdict.OK
     missing = SecretCommand((str(file) + "-not", "canary"))
-    assert check_credential(missing, "password of lab").code == "file-missing"
-    assert check_credential(SecretCommand(("pass", "canary")), "x").verdict is Verdict.OK
+    assert check_credential(missing, "password of lab", {}).code == "file-missing"
+    assert check_credential(SecretCommand(("pass", "canary")), "x", {}).verdict is Verdict.OK
 
 
 def test_only_databases_with_passwords_are_looked_at(file: Path) -> None:
@@ -223,5 +221,5 @@ def test_only_databases_with_passwords_are_looked_at(file: Path) -> None:
         server(None),
         server(SecretFile(file)),
     ]
-    finding = only(check_credentials(addresses))
+    finding = only(check_credentials(addresses, {}))
     assert finding.text == f"password of lab {file} can be read by {ME} only"

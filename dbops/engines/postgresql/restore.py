@@ -86,8 +86,8 @@ def restore(target: Target, contents: Contents, order: RestoreOrder) -> None:
     if empty:
         raise Failed(
             "views-not-filled",
-            f"{len(empty)} materialized views could not be filled: {', '.join(empty)}; "
-            "everything else is restored",
+            f"{len(empty)} materialized view{'s' if len(empty) > 1 else ''} could not be filled: "
+            f"{', '.join(empty)}; everything else is restored",
             hint=f"REFRESH MATERIALIZED VIEW {empty[0]}",
         )
 

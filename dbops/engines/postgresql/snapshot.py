@@ -64,7 +64,7 @@ from dbops.repository.frames import Payload
 from dbops.repository.manifest import Facts, Gap
 from dbops.repository.ranges import Proof
 
-ATTEMPTS = 10
+ATTEMPTS = 30
 _TABLES_PER_LOCK = 200
 _TID_RANGES_SINCE = 14
 # What a change of the schema between the list and the locks looks like: worth another attempt.

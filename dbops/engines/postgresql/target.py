@@ -12,7 +12,7 @@ from dbops.engines.postgresql.database import (
     unfinished,
 )
 from dbops.engines.postgresql.toc import one_line
-from dbops.errors import Failed, Refused
+from dbops.errors import NotFound, Refused
 
 _MAINTENANCE = ("postgres", "template1")
 _SHOWN = 3
@@ -146,7 +146,7 @@ def _properties(session: Session, name: str) -> tuple[DatabaseProperties, str]:
         [name],
     )
     if not rows:
-        raise Failed(
+        raise NotFound(
             "database-missing",
             f"database {name} does not exist at {session.parameters.where}",
             hint=f"createdb {name}",

@@ -18,6 +18,7 @@ from dbops.backup.ports import Contents, RestoreOrder
 from dbops.engines.sqlite.connect import create_private, open_copy, quoted
 from dbops.engines.sqlite.dump import FILE_STREAM
 from dbops.engines.sqlite.faults import translated
+from dbops.engines.sqlite.rows import list_tables
 from dbops.errors import Failed, NotFound, Refused
 
 # A journal or log without its database would be replayed into the restored file.
@@ -35,7 +36,14 @@ def find_obstacles(path: Path) -> tuple[str, ...]:
 def clear(path: Path) -> None:
     """Afterwards nothing stands there."""
     for item in (*(path.with_name(path.name + end) for end in COMPANIONS), path):
-        item.unlink(missing_ok=True)
+        try:
+            item.unlink(missing_ok=True)
+        except OSError as failure:
+            raise Failed(
+                "target-unwritable",
+                f"{item} cannot be removed ({failure.strerror})",
+                hint=f"see what it is, and move it away: ls -ld {item}",
+            ) from None
 
 
 def restore(name: str, path: Path, contents: Contents, order: RestoreOrder) -> None:
@@ -140,12 +148,13 @@ def _copy_table(target: apsw.Connection, table: str) -> None:
     ).fetchall()
     with target:
         target.execute(str(statements[0][0]))
-        columns = ", ".join(
-            quoted(str(row[0]))
-            for row in target.execute(
-                "SELECT name FROM pragma_table_xinfo(?) WHERE hidden = 0 ORDER BY cid", (table,)
-            )
+        # A virtual table is not listed; its module numbers its rows.
+        rowid = next((item.rowid for item in list_tables(target) if item.name == table), None)
+        stored = target.execute(
+            "SELECT name FROM pragma_table_xinfo(?) WHERE hidden = 0 ORDER BY cid", (table,)
         )
+        names = [quoted(str(row[0])) for row in stored]
+        columns = ", ".join([rowid, *names] if rowid else names)
         place = quoted(table)
         target.execute(f"INSERT INTO main.{place} ({columns}) SELECT {columns} FROM whole.{place}")  # noqa: S608 - quoted
         for (statement,) in statements[1:]:

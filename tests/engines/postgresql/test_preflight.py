@@ -57,8 +57,8 @@ def test_pg_read_all_data_suffices(pg_database: PgDatabase) -> None:
         connection.execute("CREATE SCHEMA hidden")
         connection.execute("CREATE TABLE hidden.t AS SELECT generate_series(1, 7) AS n")
         connection.execute("CREATE SEQUENCE numbers")
+        connection.execute(f"ALTER ROLE {ROLE} INHERIT")  # before: 16 and newer look at it then
         connection.execute(f"GRANT pg_read_all_data TO {ROLE}")
-        connection.execute(f"ALTER ROLE {ROLE} INHERIT")
     try:
         with take_snapshot(
             parameters(pg_database, ROLE), [pg_database.server.installation]

@@ -278,6 +278,25 @@ def test_check_that_no_order_satisfies_fails_by_name(pg15: PgServer, stack: Exit
     assert "Secret" not in failure.value.message + failure.value.hint
 
 
+def test_view_that_cannot_be_filled_is_named_at_the_end(pg15: PgServer, stack: ExitStack) -> None:
+    """All else is restored and open for use; the view is left empty, and the restore failed."""
+    statements = """
+        CREATE FUNCTION shown() RETURNS integer LANGUAGE sql AS 'SELECT 1';
+        CREATE MATERIALIZED VIEW board AS SELECT shown() AS n;
+        CREATE TABLE bed (id integer);
+        CREATE OR REPLACE FUNCTION shown() RETURNS integer LANGUAGE sql AS 'SELECT 1 / 0'"""
+    contents = backup_of(stack, pg15, statements, "restore_views")
+    target = stack.enter_context(fresh_database(pg15, "restore_filled"))
+    engine = engine_of(pg15, "restore_filled")
+    with pytest.raises(Failed) as failure:
+        engine.restore(contents, RestoreOrder())
+    assert failure.value.message == (
+        '1 materialized view could not be filled: "public"."board"; everything else is restored'
+    )
+    assert not any("unfinished" in each for each in engine.obstacles())
+    assert rows(target, "SELECT count(*) FROM bed") == [(0,)]
+
+
 def test_pages_of_large_objects_come_back_as_they_were(
     pg_server: PgServer, stack: ExitStack
 ) -> None:

@@ -151,7 +151,7 @@ def test_some_tables_are_restored_with_all_that_is_theirs(
     assert lines[lines.index("b'sample'") :][:201] == rows[:201]
     schema = [line for line in lines if line.startswith(("(b'index'", "(b'table'", "(b'trigger'"))]
     assert schema == [line for line in whole if line in schema]
-    assert len(schema) == 5
+    assert len(schema) == 4
     assert [item.name for item in tmp_path.iterdir()] == ["restored.db"]
 
 

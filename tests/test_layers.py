@@ -1,0 +1,217 @@
+"""The house of DESIGN §3, read from the imports: who may know whom."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import dbops
+
+PACKAGE = Path(dbops.__file__).parent
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+# Each driver has one home: the modules whose names begin so.
+HOMES: dict[str, tuple[str, ...]] = {
+    "psycopg": ("dbops.engines.postgresql.",),
+    "apsw": ("dbops.engines.sqlite.",),
+    "pyrage": ("dbops.crypto.age",),
+    "click": ("dbops.cli",),
+    "tabulate": ("dbops.cli.",),
+    "tqdm": ("dbops.cli.",),
+    "sqlite3": ("dbops.demo.writing",),
+    "platformdirs": ("dbops.estate.", "dbops.cli."),
+    "cryptography": ("dbops.crypto.", "dbops.keys."),
+}
+
+# What the modules of a room never import, each a prefix of module names.
+FORBIDDEN: dict[str, tuple[str, ...]] = {
+    "dbops.errors": ("dbops.",),
+    "dbops.locks": ("dbops.",),
+    "dbops.estate.": (
+        "dbops.backup",
+        "dbops.cli",
+        "dbops.crypto",
+        "dbops.engines",
+        "dbops.repository",
+        "dbops.stores",
+    ),
+    "dbops.crypto.": (
+        "dbops.backup",
+        "dbops.cli",
+        "dbops.engines",
+        "dbops.estate",
+        "dbops.repository",
+        "dbops.stores",
+    ),
+    "dbops.repository.": (
+        "dbops.backup",
+        "dbops.cli",
+        "dbops.engines",
+        "dbops.estate",
+        "dbops.stores",
+    ),
+    "dbops.stores.": ("dbops.backup", "dbops.cli", "dbops.crypto", "dbops.engines", "dbops.estate"),
+    "dbops.backup.": ("dbops.cli", "dbops.engines", "dbops.stores"),
+    "dbops.engines.": ("dbops.cli", "dbops.crypto", "dbops.stores"),
+    "dbops.engines.sqlite.": ("dbops.engines.postgresql",),
+    "dbops.engines.postgresql.": ("dbops.engines.sqlite",),
+}
+
+# What engines may know of the rest: ports and nouns.
+ENGINES_MAY = (
+    "dbops.backup.ports",
+    "dbops.doctor.finding",
+    "dbops.engines.",
+    "dbops.errors",
+    "dbops.estate.secrets",
+    "dbops.estate.values",
+    "dbops.locks",
+    "dbops.repository.frames",
+    "dbops.repository.manifest",
+    "dbops.repository.ranges",
+)
+
+VAGUE = {"base", "common", "core", "helper", "helpers", "manager", "misc", "util", "utils"}
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"), str(path))
+
+
+def imports(path: Path) -> Iterator[str]:
+    """The modules that a file names in its import statements, wherever they stand in it."""
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: a relative import"
+            module = node.module or ""
+            yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+def begins(name: str, prefix: str) -> bool:
+    return name == prefix.rstrip(".") or name.startswith(prefix.rstrip(".") + ".")
+
+
+def test_each_driver_has_one_home() -> None:
+    """What a driver can do, and what its errors may say, is known in one place."""
+    strays = [
+        f"{name_of(path)} imports {imported}"
+        for path in MODULES
+        for imported in imports(path)
+        for driver, homes in HOMES.items()
+        if begins(imported, driver) and not name_of(path).startswith(homes)
+    ]
+    assert strays == []
+
+
+def test_arrows_go_one_way() -> None:
+    """No room imports one that stands above it, or an adapter beside it."""
+    strays = [
+        f"{name_of(path)} imports {imported}"
+        for path in MODULES
+        for imported in imports(path)
+        for room, banned in FORBIDDEN.items()
+        if begins(name_of(path), room) and any(begins(imported, prefix) for prefix in banned)
+    ]
+    assert strays == []
+
+
+def test_engines_know_ports_and_nouns_only() -> None:
+    """An engine implements the ports of backup, and knows no use-case and no repository."""
+    strays = [
+        f"{name_of(path)} imports {imported}"
+        for path in MODULES
+        if begins(name_of(path), "dbops.engines")
+        for imported in imports(path)
+        if begins(imported, "dbops") and not any(begins(imported, may) for may in ENGINES_MAY)
+    ]
+    assert strays == []
+
+
+def test_rooms_are_entered_through_their_modules() -> None:
+    """`__init__.py` holds a docstring and imports nothing, so that importing one thing is cheap."""
+    allowed = {PACKAGE / "cli" / "__init__.py"}  # the entry point
+    strays = [
+        name_of(path)
+        for path in MODULES
+        if path.name == "__init__.py" and path not in allowed and list(imports(path))
+    ]
+    assert strays == []
+
+
+def calls(path: Path) -> Iterator[str]:
+    """Dotted names of what a file calls or reads, as far as they are written out."""
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            yield f"{node.func.id}()"
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            yield f"{node.value.id}.{node.attr}"
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["print()", "input()", "exit()", "quit()", "sys.exit", "sys.stdout", "sys.stderr", "sys.argv"],
+)
+def test_only_the_command_line_speaks_and_exits(word: str) -> None:
+    """Every other room returns values and raises errors."""
+    # Two modules are programs of their own, run as children.
+    allowed = {"dbops.demo.writing", "dbops.engines.postgresql.watchdog"}
+    strays = [
+        name_of(path)
+        for path in MODULES
+        if not begins(name_of(path), "dbops.cli")
+        and name_of(path) not in allowed
+        and word in set(calls(path))
+    ]
+    assert strays == []
+
+
+@pytest.mark.parametrize("word", ["os.environ", "os.getenv"])
+def test_only_the_command_line_reads_the_environment(word: str) -> None:
+    """Configuration comes from the estate; the environment is handed down as an argument."""
+    allowed = {"dbops.engines.postgresql.watchdog"}  # hands PATH and the like to its children
+    strays = [
+        name_of(path)
+        for path in MODULES
+        if not begins(name_of(path), "dbops.cli")
+        and name_of(path) not in allowed
+        and word in set(calls(path))
+    ]
+    assert strays == []
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_a_module_is_small_and_named_for_what_it_is(path: Path) -> None:
+    """At most 400 lines, a docstring, and a name that says something."""
+    assert len(path.read_text("utf-8").splitlines()) <= 400
+    assert ast.get_docstring(tree_of(path))
+    assert not set(path.stem.split("_")) & VAGUE
+    assert not set(path.parent.name.split("_")) & VAGUE
+
+
+def test_the_rules_know_every_room() -> None:
+    """A room that is added needs a rule here."""
+    rooms = {item.name for item in PACKAGE.iterdir() if (item / "__init__.py").exists()}
+    assert rooms <= {
+        "backup",
+        "cli",
+        "crypto",
+        "demo",
+        "doctor",
+        "engines",
+        "estate",
+        "keys",
+        "repository",
+        "stores",
+    }
