@@ -185,12 +185,19 @@ class Engine(Protocol):
         """What a restore into this database would meet: names and counts; empty where nothing."""
         ...
 
+    def left_out(self, contents: Contents, order: RestoreOrder) -> tuple[str, ...]:
+        """What a restore of single tables cannot bring along, such as keys to other tables."""
+        ...
+
     def clear(self) -> None:
         """Remove what `obstacles` named; only ever called when the user named the database."""
         ...
 
     def restore(self, contents: Contents, order: RestoreOrder) -> None:
         """Afterwards the database holds what the backup holds, or the restore has failed.
+
+        With `order.tables` these tables are added, and nothing else is touched: Refused where one
+        of them is there already.
 
         A crash leaves a target that is visibly unfinished, never one that looks whole.
         """

@@ -8,19 +8,24 @@ from dataclasses import dataclass
 from dbops.backup.contents import BackupContents
 from dbops.backup.ports import Advance, Engine, RestoreOrder
 from dbops.backup.prove import prove
-from dbops.errors import Refused
+from dbops.errors import Refused, UsageFault
 from dbops.repository.manifest import BackupId
 
 
 @dataclass(frozen=True, slots=True)
 class RestoreReport:
-    """What a restore did. `differences` is None where nothing was compared."""
+    """What a restore did.
+
+    `differences` is None where nothing was compared; `left_out` names what a restore of single
+    tables could not bring along.
+    """
 
     backup: BackupId
     target: str
     tables: int
     seconds: float
     differences: tuple[str, ...] | None
+    left_out: tuple[str, ...]
 
 
 def restore_backup(
@@ -33,12 +38,34 @@ def restore_backup(
     compare: bool,
     advance: Advance,
 ) -> RestoreReport:
-    """Afterwards the target holds the backup.
+    """Afterwards the target holds the backup, or the named tables of it beside what it held.
 
-    A target that holds anything is refused, naming what is in the way, unless `overwrite` says
-    that the user named it. With `compare` the target is read again and compared; only a restore
-    of everything can be.
+    A target that holds anything is refused for a whole restore, naming what is in the way, unless
+    `overwrite` says that the user named it. Tables are only ever added. With `compare` the target
+    is read again and compared. Both go with a whole restore only: UsageFault.
     """
+    if order.tables is None:
+        _make_room(target, name, overwrite=overwrite)
+    elif overwrite or compare:
+        raise UsageFault(
+            "tables-only-added",
+            "single tables are added to what is there: they cannot overwrite or be proven",
+            hint="leave out --overwrite and --prove, or leave out --table",
+        )
+    start = time.monotonic()
+    target.restore(contents, order)
+    seconds = time.monotonic() - start
+    return RestoreReport(
+        backup=contents.envelope.id,
+        target=name,
+        tables=len(contents.catalogue.named_tables if order.tables is None else order.tables),
+        seconds=seconds,
+        differences=prove(target, contents, advance) if compare else None,
+        left_out=() if order.tables is None else target.left_out(contents, order),
+    )
+
+
+def _make_room(target: Engine, name: str, *, overwrite: bool) -> None:
     obstacles = target.obstacles()
     if obstacles and not overwrite:
         raise Refused(
@@ -48,12 +75,6 @@ def restore_backup(
         )
     if obstacles:
         target.clear()
-    start = time.monotonic()
-    target.restore(contents, order)
-    seconds = time.monotonic() - start
-    differences = prove(target, contents, advance) if compare and order.tables is None else None
-    count = len(contents.catalogue.table_proofs) if order.tables is None else len(order.tables)
-    return RestoreReport(contents.envelope.id, name, count, seconds, differences)
 
 
 def _shortened(obstacles: tuple[str, ...]) -> str:

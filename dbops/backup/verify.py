@@ -117,7 +117,7 @@ def _climb(
     if order.level is ProofLevel.STORED:
         return
     contents = open_contents(repository, envelope, order.identities)
-    climb.tables = len(contents.catalogue.table_proofs)
+    climb.tables = len(contents.catalogue.named_tables)
     climb.rows = contents.catalogue.rows
     if order.level is ProofLevel.READABLE:
         _read_all(contents, climb, advance)

@@ -120,14 +120,13 @@ def show(
     from dbops.cli.render import show_json
     from dbops.cli.tasks import each_named, pick_backup
     from dbops.cli.wiring import open_wiring
-    from dbops.crypto.age import load_identities
 
     wiring = open_wiring(estate)
     ((database, wanted),) = each_named(wiring, (backup_id,), every=False)
     repository = wiring.repository(database.repository)
     backup = pick_backup(wiring.history(repository, database.name), wanted)
-    own = load_identities(wiring.estate.host.catalogue_identity)
-    catalogue = repository.catalogue(backup.envelope, (*own, *wiring.identities(identities)))
+    opening = (*wiring.catalogue_identities, *wiring.identities(identities))
+    catalogue = repository.catalogue(backup.envelope, opening)
     if as_json:
         show_json(
             summary(backup)
@@ -136,7 +135,7 @@ def show(
                 "sealed_to": backup.envelope.sealed_to,
                 "tables": {
                     name: {"rows": proof.records, "bytes": proof.bytes}
-                    for name, proof in sorted(catalogue.table_proofs.items())
+                    for name, proof in sorted(catalogue.named_tables.items())
                 },
                 "gaps": catalogue.gaps,
                 "certificates": backup.certificates,
@@ -157,7 +156,7 @@ def _show_text(backup: Backup, catalogue: Catalogue, zone: ZoneInfo) -> None:
         ("source", envelope.server),
         ("signed by", backup.signer),
         ("sealed to", sealed),
-        ("level", backup.level.label),
+        ("level", backup.level.label if backup.level else "not verified"),
         ("stored", f"{size(envelope.totals.stored)} in {len(envelope.packs)} packs"),
     ]
     if backup.held:
@@ -165,7 +164,7 @@ def _show_text(backup: Backup, catalogue: Catalogue, zone: ZoneInfo) -> None:
     for name, value in rows:
         click.echo(f"{name:<10} {value}")
     click.echo()
-    proofs = sorted(catalogue.table_proofs.items())
+    proofs = sorted(catalogue.named_tables.items())
     show_table(
         [(name, proof.records, size(proof.bytes)) for name, proof in proofs],
         ("table", "rows", "bytes"),

@@ -13,8 +13,11 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from dbops.backup.status import DatabaseStatus
+    from dbops.cli.tasks import Opener
     from dbops.cli.wiring import Wiring
+    from dbops.errors import DbopsError
     from dbops.estate.values import Database
+    from dbops.keys.drill import LastReceipt
 
 
 @click.command()
@@ -39,7 +42,8 @@ def status(
     """Compare the age of each database's backups with its RPO, and its last restore with its RTO.
 
     The answer comes from the repository alone; no database is asked. A backup that was found
-    damaged does not count.
+    damaged does not count. Below stands when the holders of keys last proved that they open
+    backups (dbops keys drill).
 
     \b
     Example: dbops backup status --quiet
@@ -48,28 +52,72 @@ def status(
     """
     from dbops.backup.status import prometheus_text
     from dbops.cli.render import show_json
+    from dbops.cli.tasks import repository_opener
     from dbops.cli.wiring import open_wiring
-    from dbops.errors import ExitStatus
+    from dbops.errors import DbopsError, ExitStatus
 
     wiring = open_wiring(estate)
-    known = [_status(wiring, database) for database in wiring.choose(names, every=not names)]
+    opener = repository_opener(wiring)
+    known: list[DatabaseStatus] = []
+    errors: dict[str, DbopsError] = {}
+    for database in wiring.choose(names, every=not names):
+        try:
+            known.append(_status(wiring, opener, database))
+        except DbopsError as error:
+            errors[database.name] = error
     if textfile is not None:
         _replace(Path(textfile), prometheus_text(known))
     wanted = [item for item in known if item.verdict.alarming] if quiet else known
+    receipts = _receipts(wiring, opener)
     if as_json:
-        show_json({"databases": wanted})
+        show_json({"databases": wanted, "errors": _errors(errors), "receipts": receipts})
     else:
         _show(wanted, wiring.estate.zone)
-    alarming = any(item.verdict.alarming for item in known)
-    return ExitStatus.FINDING if alarming else ExitStatus.DONE
+        _show_receipts([] if quiet else receipts)
+    for name, failure in errors.items():
+        click.echo(f"error: {name}: {failure.message}", err=True)
+        click.echo(f"hint: {failure.hint}", err=True)
+    if any(item.verdict.alarming for item in known) or (errors and known):
+        return ExitStatus.FINDING
+    return next(iter(errors.values())).status if errors else ExitStatus.DONE
 
 
-def _status(wiring: Wiring, database: Database) -> DatabaseStatus:
+def _status(wiring: Wiring, opener: Opener, database: Database) -> DatabaseStatus:
     from dbops.backup.status import database_status
 
-    repository = wiring.repository(database.repository)
-    history = wiring.history(repository, database.name)
+    history = wiring.history(opener(database.repository), database.name)
     return database_status(history, wiring.estate.systems[database.system], wiring.clock())
+
+
+def _errors(errors: dict[str, DbopsError]) -> list[dict[str, str]]:
+    return [
+        {"database": name, "code": error.code, "message": error.message, "hint": error.hint}
+        for name, error in errors.items()
+    ]
+
+
+def _receipts(wiring: Wiring, opener: Opener) -> list[LastReceipt]:
+    """When the holder of each kind of key last proved that it opens backups."""
+    from dbops.errors import DbopsError
+    from dbops.keys.drill import last_receipts
+
+    found: list[LastReceipt] = []
+    for name in wiring.estate.repositories:
+        try:
+            found += last_receipts(opener(name).receipts(), wiring.clock())
+        except DbopsError as error:
+            click.echo(f"error: the receipts of key drills in {name}: {error.message}", err=True)
+    return found
+
+
+def _show_receipts(receipts: list[LastReceipt]) -> None:
+    from dbops.cli.render import age
+
+    for item in receipts:
+        click.echo(
+            f"key drill: {item.role} ({item.name}) opened {item.headers} headers"
+            f" {age(item.age)} ago"
+        )
 
 
 def _show(known: list[DatabaseStatus], zone: ZoneInfo) -> None:

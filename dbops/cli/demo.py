@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 import click
@@ -14,20 +15,24 @@ if TYPE_CHECKING:
     from dbops.cli.demo_story import Story
     from dbops.cli.wiring import Wiring
 
-_TRY = """
-It is all still there. Five commands to try:
-
-  cd {directory}
-  dbops backup list lab
-  dbops backup show pacs-ris
-  dbops backup verify --all --level stored
-  dbops restore run lab --to ./lab-copy.db --prove
-  age -d -i hospital/recovery backups/db/lab/pack/*/*.age | zstd -d | head -c 16
-"""
+_TRY = (
+    "dbops backup list lab",
+    "dbops backup show pacs-ris",
+    "dbops backup verify --all --level stored",
+    "dbops restore run lab --to ./lab-copy.db --prove",
+)
+# What the first pack opens to without dbops: a SQLite file begins with 16 bytes of text.
+_WITHOUT_DBOPS = "age -d -i hospital/recovery {pack} | zstd -d | head -c 16"
 
 
 @click.command()
-@click.option("--keep", "directory", metavar="DIR", help="Play in DIR, and leave it there.")
+@click.option(
+    "--keep",
+    "directory",
+    type=click.Path(file_okay=False),
+    metavar="DIR",
+    help="Play in DIR, and leave it there.",
+)
 @json_option
 def demo(directory: str | None, as_json: bool) -> int:  # noqa: FBT001 - click passes by name
     """Watch fifty databases of a made-up hospital being backed up, lost, restored and proven.
@@ -41,21 +46,36 @@ def demo(directory: str | None, as_json: bool) -> int:  # noqa: FBT001 - click p
     import tempfile
     from pathlib import Path
 
-    from dbops.cli.render import say
-
     if directory is not None:
         place = Path(directory).absolute()
+        _make_empty(place)
+        return 0 if _play(place, keep=True, as_json=as_json) else 1
+    with tempfile.TemporaryDirectory(prefix="dbops-demo-") as temporary:
+        return 0 if _play(Path(temporary), keep=False, as_json=as_json) else 1
+
+
+def _make_empty(place: Path) -> None:
+    """Afterwards the directory is there; raises Refused where it holds anything."""
+    from dbops.errors import Failed, Refused
+
+    try:
         place.mkdir(parents=True, exist_ok=True)
-        happy = _play(place, as_json=as_json)
-        if not as_json:
-            say(_TRY.format(directory=place))
-    else:
-        with tempfile.TemporaryDirectory(prefix="dbops-demo-") as temporary:
-            happy = _play(Path(temporary), as_json=as_json)
-    return 0 if happy else 1
+        found = next(place.iterdir(), None)
+    except OSError as failure:
+        raise Failed(
+            "directory-unusable",
+            f"{place} cannot be made or read ({failure.strerror})",
+            hint="name another directory: dbops demo --keep DIR",
+        ) from None
+    if found is not None:
+        raise Refused(
+            "directory-not-empty",
+            f"{place} holds {found.name} already; nothing was changed",
+            hint="name an empty directory: dbops demo --keep DIR",
+        )
 
 
-def _play(place: Path, *, as_json: bool) -> bool:
+def _play(place: Path, *, keep: bool, as_json: bool) -> bool:
     from dbops.cli.demo_story import Stage, tell
     from dbops.cli.render import say
 
@@ -64,14 +84,26 @@ def _play(place: Path, *, as_json: bool) -> bool:
             say(click.style("· ", fg="cyan") + text)
 
     story, wiring = tell(Stage(place, announce, quiet=as_json))
+    commands = _commands_to_try(place) if keep else []
     if as_json:
-        _show_json(story)
+        _show_json(story, commands)
     else:
         _show_tables(story, wiring)
+    if keep and not as_json:
+        lines = "".join(
+            f"  {command}\n" for command in (f"cd {shlex.quote(str(place))}", *commands)
+        )
+        say(f"\nIt is all still there. Five commands to try:\n\n{lines}")
     return story.happy
 
 
-def _show_json(story: Story) -> None:
+def _commands_to_try(place: Path) -> list[str]:
+    """Five commands for the directory that was kept."""
+    pack = min(place.glob("backups/db/lab/pack/*/*.age"))
+    return [*_TRY, _WITHOUT_DBOPS.format(pack=pack.relative_to(place))]
+
+
+def _show_json(story: Story, commands: list[str]) -> None:
     from dbops.cli.render import show_json
 
     last = story.nights[-1].values()
@@ -86,6 +118,7 @@ def _show_json(story: Story) -> None:
             "corruption_found": len(story.corruption),
             "restored": sum(story.restored.values()),
             "seconds": story.seconds | {"total": round(sum(story.seconds.values()), 2)},
+            "try": commands,
         }
     )
 

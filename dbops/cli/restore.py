@@ -46,7 +46,7 @@ def run(
     jobs: int | None,
     as_json: bool,  # noqa: FBT001
 ) -> int:
-    """Restore a backup of DB into TARGET, which must be empty.
+    """Restore a backup of DB into TARGET, which must be empty; or add single tables to it.
 
     TARGET is a name under [targets] or [databases] of dbops.toml; for SQLite also the path of a
     new file. Nothing is replaced unless --overwrite names the target a second time.
@@ -153,6 +153,7 @@ def _show(report: RestoreReport, *, as_json: bool) -> None:
                 "seconds": round(report.seconds, 3),
                 "proven": None if report.differences is None else not report.differences,
                 "differences": report.differences,
+                "left_out": report.left_out,
             }
         )
         return
@@ -161,5 +162,7 @@ def _show(report: RestoreReport, *, as_json: bool) -> None:
         f"{report.backup} is in {report.target}: {report.tables} tables"
         f" in {report.seconds:.1f} s{proof}"
     )
+    for item in report.left_out:
+        click.echo(f"left out: {item}", err=True)
     for difference in report.differences or ():
         click.echo(f"error: {difference}", err=True)

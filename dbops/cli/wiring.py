@@ -167,12 +167,23 @@ class Wiring:
     def sealing_keys(self) -> SealingKeys:
         """Who can open the backups that this host makes, and its own signature."""
         listed, document = self.recipients
-        (catalogue,) = load_identities(self.estate.host.catalogue_identity)[:1]
+        if not self.catalogue_identities:
+            raise _no_host_key("catalogue_identity")
+        catalogue = self.catalogue_identities[0]
         return SealingKeys(listed, document, catalogue.recipient, self.writer)
 
     @cached_property
+    def catalogue_identities(self) -> tuple[Identity, ...]:
+        """What opens catalogues on this host; nothing on one that only verifies."""
+        path = self.estate.host.catalogue_identity
+        return load_identities(path) if path else ()
+
+    @cached_property
     def writer(self) -> KeyFileSigner:
-        return KeyFileSigner.load(self.estate.host.signing_key)
+        path = self.estate.host.signing_key
+        if path is None:
+            raise _no_host_key("signing_key")
+        return KeyFileSigner.load(path)
 
     @cached_property
     def verifier(self) -> KeyFileSigner | None:
@@ -183,6 +194,14 @@ class Wiring:
         """What opens backups on this host, and the files named on the command line."""
         files = (*self.estate.host.identities, *map(Path, extra))
         return tuple(identity for path in files for identity in load_identities(path))
+
+
+def _no_host_key(key: str) -> UsageFault:
+    return UsageFault(
+        "no-host-key",
+        f"this host takes no backups: dbops.toml has no host.{key}",
+        hint="run the command on the backup host, or add the key there",
+    )
 
 
 def _unknown(kind: str, name: str, known: Iterable[str]) -> NotFound:

@@ -51,7 +51,8 @@ class Recipient:
     def open_key(self) -> pyrage.x25519.Recipient | pyrage.ssh.Recipient:
         """The form that pyrage seals to."""
         try:
-            if self.text.startswith("ssh-"):
+            # age seals to ssh-rsa too; drills and the count of stanzas know ed25519 only.
+            if self.text.startswith("ssh-ed25519 "):
                 return pyrage.ssh.Recipient.from_str(self.text)
             return pyrage.x25519.Recipient.from_str(self.text)
         except (pyrage.RecipientError, ValueError):

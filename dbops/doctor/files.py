@@ -99,10 +99,14 @@ def check_private(path: Path, title: str) -> Finding:
 def check_key_files(estate: Estate) -> Iterator[Finding]:
     """Every key file that `[host]` names."""
     host = estate.host
-    yield check_private(host.signing_key, "signing key")
-    yield check_private(host.catalogue_identity, "catalogue identity")
-    if host.verifier_key is not None:
-        yield check_private(host.verifier_key, "verifier key")
+    named = (
+        (host.signing_key, "signing key"),
+        (host.catalogue_identity, "catalogue identity"),
+        (host.verifier_key, "verifier key"),
+    )
+    for path, title in named:
+        if path is not None:
+            yield check_private(path, title)
     for path in host.identities:
         yield check_private(path, "identity")
 

@@ -28,8 +28,11 @@ HOSPITAL_FOLDER = "hospital"
 
 def check_signing_keys(host: Host, trust: TrustRoot, now: datetime) -> Iterator[Finding]:
     """What this host signs is believed: today, and for some time to come."""
-    writer = _load_key(host.signing_key)
-    yield from _check_signer(writer, "signing key", WRITER_SIGNS, trust, now)
+    writer = None if host.signing_key is None else _load_key(host.signing_key)
+    if writer is None:
+        yield ok("no-writer", "this host signs no backups: it takes none")
+    else:
+        yield from _check_signer(writer, "signing key", WRITER_SIGNS, trust, now)
     if host.verifier_key is None:
         yield ok("no-verifier", "this host signs no certificates: it does not verify")
         return
@@ -90,6 +93,14 @@ def check_recipients(estate: Estate, trust: TrustRoot, now: datetime) -> Iterato
 
 
 def _check_catalogue(host: Host, listed: RecipientList) -> Iterator[Finding]:
+    if host.catalogue_identity is None:
+        if host.signing_key is not None:
+            yield problem(
+                "no-catalogue-identity",
+                "this host signs backups and has no catalogue identity: it can take none",
+                "dbops keys new catalogue --out FILE, and name it in dbops.toml under [host]",
+            )
+        return
     file = read_identity_file(KeyUse.CATALOGUE, host.catalogue_identity)
     if file.problem is not None:
         yield problem("catalogue-identity", file.problem, "dbops keys new catalogue --out FILE")

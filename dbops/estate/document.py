@@ -57,8 +57,8 @@ class HostTable(Table):
     """`[host]`."""
 
     name: Name
-    signing_key: FilePath
-    catalogue_identity: FilePath
+    signing_key: OptionalPath = None
+    catalogue_identity: OptionalPath = None
     identities: Paths = []
     verifier_key: OptionalPath = None
 

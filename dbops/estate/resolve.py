@@ -167,8 +167,8 @@ def _scratch(directory: Path, table: document.PostgresqlScratchTable) -> values.
 def _host(directory: Path, table: document.HostTable) -> values.Host:
     return values.Host(
         name=table.name,
-        signing_key=directory / table.signing_key,
-        catalogue_identity=directory / table.catalogue_identity,
+        signing_key=_optional(directory, table.signing_key),
+        catalogue_identity=_optional(directory, table.catalogue_identity),
         identities=tuple(directory / each for each in table.identities),
         verifier_key=_optional(directory, table.verifier_key),
     )

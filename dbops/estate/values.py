@@ -174,13 +174,14 @@ class RepositoryConfig:
 class Host:
     """The keys that this host holds, as paths.
 
+    A host without `signing_key` and `catalogue_identity` takes no backups: it verifies.
     `identities` open backups and belong on a verifying host only; `verifier_key` signs
     certificates and is None where nothing is verified.
     """
 
     name: str
-    signing_key: Path
-    catalogue_identity: Path
+    signing_key: Path | None
+    catalogue_identity: Path | None
     identities: tuple[Path, ...]
     verifier_key: Path | None
 

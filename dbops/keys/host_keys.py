@@ -55,12 +55,18 @@ class HostKeys:
 
 def read_host_keys(host: Host, trust: TrustRoot) -> HostKeys:
     """What the host's key files hold; a file that cannot be used says so in its `problem`."""
-    signing = [read_signing_key(KeyUse.WRITER, host.signing_key, trust)]
-    if host.verifier_key is not None:
-        signing.append(read_signing_key(KeyUse.VERIFIER, host.verifier_key, trust))
-    catalogue = read_identity_file(KeyUse.CATALOGUE, host.catalogue_identity)
-    others = (read_identity_file(KeyUse.IDENTITY, path) for path in host.identities)
-    return HostKeys(tuple(signing), (catalogue, *others))
+    signing = (
+        read_signing_key(use, path, trust)
+        for use, path in (
+            (KeyUse.WRITER, host.signing_key),
+            (KeyUse.VERIFIER, host.verifier_key),
+        )
+        if path is not None
+    )
+    opening = [(KeyUse.IDENTITY, path) for path in host.identities]
+    if host.catalogue_identity is not None:
+        opening.insert(0, (KeyUse.CATALOGUE, host.catalogue_identity))
+    return HostKeys(tuple(signing), tuple(read_identity_file(use, path) for use, path in opening))
 
 
 def read_signing_key(use: KeyUse, path: Path, trust: TrustRoot) -> SigningKey:

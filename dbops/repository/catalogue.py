@@ -137,12 +137,16 @@ def read_lines(lines: Iterable[bytes], title: str) -> Catalogue:
         line = source.next()
         match source.kind(line):
             case "stream":
-                streams.append(source.stream(decode_line(_StreamLine, line, title)))
+                stream = source.stream(decode_line(_StreamLine, line, title))
+                source.refuse_second("stream", stream.name)
+                streams.append(stream)
             case "table":
                 table = decode_line(_TableLine, line, title)
+                source.refuse_second("table", table.table)
                 tables[table.table] = table.proof
             case "section":
                 fact = decode_line(_FactLine, line, title)
+                source.refuse_second("section", fact.section)
                 facts[fact.section] = fact.facts
             case "gap":
                 gaps.append(decode_line(_GapLine, line, title).gap)
@@ -163,6 +167,13 @@ class _Lines:
         self._lines = lines
         self._title = title
         self._count = 0
+        self._seen: set[tuple[str, str]] = set()
+
+    def refuse_second(self, kind: str, name: str) -> None:
+        """Raise Failed where the same thing was there before: one would hide the other."""
+        if (kind, name) in self._seen:
+            raise self.broken("it says the same thing twice")
+        self._seen.add((kind, name))
 
     def next(self) -> bytes:
         line = next(self._lines, None)
@@ -179,13 +190,15 @@ class _Lines:
         return next((kind for kind in _KINDS if isinstance(item, dict) and kind in item), None)
 
     def stream(self, line: _StreamLine) -> Stream:
-        ranges = tuple(self._range() for _ in range(line.ranges))
+        ranges = tuple(self._range(number) for number in range(line.ranges))
         if line.payload is Payload.DELTA:
             raise self.broken("a delta stream, which this version cannot read")
         return Stream(line.stream, line.payload, line.detail, ranges)
 
-    def _range(self) -> StoredRange:
+    def _range(self, number: int) -> StoredRange:
         row = decode_line(_RangeRow, self.next(), self._title)
+        if row.number != number:
+            raise self.broken("a range that stands out of its order")
         proof = Proof(row.records, row.size, row.total)
         return StoredRange(row.number, row.pack, row.offset, row.length, row.digest, proof)
 

@@ -14,7 +14,7 @@ from typing import ClassVar, Literal
 from pydantic import ConfigDict
 
 from dbops.repository.codec import STRICT, Digest, Moment, Name
-from dbops.repository.ranges import NOTHING, Proof, Stream
+from dbops.repository.ranges import Proof, Stream
 
 ENVELOPE_FORMAT: Literal["dbops-manifest/1"] = "dbops-manifest/1"
 
@@ -154,13 +154,18 @@ class Catalogue:
 
     @property
     def table_proofs(self) -> dict[str, Proof]:
-        """The proof of every table, wherever it is written down."""
+        """The proof of everything that is rows, an engine's own lists among them."""
         rows = {stream.name: stream.proof for stream in self.streams if stream.payload == "rows"}
         return rows | self.tables
 
     @property
+    def named_tables(self) -> dict[str, Proof]:
+        """The proof of what people call tables."""
+        return {
+            stream.name: stream.proof for stream in self.streams if stream.is_table
+        } | self.tables
+
+    @property
     def rows(self) -> int:
-        total = NOTHING
-        for proof in self.table_proofs.values():
-            total = total.plus(proof)
-        return total.records
+        """How many rows all tables have together."""
+        return sum(proof.records for proof in self.named_tables.values())

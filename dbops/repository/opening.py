@@ -58,6 +58,8 @@ class RangeReader:
         title = f"range {part.index} of {stream.name} in pack {part.pack[:16]}"
         cursor = self._at(part)
         length = description_length(cursor.take(PREFIX_BYTES), title)
+        if part.length < PREFIX_BYTES + length:
+            raise damaged(title, "it is shorter than its description")
         about = read_description(cursor.take(length), title)
         found = (about.stream, about.range, about.payload, about.database)
         if found != (stream.name, part.index, stream.payload, self._database):

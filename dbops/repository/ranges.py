@@ -22,6 +22,7 @@ from dbops.repository.codec import STRICT
 from dbops.repository.frames import Payload
 
 KEY_BYTES = 32
+COLUMNS = "columns"  # the one key of a stream's detail that every engine gives its tables
 MODULUS = 1 << 256
 
 
@@ -67,6 +68,11 @@ class Stream:
     payload: Payload
     detail: dict[str, str]
     ranges: tuple[StoredRange, ...] = field(repr=False)
+
+    @property
+    def is_table(self) -> bool:
+        """Whether people would call it a table; an engine's own lists of rows have no columns."""
+        return self.payload is Payload.ROWS and COLUMNS in self.detail
 
     @property
     def proof(self) -> Proof:

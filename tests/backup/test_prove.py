@@ -8,7 +8,7 @@ from dbops.backup.contents import BackupContents
 from dbops.backup.ports import RestoreOrder
 from dbops.backup.prove import prove
 from dbops.backup.restore import restore_backup
-from dbops.errors import Failed, Refused
+from dbops.errors import Failed, Refused, UsageFault
 from tests.support.estate import (
     BuiltEstate,
     contents_of,
@@ -103,17 +103,39 @@ def test_a_restore_that_was_told_replaces_what_is_there(contents: BackupContents
     assert (report.tables, report.differences) == (3, None)
 
 
-def test_a_restore_of_some_tables_is_not_compared(contents: BackupContents) -> None:
-    """Only a restore of everything can equal everything."""
-    target = MemoryEngine()
+def test_single_tables_are_added_to_what_is_there(contents: BackupContents) -> None:
+    """They come beside what the target holds."""
+    target = MemoryEngine({"old": (b"1",)})
     report = restore_backup(
         target,
         "lab-restored",
         contents,
         RestoreOrder(tables=("bed",)),
         overwrite=False,
-        compare=True,
+        compare=False,
         advance=ignore_progress,
     )
-    assert target.tables == {"bed": ROWS["bed"]}
+    assert target.tables == {"old": (b"1",), "bed": ROWS["bed"]}
     assert (report.tables, report.differences) == (1, None)
+
+
+@pytest.mark.parametrize(("overwrite", "compare"), [(True, False), (False, True)])
+def test_single_tables_neither_replace_nor_prove(
+    contents: BackupContents, overwrite: bool, compare: bool
+) -> None:
+    """Only a restore of everything can equal everything; nothing is done."""
+    target = MemoryEngine({"old": (b"1",)})
+    with pytest.raises(UsageFault) as caught:
+        restore_backup(
+            target,
+            "lab-restored",
+            contents,
+            RestoreOrder(tables=("bed",)),
+            overwrite=overwrite,
+            compare=compare,
+            advance=ignore_progress,
+        )
+    assert caught.value.message == (
+        "single tables are added to what is there: they cannot overwrite or be proven"
+    )
+    assert target.tables == {"old": (b"1",)}

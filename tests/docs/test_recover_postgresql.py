@@ -179,9 +179,10 @@ def sealed(pg_server: PgServer, tmp_path: Path) -> Iterator[Sealed]:
 def extract(sealed: Sealed, output: Path) -> subprocess.CompletedProcess[str]:
     """Run the script on the backup."""
     key = identity_file(sealed, sealed.directory)
-    command = [sys.executable, RECOVER, "extract", sealed.directory / "repository", BACKUP]
+    repository = str(sealed.directory / "repository")
+    command = [sys.executable, str(RECOVER), "extract", repository, BACKUP]
     return subprocess.run(
-        [*command, "-i", key, "-o", output], check=False, capture_output=True, text=True
+        [*command, "-i", str(key), "-o", str(output)], check=False, capture_output=True, text=True
     )
 
 

@@ -122,6 +122,7 @@ def test_a_catalogue_identity_that_opens_backups_is_a_problem(
 
 def test_a_missing_catalogue_identity_is_a_problem(estate: Estate, trust: TrustRoot) -> None:
     """Without it no backup can be made."""
+    assert estate.host.catalogue_identity is not None
     estate.host.catalogue_identity.unlink()
     found = recipients(estate, trust)["catalogue-identity"]
     assert found.verdict is Verdict.PROBLEM
@@ -174,7 +175,29 @@ def test_a_key_that_ends_soon_is_a_warning(
 
 def test_a_key_file_that_is_open_is_a_problem(estate: Estate, trust: TrustRoot) -> None:
     """What the signer would refuse at night is found by day."""
+    assert estate.host.signing_key is not None
     estate.host.signing_key.chmod(0o644)
     found = signing(estate, trust)["key-file-open"]
     assert found.text == "signing key writer is readable by others (mode 0644)"
     assert found.advice == f"chmod 600 {estate.host.signing_key}"
+
+
+def test_a_host_that_only_verifies_has_nothing_wrong(estate: Estate, trust: TrustRoot) -> None:
+    """Without the writer's keys a verifying host is in order, and says what it does not do."""
+    host = replace(estate.host, signing_key=None, catalogue_identity=None)
+    move_away(estate)
+    found = [
+        *check_signing_keys(host, trust, NOW),
+        *check_recipients(replace(estate, host=host), trust, NOW),
+    ]
+    assert "no-writer" in {item.code for item in found}
+    assert not [item for item in found if item.verdict is Verdict.PROBLEM]
+
+
+def test_a_writer_without_a_catalogue_identity_is_a_problem(
+    estate: Estate, trust: TrustRoot
+) -> None:
+    """Its backups could not be sealed: the night would fail."""
+    plain = replace(estate, host=replace(estate.host, catalogue_identity=None))
+    codes = {item.code: item.verdict for item in check_recipients(plain, trust, NOW)}
+    assert codes["no-catalogue-identity"] is Verdict.PROBLEM

@@ -63,10 +63,10 @@ FAULTS = [
     ),
     # missing keys
     (
-        changed('signing_key = "keys/writer"\n', ""),
+        changed('name = "backup-1"\n', ""),
         "estate-missing-key",
-        "host.signing_key: missing key",
-        f"add signing_key to [host]: {PATH_RULE}",
+        "host.name: missing key",
+        f"add name to [host]: {NAME_RULE}",
     ),
     (
         changed('engine = "sqlite"\npath = "copy.db"', 'path = "copy.db"'),

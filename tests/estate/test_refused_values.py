@@ -150,7 +150,7 @@ FAULTS = [
         "host = 3\n" + WHOLE[: WHOLE.index("[host]")],
         "estate-bad-value",
         "host: must be a table",
-        "write [host] with name, signing_key, catalogue_identity",
+        "write [host] with name",
     ),
     (
         "databases.x = 3\n" + WHOLE[: WHOLE.index("[repositories")],

@@ -130,7 +130,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     store = LocalStore(tmp_path / "file" / "r", "repository main")
     with pytest.raises(Unreachable) as caught:
         store.spool()
-    assert caught.value.message == "repository main cannot be used (ENOTDIR)"
+    assert caught.value.message == "repository main cannot be used (EEXIST)"
     assert caught.value.hint == (
         "check that it is mounted and that this account may write there: dbops doctor"
     )

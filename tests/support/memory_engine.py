@@ -24,7 +24,7 @@ from dbops.backup.ports import (
 from dbops.errors import Failed
 from dbops.repository.frames import Payload
 from dbops.repository.manifest import Facts, Gap
-from dbops.repository.ranges import Proof
+from dbops.repository.ranges import COLUMNS, Proof
 
 ROWS_PER_RANGE = 2
 Rows = tuple[bytes, ...]
@@ -96,7 +96,7 @@ class MemorySnapshot:
 def _plan(name: str, rows: Rows) -> StreamPlan:
     ranges = -(-len(rows) // ROWS_PER_RANGE)
     units = tuple(Unit(name, Payload.ROWS, index, 1, 1) for index in range(ranges))
-    return StreamPlan(name, Payload.ROWS, units)
+    return StreamPlan(name, Payload.ROWS, units, {COLUMNS: "row"})
 
 
 @dataclass(slots=True)
@@ -123,6 +123,12 @@ class MemoryEngine:
 
     def obstacles(self) -> tuple[str, ...]:
         return tuple(f"table {name}" for name in self.tables)
+
+    def left_out(self, contents: Contents, order: RestoreOrder) -> tuple[str, ...]:  # noqa: ARG002
+        return ()
+
+    def left_out(self, contents: Contents, order: RestoreOrder) -> tuple[str, ...]:
+        return ()
 
     def clear(self) -> None:
         self.tables.clear()

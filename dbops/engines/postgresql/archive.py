@@ -167,7 +167,8 @@ def _fault(
     return Failed(
         "restore-failed",
         f"{doing}: {entry.title} was refused by the server{_reason(said)}",
-        hint="the target server's log tells why; docs/how-to/restore.md lists the usual reasons",
+        hint="the target server's log tells why; docs/how-to/restore-a-database.md lists the"
+        " usual reasons",
     )
 
 

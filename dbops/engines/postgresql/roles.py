@@ -63,7 +63,7 @@ def refuse_missing_roles(session: Session, roles: Iterable[Role]) -> None:
             "role-missing",
             f"the target server lacks {len(missing)} roles: {shown}{more}",
             hint="create them first: CREATE ROLE, or from the backup's globals, as "
-            "docs/how-to/restore.md says",
+            "docs/how-to/restore-a-database.md says",
         )
 
 

@@ -43,6 +43,10 @@ class SqliteEngine:
     def obstacles(self) -> tuple[str, ...]:
         return restore.find_obstacles(self.address.path)
 
+    def left_out(self, contents: Contents, order: RestoreOrder) -> tuple[str, ...]:  # noqa: ARG002
+        """Nothing: a table's own text names its keys, whether the other table is there or not."""
+        return ()
+
     def clear(self) -> None:
         restore.clear(self.address.path)
 
