@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dbops.errors import ExitStatus
-from tests.estate.example import NAME_RULE, PATH_RULE, SQLITE_KEYS, WHOLE, changed, fault
+from tests.estate.example import NAME_RULE, SQLITE_KEYS, WHOLE, changed, fault
 
 FAULTS = [
     # unknown keys

@@ -127,9 +127,6 @@ class MemoryEngine:
     def left_out(self, contents: Contents, order: RestoreOrder) -> tuple[str, ...]:  # noqa: ARG002
         return ()
 
-    def left_out(self, contents: Contents, order: RestoreOrder) -> tuple[str, ...]:
-        return ()
-
     def clear(self) -> None:
         self.tables.clear()
 
