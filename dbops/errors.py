@@ -86,6 +86,10 @@ class Unreachable(DbopsError):
     status = ExitStatus.UNREACHABLE
 
 
+class TryAgain(Unreachable):
+    """The source would not hold still; the same command may well succeed."""
+
+
 class NoIdentity(DbopsError):
     """No identity at hand opens the sealed data."""
 

@@ -60,7 +60,7 @@ def found_estate(founding: Founding, open_store: Callable[[Path], Store], now: d
     configuration = place / "dbops.toml"
     _refuse_existing(place)
     for folder in ("keys", "hospital", "verifier", "trust", "secrets"):
-        (place / folder).mkdir(mode=0o700, parents=True)
+        _make_directory(place / folder)
     hospital = generate_signing_key(place / "hospital" / "signing", f"hospital@{founding.host}")
     writer = generate_signing_key(place / "keys" / "writer", f"writer@{founding.host}")
     verifier = generate_signing_key(place / "verifier" / "signing", f"verifier@{founding.host}")
@@ -118,6 +118,17 @@ def _refuse_existing(place: Path) -> None:
             f"{place} holds {', '.join(found)} already; nothing was changed",
             hint="name an empty directory: dbops init DIRECTORY",
         )
+
+
+def _make_directory(path: Path) -> None:
+    try:
+        path.mkdir(mode=0o700, parents=True)
+    except OSError as failure:
+        raise Failed(
+            "file-unwritable",
+            f"{path} cannot be made ({failure.strerror})",
+            hint="check the directory's owner and room",
+        ) from None
 
 
 def _write(path: Path, data: bytes, mode: int = 0o644) -> None:

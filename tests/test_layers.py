@@ -70,6 +70,7 @@ ENGINES_MAY = (
     "dbops.estate.secrets",
     "dbops.estate.values",
     "dbops.locks",
+    "dbops.publish",
     "dbops.repository.frames",
     "dbops.repository.manifest",
     "dbops.repository.ranges",

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from dbops.crypto.age import Identity
-from dbops.repository.check import identities_for
+from dbops.errors import Failed
+from dbops.repository.check import foreign_packs, identities_for
 from dbops.repository.manifest import Catalogue, Envelope, Facts
 from dbops.repository.opening import RangeReader, pack_order
 from dbops.repository.ports import Store
@@ -70,4 +71,10 @@ def open_contents(
     """The backup's contents; raises NoIdentity where none of the identities opens it."""
     at_hand = identities_for(envelope, identities)
     catalogue = repository.catalogue(envelope, at_hand)
+    for damage in foreign_packs(envelope, catalogue.streams):
+        raise Failed(
+            "catalogue-foreign",
+            f"the catalogue of {envelope.id} is damaged: {damage}",
+            hint="restore from another backup: dbops backup list",
+        )
     return BackupContents(repository.store, envelope, catalogue, at_hand)

@@ -16,7 +16,7 @@ from dbops.backup.ports import Advance, Engine, Snapshot, StreamPlan
 from dbops.backup.workers import ReadOrder, read_units
 from dbops.crypto.age import Recipient
 from dbops.crypto.signing import Signer
-from dbops.errors import Failed
+from dbops.errors import Failed, TryAgain
 from dbops.estate.values import Witness
 from dbops.repository.catalogue import CATALOGUE_FORMAT, write_lines
 from dbops.repository.chain import Head, History
@@ -35,12 +35,14 @@ from dbops.repository.manifest import (
     Totals,
 )
 from dbops.repository.packing import PACK_BYTES, PackOrder, WrittenPack
+from dbops.repository.ports import Store
 from dbops.repository.ranges import NOTHING, Proof, StoredRange, Stream
 from dbops.repository.reader import Repository
 from dbops.repository.recipients import RecipientList
 from dbops.repository.writer import put_catalogue, put_envelope, put_recipients
 
 WITNESS_EVERY = timedelta(days=7)
+ATTEMPTS = 3
 
 
 def witness_due(policy: Witness, now: datetime, *, fresh: bool, last: datetime | None) -> bool:
@@ -127,11 +129,7 @@ def create_backup(
     started = clock()
     place = _place(history, order, started)
     recipients = order.keys.recipients.keys
-    pack = PackOrder(order.database, place.sequence, order.proof_key, recipients, order.pack_bytes)
-    with engine.snapshot() as snapshot:
-        read = _read(
-            snapshot, ReadOrder(snapshot.recipe, repository.store, pack), order, place, advance
-        )
+    read = _read_at_rest(engine, repository.store, order, place, advance)
     head = CatalogueHead(CATALOGUE_FORMAT, order.database, place.sequence, order.proof_key.hex())
     catalogue = put_catalogue(
         repository.store,
@@ -144,6 +142,26 @@ def create_backup(
     envelope = _envelope(repository.id, order, place, read, catalogue, (started, clock()))
     document = put_envelope(repository.store, envelope, order.keys.signer)
     return envelope, Head(place.sequence, digest(document))
+
+
+def _read_at_rest(
+    engine: Engine, store: Store, order: BackupOrder, place: _Place, advance: Advance
+) -> _Read:
+    """Read one instant; where the source was moving, let go of everything and try once more.
+
+    The packs of an attempt that failed are garbage.
+    """
+    recipients = order.keys.recipients.keys
+    pack = PackOrder(order.database, place.sequence, order.proof_key, recipients, order.pack_bytes)
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            with engine.snapshot() as snapshot:
+                source = ReadOrder(snapshot.recipe, store, pack)
+                return _read(snapshot, source, order, place, advance)
+        except TryAgain:
+            if attempt == ATTEMPTS:
+                raise
+    raise AssertionError("unreachable")
 
 
 def _place(history: History, order: BackupOrder, now: datetime) -> _Place:

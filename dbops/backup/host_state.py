@@ -14,7 +14,8 @@ from pathlib import Path
 
 from dbops.errors import Failed, Unreachable
 from dbops.locks import try_lock
-from dbops.repository.chain import Head
+from dbops.publish import sync_directory
+from dbops.repository.chain import Damage, Head
 
 
 class HostState:
@@ -60,16 +61,47 @@ class HostState:
         known = self.head(repository, database)
         if known is not None and known.sequence >= head.sequence:
             return
+        folder = self._make("heads") / repository
         with self._writing():
-            folder = self._make("heads") / repository
             folder.mkdir(mode=0o700, exist_ok=True)
-            fresh = folder / f".{database}.{os.getpid()}"
+        self._write(folder / database, {"sequence": head.sequence, "sha256": head.sha256})
+
+    def check_repository(self, title: str, identifier: str) -> tuple[Damage, ...]:
+        """Whether this host has seen another repository under the title.
+
+        Remembered heads belong to a repository: an emptied one with another mark would have none.
+        """
+        path = self._repository(title)
+        try:
+            known = str(json.loads(path.read_bytes())["id"])
+        except FileNotFoundError:
+            return ()
+        except (OSError, ValueError, KeyError, TypeError):
+            known = "something unreadable"
+        if known == identifier:
+            return ()
+        return (
+            Damage(title, f"it was replaced: this host knew {known}; if you did it, remove {path}"),
+        )
+
+    def remember_repository(self, title: str, identifier: str) -> None:
+        """Afterwards the repository is known; one that was known before stays."""
+        path = self._repository(title)
+        if not path.exists():
+            self._write(path, {"id": identifier})
+
+    def _repository(self, title: str) -> Path:
+        return self._make("repositories") / title.replace(" ", "-")
+
+    def _write(self, path: Path, value: dict[str, int | str]) -> None:
+        fresh = path.with_name(f".{path.name}.{os.getpid()}")
+        with self._writing():
             with fresh.open("w") as file:
-                json.dump({"sequence": head.sequence, "sha256": head.sha256}, file)
+                json.dump(value, file)
                 file.flush()
                 os.fsync(file.fileno())
-            fresh.replace(folder / database)
-            _sync_directory(folder)
+            fresh.replace(path)
+            sync_directory(path.parent)
 
     def scratch(self) -> Path:
         """Where scratch databases live; only this account can look inside."""
@@ -92,11 +124,3 @@ class HostState:
                 f"the state directory {self._directory} cannot be written",
                 hint="set estate.state in dbops.toml to a directory of this account",
             ) from None
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

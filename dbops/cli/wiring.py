@@ -5,6 +5,7 @@ Parts are made when a command asks for them: `backup list` needs no engine, `sys
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import getpass
 import os
@@ -107,9 +108,13 @@ class Wiring:
 
     def history(self, repository: Repository, database: str) -> History:
         """The backups there, held against what this host has seen before."""
-        return repository.history(database, self.state.head(repository.id, database))
+        history = repository.history(database, self.state.head(repository.id, database))
+        replaced = self.state.check_repository(repository.store.title, repository.id)
+        return dataclasses.replace(history, damages=(*replaced, *history.damages))
 
     def remember(self, repository: Repository, database: str, head: Head | None) -> None:
+        """What this host will miss if it is ever gone."""
+        self.state.remember_repository(repository.store.title, repository.id)
         if head is not None:
             self.state.remember(repository.id, database, head)
 

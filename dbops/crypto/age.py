@@ -13,6 +13,7 @@ import os
 import stat
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -82,6 +83,12 @@ class Identity:
     @property
     def recipient(self) -> Recipient:
         """The public half; only X25519 identities can name it."""
+        if self.is_ssh:
+            raise UsageFault(
+                "identity-kind",
+                "an age identity is needed here, and an SSH key was given",
+                hint="make one: dbops keys new --help",
+            )
         return Recipient(str(pyrage.x25519.Identity.from_str(self.secret).to_public()))
 
     @property
@@ -133,6 +140,13 @@ def _identities_in(text: str, path: Path) -> tuple[Identity, ...]:
         for identity in found:
             identity.open_key()
     except (pyrage.IdentityError, ValueError):
+        if found[0].is_ssh:
+            raise UsageFault(
+                "identity-locked",
+                f"identity file {path} holds an SSH key that has a passphrase,"
+                " or is no ed25519 key",
+                hint="name an age identity, or an ssh-ed25519 key without a passphrase",
+            ) from None
         found = ()
     if not found:
         raise UsageFault(
@@ -141,6 +155,14 @@ def _identities_in(text: str, path: Path) -> tuple[Identity, ...]:
             hint="an identity starts with AGE-SECRET-KEY-1; dbops keys new makes one",
         )
     return found
+
+
+def _wide_pipe() -> tuple[int, int]:
+    source, target = os.pipe()
+    # Linux grants an account so many bytes of pipes (pipe(7)); beyond that a narrow one does.
+    with suppress(OSError):
+        fcntl.fcntl(target, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+    return source, target
 
 
 class _RememberingSink:
@@ -172,8 +194,7 @@ class SealingWriter:
         self._keys = [recipient.open_key() for recipient in recipients]
         self._sink = sink
         self._failure: BaseException | None = None
-        source, target = os.pipe()
-        fcntl.fcntl(target, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+        source, target = _wide_pipe()
         self._source = os.fdopen(source, "rb", buffering=PIPE_BYTES)
         self._target = os.fdopen(target, "wb", buffering=0)
         self._thread = threading.Thread(target=self._seal, daemon=True)
@@ -242,8 +263,7 @@ class OpeningReader:
         self._keys = [identity.open_key() for identity in identities]
         self._name = name
         self._failure: BaseException | None = None
-        plain, feed = os.pipe()
-        fcntl.fcntl(feed, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+        plain, feed = _wide_pipe()
         self._plain = os.fdopen(plain, "rb", buffering=PIPE_BYTES)
         self._feed = os.fdopen(feed, "wb", buffering=0)
         self._source = source

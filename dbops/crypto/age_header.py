@@ -13,7 +13,7 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 
-from cryptography.exceptions import InvalidTag
+from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
@@ -137,11 +137,14 @@ def _x25519_key(identity: Identity) -> _Unwrapper:
 
 
 def _ssh_key(identity: Identity) -> _Unwrapper:
-    key = load_ssh_private_key(identity.secret.encode(), None)
+    try:
+        key = load_ssh_private_key(identity.secret.encode(), None)
+    except (TypeError, ValueError, UnsupportedAlgorithm):  # TypeError: it has a passphrase
+        key = None
     if not isinstance(key, Ed25519PrivateKey):
         raise UsageFault(
             "identity-kind",
-            "a key drill takes age identities and ssh-ed25519 keys only",
+            "a key drill takes age identities and ssh-ed25519 keys without a passphrase only",
             hint="use the identity whose recipient stands in the recipients document",
         )
     public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
@@ -172,9 +175,13 @@ def _raw(text: str) -> bytes:
 
 def _decoded(text: bytes, title: str) -> bytes:
     try:
-        return base64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
+        data = base64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
     except binascii.Error:
         raise _malformed(title) from None
+    # The format wants canonical base64: no padding, and nothing in the bits that are left over.
+    if base64.b64encode(data).rstrip(b"=") != text:
+        raise _malformed(title)
+    return data
 
 
 def _malformed(title: str) -> Failed:

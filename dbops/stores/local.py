@@ -1,14 +1,11 @@
 """A repository in a directory: write-once, fsynced, put-if-absent.
 
-An object is written to `tmp/`, fsynced, and then linked to its name: a link fails where the name
-is taken, so two writers cannot both win. Shares without hard links get a rename that refuses to
-replace (Linux), and where that is missing too an exclusive creation, which is not atomic against
-a crash but still never overwrites.
+An object is written to `tmp/`, fsynced, and then given its name, which fails where the name is
+taken: two writers cannot both win.
 """
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import io
 import os
@@ -24,15 +21,13 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from dbops.errors import DbopsError, Failed, NotFound, Unreachable
 from dbops.locks import claim_if_dead, create_locked
+from dbops.publish import give_name, sync_directory
 from dbops.repository.ports import ObjectExists, Spool, StoredObject
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 _NAME = re.compile(r"[a-z0-9_][a-z0-9._-]*(/[a-z0-9_][a-z0-9._-]*)*")
-_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
-_RENAME_NOREPLACE = 1
-_AT_FDCWD = -100
 FILE_MODE = 0o640
 DIRECTORY_MODE = 0o750
 
@@ -123,7 +118,7 @@ class LocalStore:
             with translated(self._title):
                 _make_directory(target.parent)
                 _claim(spool.path, target, name)
-                _sync_directory(target.parent)
+                sync_directory(target.parent)
         finally:
             spool.discard()
 
@@ -159,7 +154,7 @@ class LocalStore:
         with translated(self._title):
             path.unlink(missing_ok=True)
             if path.parent.is_dir():
-                _sync_directory(path.parent)
+                sync_directory(path.parent)
 
     def free_bytes(self) -> int | None:
         place = self._root
@@ -183,40 +178,9 @@ class LocalStore:
 def _claim(source: Path, target: Path, name: str) -> None:
     """Give the file its name, unless the name is taken."""
     try:
-        os.link(source, target)
+        give_name(source, target)
     except FileExistsError:
         raise ObjectExists(name) from None
-    except OSError as failure:
-        if failure.errno not in _NO_LINKS:
-            raise
-        _rename_without_replacing(source, target, name)
-
-
-def _rename_without_replacing(source: Path, target: Path, name: str) -> None:
-    library = ctypes.CDLL(None, use_errno=True)
-    rename = getattr(library, "renameat2", None)
-    if rename is not None:
-        arguments = (_AT_FDCWD, bytes(source), _AT_FDCWD, bytes(target), _RENAME_NOREPLACE)
-        if rename(*arguments) == 0:
-            return
-        number = ctypes.get_errno()
-        if number == errno.EEXIST:
-            raise ObjectExists(name)
-        if number not in {errno.EINVAL, errno.ENOSYS}:
-            raise OSError(number, os.strerror(number))
-    _copy_exclusively(source, target, name)
-
-
-def _copy_exclusively(source: Path, target: Path, name: str) -> None:
-    try:
-        with source.open("rb") as reader, target.open("xb") as writer:
-            shutil.copyfileobj(reader, writer, 1 << 20)
-            os.fsync(writer.fileno())
-    except FileExistsError:
-        raise ObjectExists(name) from None
-    except OSError:
-        target.unlink(missing_ok=True)
-        raise
 
 
 def _remove_if_dead(path: Path) -> bool:
@@ -249,15 +213,7 @@ def _make_directory(path: Path) -> None:
         return
     _make_directory(path.parent)
     path.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
-    _sync_directory(path.parent)
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_directory(path.parent)
 
 
 @contextmanager

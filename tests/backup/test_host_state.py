@@ -120,3 +120,20 @@ def test_only_this_account_can_look_inside(tmp_path: Path) -> None:
     place = HostState(tmp_path / "state").scratch()
     for directory in (place, tmp_path / "state"):
         assert directory.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_replaced_repository_is_noticed(tmp_path: Path) -> None:
+    """Another repository under a known title is damage, until a person removes what is known."""
+    state = HostState(tmp_path)
+    assert state.check_repository("repository main", "a" * 32) == ()
+    state.remember_repository("repository main", "a" * 32)
+    state.remember_repository("repository main", "b" * 32)
+    assert state.check_repository("repository main", "a" * 32) == ()
+    (damage,) = state.check_repository("repository main", "b" * 32)
+    known = tmp_path / "repositories" / "repository-main"
+    assert str(damage) == (
+        f"repository main: it was replaced: this host knew {'a' * 32};"
+        f" if you did it, remove {known}"
+    )
+    known.unlink()
+    assert state.check_repository("repository main", "b" * 32) == ()

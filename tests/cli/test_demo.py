@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.measuring import Peak, watch
+from benchmarks.measuring import Peak, watch
 from tests.fix_tools import require_tool
 
 PROGRAM = Path(sys.executable).parent / "dbops"

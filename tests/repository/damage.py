@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from dbops.crypto.age import Identity, OpeningReader, SealingWriter
 from dbops.crypto.age_header import read_header
 from dbops.crypto.signed import sign_document
 from dbops.crypto.signing import Signer
@@ -22,7 +23,8 @@ from dbops.repository.layout import (
     recipients_name,
     tombstone_name,
 )
-from dbops.repository.manifest import Envelope
+from dbops.repository.manifest import Envelope, PackEntry
+from dbops.repository.packing import HashingSpool
 from dbops.repository.ports import put_bytes
 from dbops.repository.records import Hold, ProofLevel, Tombstone
 from tests.support.estate import (
@@ -207,3 +209,24 @@ def flipping(position: int, bit: int = 0) -> Harm:
 def flipping_class(classes: Callable[[bytes], dict[str, int]], place: str, bit: int = 0) -> Harm:
     """Flip one bit of a class of bytes."""
     return lambda data: flipped(data, classes(data)[place], bit)
+
+
+def reseal(estate: BuiltEstate, pack: PackEntry, identity: Identity) -> PackEntry:
+    """The pack again, sealed to one identity only."""
+    name = pack_name(DATABASE, pack.sha256)
+    return reseal_object(estate, name, identity, lambda sha256: pack_name(DATABASE, sha256))
+
+
+def reseal_object(
+    estate: BuiltEstate, name: str, identity: Identity, name_of: Callable[[str], str]
+) -> PackEntry:
+    store = estate.store
+    spool = HashingSpool(store.spool())
+    with store.open(name) as source:
+        with OpeningReader(source, [identity], "a pack") as opened:
+            with SealingWriter(spool, [identity.recipient]) as sealer:
+                while block := opened.read(1 << 16):
+                    sealer.write(block)
+    entry = PackEntry(spool.sha256, spool.spool.size, own=True)
+    store.put(name_of(entry.sha256), spool.spool)
+    return entry

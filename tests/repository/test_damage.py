@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from dbops.crypto.age import Identity, OpeningReader, SealingWriter, load_identities
+from dbops.crypto.age import load_identities
 from dbops.crypto.signing import KeyFileSigner, generate_signing_key
 from dbops.errors import DbopsError, Refused
 from dbops.repository.check import check_readable
-from dbops.repository.layout import pack_name
-from dbops.repository.manifest import Envelope, PackEntry
-from dbops.repository.packing import HashingSpool
+from dbops.repository.layout import catalogue_name, pack_name
+from dbops.repository.manifest import CatalogueEntry, Envelope
 from tests.repository.damage import (
     Harm,
     findings,
@@ -22,6 +21,8 @@ from tests.repository.damage import (
     found_whole,
     harmed,
     put_manifest,
+    reseal,
+    reseal_object,
     sealed_classes,
     signed_classes,
     targets,
@@ -294,6 +295,19 @@ def test_a_pack_sealed_to_the_drill_key_only_is_named_without_a_key(copy: BuiltE
     ]
 
 
+def test_a_catalogue_sealed_to_one_holder_is_named_without_a_key(copy: BuiltEstate) -> None:
+    """Without the catalogue the hospital could read rows, and prove nothing."""
+    envelope = next_envelope(copy)
+    (drill,) = load_identities(copy.root / "verifier" / "drill")
+    name = catalogue_name(DATABASE, envelope.catalogue.sha256)
+    sealed = reseal_object(copy, name, drill, lambda sha256: catalogue_name(DATABASE, sha256))
+    entry = CatalogueEntry(sealed.sha256, sealed.size)
+    put_manifest(copy, replace(envelope, catalogue=entry), copy.wiring.writer)
+    assert findings(copy) == [
+        "the catalogue of example@4: it is sealed to 1 recipients instead of 3"
+    ]
+
+
 def test_a_flipped_repository_mark_is_never_believed(whole: BuiltEstate) -> None:
     """A changed mark is refused by name, or makes every manifest a stranger's."""
     mark = whole.objects / "repository"
@@ -366,17 +380,3 @@ def next_envelope(estate: BuiltEstate) -> Envelope:
     """What the next backup's envelope would be, had it stored nothing new."""
     newest = estate.newest()
     return replace(newest.envelope, sequence=newest.sequence + 1, predecessor=newest.sha256)
-
-
-def reseal(estate: BuiltEstate, pack: PackEntry, identity: Identity) -> PackEntry:
-    """The pack again, sealed to one identity only."""
-    store = estate.store
-    spool = HashingSpool(store.spool())
-    with store.open(pack_name(DATABASE, pack.sha256)) as source:
-        with OpeningReader(source, [identity], "a pack") as opened:
-            with SealingWriter(spool, [identity.recipient]) as sealer:
-                while block := opened.read(1 << 16):
-                    sealer.write(block)
-    entry = PackEntry(spool.sha256, spool.spool.size, own=True)
-    store.put(pack_name(DATABASE, entry.sha256), spool.spool)
-    return entry

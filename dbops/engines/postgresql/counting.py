@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from dbops.engines.postgresql.connect import Parameters, Session, connect, literal
+from dbops.engines.postgresql.connect import Session
 from dbops.engines.postgresql.object_pages import counting_query as counting_pages
 from dbops.engines.postgresql.sequences import SequenceState
 from dbops.engines.postgresql.sequences import counting_query as counting_sequences
@@ -20,18 +20,6 @@ from dbops.repository.manifest import Facts
 
 _SEED = 7266212
 _PER_QUERY = 50
-
-
-def join_snapshot(params: Parameters, snapshot: str) -> Session:
-    """A session of its own whose transaction sees the exported snapshot; close it to end both."""
-    session = connect(params)
-    try:
-        session.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", doing="joining the snapshot")
-        session.run(f"SET TRANSACTION SNAPSHOT {literal(snapshot)}", doing="joining the snapshot")
-    except BaseException:
-        session.close()
-        raise
-    return session
 
 
 def count_rows(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-from dbops.errors import DbopsError, Failed, NotFound, Refused, Unreachable
+from dbops.errors import DbopsError, Failed, NotFound, Refused, TryAgain, Unreachable
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ _STARTING = _Fault(
     "wait until the server accepts connections, then run the command again",
 )
 _LOCKED = _Fault(
-    Unreachable,
+    TryAgain,
     "lock-timeout",
     "a lock was not granted in time",
     "wait until the work that holds the lock is done: select * from pg_locks where not granted",

@@ -1,4 +1,4 @@
-"""Read ranges of a snapshot: rows through a `psql` child, the rest through `pg_dump`.
+"""Read ranges of a snapshot: rows through a `psql` child, the rest as it was dumped.
 
 A `psql` that copies into a pipe costs a third of the driver's row loop, because no row becomes a
 Python object. It gets its statements on its input and prints, after the rows of each range, a line
@@ -12,18 +12,21 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
-from pathlib import Path
 
 from dbops.backup.ports import RangeSink, Unit
 from dbops.engines.postgresql.client import Child, start_child
-from dbops.engines.postgresql.connect import Parameters, conninfo_keepalive, literal
-from dbops.engines.postgresql.definitions import Definitions, refuse_changed
-from dbops.engines.postgresql.encoding import Encoding
-from dbops.engines.postgresql.units import DUMP_GLOBALS, DUMP_SCHEMA, TEXT, statements_of
+from dbops.engines.postgresql.connect import conninfo_keepalive, literal
+from dbops.engines.postgresql.dump import (
+    Programs,
+    Spooled,
+    Write,
+    dump_globals,
+    read_spooled,
+)
+from dbops.engines.postgresql.units import COPY, FILE, TABLE, TEXT, statements_of
 from dbops.errors import DbopsError, Failed
 
-LOCK_SECONDS = 60
-MAINTENANCE_DATABASE = "postgres"
+JOIN_SECONDS = 5.0  # somebody who waits for a table would wait for the end of the backup
 
 _END = b"\n\\.\n"
 # The empty COPY makes psql flush; \echo alone leaves its line in the buffer.
@@ -53,22 +56,21 @@ _OPENING = (
 )
 
 
-Write = Callable[[bytes], object]
-
-
 @dataclass(frozen=True, slots=True)
 class PostgresqlRecipe:
-    """How a worker joins the snapshot. `programs` is the directory of psql and pg_dump."""
+    """How a worker joins the snapshot, and the statements by which it locks every table."""
 
-    parameters: Parameters
-    programs: Path
-    encoding: Encoding
+    programs: Programs
     snapshot: str
+    locks: tuple[str, ...]
     superuser: bool
-    definitions: Definitions
+    join_seconds: float = JOIN_SECONDS
 
     def open(self) -> PostgresqlReader:
-        """A reader; its psql starts with the first rows that are wanted."""
+        """A reader that has joined the snapshot and holds its locks.
+
+        Raises Unreachable `lock-timeout` where somebody else waits for a table.
+        """
         return PostgresqlReader(self)
 
 
@@ -77,110 +79,33 @@ class PostgresqlReader:
 
     def __init__(self, recipe: PostgresqlRecipe) -> None:
         self._recipe = recipe
-        self._rows: _RowSource | None = None
+        self._rows = _RowSource(recipe)
 
     def read(self, unit: Unit, sink: RangeSink) -> None:
         """Afterwards the sink has all ranges of the unit, whole."""
         kind = unit.spec[0]
-        if kind == TEXT:
-            self._give_text(unit, sink)
-        elif kind in (DUMP_SCHEMA, DUMP_GLOBALS):
-            self._give_dump(unit, sink)
-        else:
+        if kind in (TABLE, COPY):
             self._give_rows(unit, sink)
+            return
+        sink.begin(unit.stream, unit.first, unit.payload)
+        if kind == TEXT:
+            sink.write(self._recipe.programs.encoding.encode(str(unit.spec[1])))
+        elif kind == FILE:
+            read_spooled(Spooled(str(unit.spec[1]), int(unit.spec[2])), sink.write)
+        else:
+            sink.write(dump_globals(self._recipe.programs, passwords=self._recipe.superuser))
+        sink.end()
 
     def close(self) -> None:
         """Its child is gone."""
-        if self._rows is not None:
-            self._rows.close()
-            self._rows = None
+        self._rows.close()
 
     def _give_rows(self, unit: Unit, sink: RangeSink) -> None:
-        if self._rows is None:
-            self._rows = _RowSource(self._recipe)
         answers = self._rows.answers(statements_of(unit), f"reading {unit.stream}")
         for index, answer in enumerate(answers, unit.first):
             sink.begin(unit.stream, index, unit.payload)
             answer(sink.write)
             sink.end()
-
-    def _give_text(self, unit: Unit, sink: RangeSink) -> None:
-        sink.begin(unit.stream, unit.first, unit.payload)
-        sink.write(self._recipe.encoding.encode(str(unit.spec[1])))
-        sink.end()
-
-    def _give_dump(self, unit: Unit, sink: RangeSink) -> None:
-        sink.begin(unit.stream, unit.first, unit.payload)
-        if unit.spec[0] == DUMP_SCHEMA:
-            self._schema(sink.write)
-        else:
-            sink.write(self._globals())
-        sink.end()
-
-    def _schema(self, write: Write) -> None:
-        """A schema that changed meanwhile is the better reason, also where pg_dump has failed."""
-        try:
-            self._dump("pg_dump", self._schema_arguments(), write)
-        except Failed:
-            refuse_changed(self._recipe.parameters, self._recipe.definitions)
-            raise
-        refuse_changed(self._recipe.parameters, self._recipe.definitions)
-
-    def _globals(self) -> bytes:
-        """The globals, which are small.
-
-        Roles belong to the server, and a name may be in an encoding that one of its databases
-        takes and another one does not: so there are two attempts.
-        """
-        try:
-            return self._globals_through(MAINTENANCE_DATABASE)
-        except DbopsError:
-            return self._globals_through(self._recipe.parameters.dbname)
-
-    def _globals_through(self, database: str) -> bytes:
-        passwords = () if self._recipe.superuser else ("--no-role-passwords",)
-        arguments = ("--globals-only", "--encoding=SQL_ASCII", f"--database={database}", *passwords)
-        blocks: list[bytes] = []
-        self._dump("pg_dumpall", arguments, blocks.append)
-        return b"".join(blocks)
-
-    def _dump(self, tool: str, arguments: Iterable[str], write: Write) -> None:
-        recipe = self._recipe
-        child = start_child(
-            recipe.programs / tool,
-            (*arguments, "--no-password", f"--dbname={conninfo_keepalive()}"),
-            recipe.parameters,
-            recipe.encoding,
-            doing=f"running {tool}",
-            lock_seconds=LOCK_SECONDS,
-        )
-        try:
-            size = 0
-            while block := child.read():
-                write(block)
-                size += len(block)
-            child.finish()
-        finally:
-            child.kill()
-        if size == 0:
-            raise Failed(
-                "dump-empty",
-                f"{tool} ended well and wrote nothing",
-                hint="run the command again; if it happens twice, check the client tools: "
-                "dbops doctor",
-            )
-
-    def _schema_arguments(self) -> tuple[str, ...]:
-        return (
-            "--format=custom",
-            "--compress=0",  # the pack compresses
-            "--section=pre-data",
-            "--section=post-data",
-            "--no-blobs",
-            f"--snapshot={self._recipe.snapshot}",
-            f"--lock-wait-timeout={LOCK_SECONDS}s",
-            f"--encoding={self._recipe.encoding.name}",
-        )
 
 
 Answer = Callable[[Write], None]
@@ -191,18 +116,20 @@ class _RowSource:
     """A psql in the snapshot's transaction."""
 
     def __init__(self, recipe: PostgresqlRecipe) -> None:
-        self._encoding = recipe.encoding
+        self._encoding = recipe.programs.encoding
         self._left = b""
         self._child: Child = start_child(
-            recipe.programs / "psql",
+            recipe.programs.directory / "psql",
             _PSQL,
-            recipe.parameters,
-            recipe.encoding,
+            recipe.programs.parameters,
+            self._encoding,
             doing="joining the snapshot",
             with_input=True,
+            lock_seconds=recipe.join_seconds,
         )
         try:
-            self._ask(_OPENING.format(snapshot=literal(recipe.snapshot)))
+            opening = _OPENING.format(snapshot=literal(recipe.snapshot))
+            self._ask(";\n".join((opening, *recipe.locks)))
             self._answer(lambda _: None)
         except DbopsError as failure:
             self._child.kill()

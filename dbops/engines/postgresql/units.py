@@ -1,7 +1,7 @@
 """What a unit of work says to the worker that reads it.
 
 A unit's `spec` begins with what it is: a part of a table, statements of their own, text that is
-already there, or a dump.
+already there, a file, or what pg_dumpall writes.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from dbops.backup.ports import Unit
+from dbops.engines.postgresql.dump import Spooled
 from dbops.engines.postgresql.streams import BLOCKS_PER_RANGE
 from dbops.engines.postgresql.tables import Relation, RowStream
 from dbops.repository.frames import Payload
@@ -16,8 +17,8 @@ from dbops.repository.frames import Payload
 TABLE = "table"  # name, columns, condition, ranges of the whole table, first of them here
 COPY = "copy"  # one query a range
 TEXT = "text"  # the COPY text itself
-DUMP_SCHEMA = "schema"
-DUMP_GLOBALS = "globals"
+FILE = "file"  # path and size
+GLOBALS = "globals"
 
 RANGES_PER_UNIT = 64
 _BLOCK_BYTES = 8192
@@ -81,9 +82,15 @@ def text_unit(name: str, text: str) -> Unit:
     return Unit(name, Payload.ROWS, 0, 1, len(text), (TEXT, text))
 
 
-def dump_unit(name: str, kind: str) -> Unit:
-    """One range that a dump program writes."""
-    return Unit(name, Payload.OPAQUE, 0, 1, 0, (kind,))
+def file_unit(name: str, spooled: Spooled) -> Unit:
+    """One range of bytes that wait in a file."""
+    spec = (FILE, spooled.path, spooled.size)
+    return Unit(name, Payload.OPAQUE, 0, 1, spooled.size, spec)
+
+
+def globals_unit(name: str) -> Unit:
+    """One range that pg_dumpall writes."""
+    return Unit(name, Payload.OPAQUE, 0, 1, 0, (GLOBALS,))
 
 
 def copy_text(rows: Iterable[Sequence[str]]) -> str:

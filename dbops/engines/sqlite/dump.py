@@ -12,11 +12,8 @@ The copy is the one plaintext that a backup leaves on disk: in the source's own 
 from __future__ import annotations
 
 import errno
-import glob
-import os
-import secrets
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,12 +21,12 @@ from pathlib import Path
 import apsw
 
 from dbops.backup.ports import RangeSink, StreamPlan, Unit
+from dbops.engines.sqlite.beside import private_name
 from dbops.engines.sqlite.connect import create_private, open_copy, open_source
 from dbops.engines.sqlite.faults import translated
 from dbops.engines.sqlite.rows import list_tables, prove_table
 from dbops.engines.sqlite.schema import read_facts
 from dbops.errors import Failed, Refused
-from dbops.locks import claim_if_dead, create_locked
 from dbops.repository.frames import Payload
 from dbops.repository.manifest import Facts, Gap
 from dbops.repository.ranges import Proof
@@ -145,7 +142,6 @@ def take_snapshot(
     name: str, path: Path, clock: Callable[[], datetime] = utc_now
 ) -> Iterator[SqliteSnapshot]:
     """Hold one instant of the database; the copy is removed when the context ends."""
-    _sweep_copies(path)
     with open_source(name, path) as source, _private_copy(name, path) as copy:
         with translated(name, path):
             source.execute("BEGIN")
@@ -193,30 +189,15 @@ def _refuse_corrupt(name: str, copy: Path) -> None:
 
 @contextmanager
 def _private_copy(name: str, path: Path) -> Iterator[Path]:
-    """A name for the copy, locked so that a sweep can tell a living backup from a dead one."""
-    copy = path.with_name(f"{path.name}{COPY_MARK}{secrets.token_hex(8)}")
-    lock = copy.with_name(copy.name + ".lock")
-    try:
-        descriptor = create_locked(lock, 0o600)
-    except OSError as failure:
-        reason = errno.errorcode.get(failure.errno or 0, "unknown")
-        raise Refused(
-            "copy-refused",
-            f"{name}: no private copy can be made in {path.parent} ({reason})",
-            hint=f"give this account write access to that directory: ls -ld {path.parent}",
-        ) from None
-    try:
+    """A name for the copy, whose file is gone when the context ends."""
+    with ExitStack() as stack:
+        try:
+            copy = stack.enter_context(private_name(path, COPY_MARK))
+        except OSError as failure:
+            reason = errno.errorcode.get(failure.errno or 0, "unknown")
+            raise Refused(
+                "copy-refused",
+                f"{name}: no private copy can be made in {path.parent} ({reason})",
+                hint=f"give this account write access to that directory: ls -ld {path.parent}",
+            ) from None
         yield copy
-    finally:
-        copy.unlink(missing_ok=True)
-        lock.unlink(missing_ok=True)
-        os.close(descriptor)
-
-
-def _sweep_copies(path: Path) -> None:
-    """Remove the copies of backups that were killed."""
-    for lock in path.parent.glob(f"{glob.escape(path.name)}{COPY_MARK}*.lock"):
-        with claim_if_dead(lock) as dead:
-            if dead:
-                lock.with_suffix("").unlink(missing_ok=True)
-                lock.unlink(missing_ok=True)

@@ -7,20 +7,22 @@ its name: the target is the whole database or does not exist.
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import apsw
 
 from dbops.backup.ports import Contents, RestoreOrder
+from dbops.engines.sqlite.beside import private_name
 from dbops.engines.sqlite.connect import create_private, open_copy, quoted
 from dbops.engines.sqlite.dump import FILE_STREAM
 from dbops.engines.sqlite.faults import translated
 from dbops.engines.sqlite.rows import list_tables
 from dbops.errors import Failed, NotFound, Refused
+from dbops.publish import give_name, sync_directory
 
+RESTORE_MARK = ".dbops-restore-"
 # A journal or log without its database would be replayed into the restored file.
 COMPANIONS = ("-wal", "-shm", "-journal")
 
@@ -66,11 +68,12 @@ def restore(name: str, path: Path, contents: Contents, order: RestoreOrder) -> N
 
 @contextmanager
 def _beside(path: Path) -> Iterator[Path]:
-    fresh = path.with_name(f"{path.name}.dbops-restore-{secrets.token_hex(8)}")
-    try:
+    with ExitStack() as stack:
+        try:
+            fresh = stack.enter_context(private_name(path, RESTORE_MARK))
+        except OSError as failure:
+            raise _unwritable(path.parent, failure) from None
         yield fresh
-    finally:
-        fresh.unlink(missing_ok=True)
 
 
 def _write_pages(contents: Contents, fresh: Path, order: RestoreOrder) -> None:
@@ -90,30 +93,30 @@ def _created(fresh: Path) -> Iterator[int]:
     try:
         yield os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as failure:
-        raise Failed(
-            "target-unwritable",
-            f"{fresh.parent} cannot take the restored database ({failure.strerror})",
-            hint=f"check that it exists, is writable and has room: df -h {fresh.parent}",
-        ) from None
+        raise _unwritable(fresh.parent, failure) from None
+
+
+def _unwritable(directory: Path, failure: OSError) -> Failed:
+    return Failed(
+        "target-unwritable",
+        f"{directory} cannot take the restored database ({failure.strerror})",
+        hint=f"check that it exists, is writable and has room: df -h {directory}",
+    )
 
 
 def _publish(fresh: Path, path: Path) -> None:
     """Give the finished file its name, unless somebody took it meanwhile."""
     try:
-        os.link(fresh, path)
+        give_name(fresh, path)
+        sync_directory(path.parent)
     except FileExistsError:
         raise Refused(
             "target-occupied",
             f"{path} is in the way of the restore",
             hint="name another path, or see: dbops restore run --help",
         ) from None
-    except OSError:
-        fresh.rename(path)
-    descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    except OSError as failure:
+        raise _unwritable(path.parent, failure) from None
 
 
 def _copy_tables(name: str, whole: Path, partial: Path, tables: Sequence[str]) -> None:

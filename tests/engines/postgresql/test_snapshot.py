@@ -6,11 +6,13 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from dbops.engines.postgresql.connect import connect
+from dbops.engines.postgresql.definitions import definitions, refuse_changed
 from dbops.engines.postgresql.snapshot import PostgresqlSnapshot, take_snapshot
 from dbops.engines.postgresql.streams import SCHEMA, SEQUENCES
 from dbops.errors import Failed, NotFound, Unreachable
@@ -135,6 +137,41 @@ def test_locks_are_held_to_the_end(pg_database: PgDatabase) -> None:
         writer.execute("DROP TABLE t")
 
 
+def _truncate(database: PgDatabase) -> None:
+    with database.connect() as connection:
+        connection.execute("TRUNCATE t")
+
+
+def _truncate_waits(connection: Connection) -> bool:
+    row = connection.execute(
+        "SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'"
+    ).fetchone()
+    return row is not None and row[0] > 0
+
+
+def test_who_has_joined_is_not_held_up_by_who_waits(pg_database: PgDatabase) -> None:
+    """A TRUNCATE that waits stops neither reading nor counting; one who joins later gives up."""
+    with pg_database.connect() as connection, ThreadPoolExecutor(1) as pool:
+        connection.execute("CREATE TABLE t AS SELECT generate_series(1, 10) AS n")
+        with opened(pg_database) as snapshot:
+            reader = snapshot.recipe.open()
+            truncating = pool.submit(_truncate, pg_database)
+            assert until(lambda: _truncate_waits(connection))
+            sink = CollectingSink()
+            for plan in snapshot.streams():
+                for unit in plan.units:
+                    reader.read(unit, sink)
+            reader.close()
+            assert snapshot.facts(witness=True)["count"]["public.t"] == "10"
+            snapshot.confirm()
+            with pytest.raises(Unreachable) as caught:
+                replace(snapshot.recipe, join_seconds=0.2).open()
+        truncating.result(60)
+    assert len(sink.rows("public.t")) == 10
+    assert caught.value.code == "lock-timeout"
+    assert caught.value.message == ("joining the snapshot: a lock was not granted in time (55P03)")
+
+
 def test_what_a_snapshot_says_of_itself(pg_database: PgDatabase) -> None:
     """Identity, server and time are the server's own."""
     before = datetime.now(UTC)
@@ -189,28 +226,25 @@ def test_confirm_fails_when_the_transaction_is_gone(pg_database: PgDatabase) -> 
         ("ANALYZE; VACUUM", None),
     ],
 )
-def test_a_definition_changed_before_pg_dump_ends_is_an_error(
+def test_a_definition_that_changed_is_noticed(
     pg_database: PgDatabase, change: str, kind: str | None
 ) -> None:
-    """What the server would print from its present catalog must be what the snapshot sees."""
+    """What was changed or dropped counts; what is new, temporary or only maintained does not."""
     with pg_database.connect() as connection:
         connection.execute("CREATE FUNCTION f() RETURNS integer LANGUAGE sql AS 'SELECT 1'")
         connection.execute("CREATE VIEW v AS SELECT 1 AS n")
         connection.execute("CREATE TYPE colour AS ENUM ('red')")
-        with opened(pg_database) as snapshot:
+        with connect(parameters(pg_database)) as session:
+            before = definitions(session)
             for statement in change.split(";"):
                 connection.execute(statement.encode())
-            unit = snapshot.streams()[0].units[0]
-            reader = snapshot.recipe.open()
             if kind is None:
-                reader.read(unit, CollectingSink())
-            else:
-                with pytest.raises(Failed) as caught:
-                    reader.read(unit, CollectingSink())
-                assert caught.value.code == "schema-changed"
-                assert caught.value.message == (
-                    f"{kind} were changed or dropped while the schema was read"
-                )
+                refuse_changed(session.parameters, before)
+                return
+            with pytest.raises(Failed) as caught:
+                refuse_changed(session.parameters, before)
+    assert caught.value.code == "schema-changed"
+    assert caught.value.message == f"{kind} were changed or dropped while the schema was read"
 
 
 def test_sequences_are_never_behind_the_rows(pg_database: PgDatabase) -> None:

@@ -1,0 +1,75 @@
+"""Founding an estate: everything new, nothing replaced, and private."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from dbops.cli.wiring import Wiring
+from dbops.errors import DbopsError, Failed, Refused
+from dbops.estate.load import load_estate
+from dbops.founding import Founding, found_estate, write_identity
+from dbops.stores.local import LocalStore
+from tests.engines.sqlite.files import give_up, unprivileged
+
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+
+
+def found(place: Path) -> Path:
+    founding = Founding(place, "示范医院", "Asia/Shanghai", "backup-1", "0" * 32)
+    return found_estate(founding, lambda path: LocalStore(path, "repository main"), NOW)
+
+
+def test_a_founded_estate_can_seal_and_open(tmp_path: Path) -> None:
+    """Recipients are signed by the hospital, and the host has its keys."""
+    wiring = Wiring(load_estate(found(tmp_path / "estate")), {})
+    keys = wiring.sealing_keys()
+    assert [entry.name for entry in keys.recipients.recipients] == ["hospital", "verifier"]
+    assert [identity.recipient for identity in wiring.identities()] == [keys.recipients.keys[1]]
+    assert wiring.repository("main").id == "0" * 32
+
+
+def test_secrets_are_private(tmp_path: Path) -> None:
+    """No other account can enter the directories of the keys."""
+    found(tmp_path / "estate")
+    for folder in ("keys", "hospital", "verifier", "trust", "secrets"):
+        assert (tmp_path / "estate" / folder).stat().st_mode & 0o077 == 0
+    for key in ("keys/writer", "keys/catalogue", "hospital/recovery", "verifier/drill"):
+        assert (tmp_path / "estate" / key).stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("part", ["dbops.toml", "keys", "hospital", "trust", "backups"])
+def test_what_is_there_is_left_alone(tmp_path: Path, part: str) -> None:
+    """Any part of an estate stops the founding of another one."""
+    (tmp_path / part).write_text("mine")
+    with pytest.raises(Refused) as caught:
+        found(tmp_path)
+    assert caught.value.message == f"{tmp_path} holds {part} already; nothing was changed"
+    assert [item.name for item in tmp_path.iterdir()] == [part]
+    assert (tmp_path / part).read_text() == "mine"
+
+
+def test_a_place_that_cannot_be_written_is_named() -> None:
+    """A closed directory, or a file where a directory should be."""
+    with unprivileged() as place:
+        (place / "file").write_text("")
+        with pytest.raises(DbopsError) as occupied:
+            found(place / "file")
+        give_up()
+        with pytest.raises(DbopsError) as closed:
+            found(place / "estate")
+    assert occupied.value.code == "file-unwritable"
+    assert isinstance(closed.value, Failed)
+    assert closed.value.message == f"{place}/estate/keys cannot be made (Permission denied)"
+
+
+def test_an_identity_is_never_replaced(tmp_path: Path) -> None:
+    """What a lost key opened would be lost with it."""
+    write_identity(tmp_path / "key", "recovery", NOW)
+    before = (tmp_path / "key").read_bytes()
+    with pytest.raises(Refused) as caught:
+        write_identity(tmp_path / "key", "recovery", NOW)
+    assert caught.value.message == f"{tmp_path / 'key'} exists already; nothing was changed"
+    assert (tmp_path / "key").read_bytes() == before
