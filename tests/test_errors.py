@@ -100,6 +100,7 @@ def test_each_class_has_its_exit_status() -> None:
         "Finding": 4,
         "Refused": 5,
         "NotFound": 10,
+        "TryAgain": 11,
         "Unreachable": 11,
         "NoIdentity": 12,
     }

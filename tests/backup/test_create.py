@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import threading
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import pytest
 
 from dbops.backup.create import create_backup, witness_due
 from dbops.backup.workers import _dispatch, _Worker
-from dbops.errors import DbopsError, Failed
+from dbops.errors import DbopsError, Failed, TryAgain
 from dbops.estate.values import Witness
 from dbops.repository.layout import digest
 from dbops.repository.manifest import Envelope
@@ -30,7 +32,7 @@ from tests.support.estate import (
     verify,
 )
 from tests.support.faulty import FaultyStore, StoreBroke
-from tests.support.memory_engine import MemoryEngine
+from tests.support.memory_engine import MemoryEngine, MemorySnapshot
 
 HOUR = timedelta(hours=1)
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -283,3 +285,33 @@ def assert_nothing_new(estate: BuiltEstate) -> None:
     assert [backup.sequence for backup in history.backups] == [1]
     assert history.damages == ()
     assert take_backup(estate).sequence == 2
+
+
+@dataclass
+class RestlessEngine(MemoryEngine):
+    """A source that does not hold still for the first attempts."""
+
+    restless: int = 0
+    asked: int = 0
+
+    def snapshot(self) -> AbstractContextManager[MemorySnapshot]:
+        self.asked += 1
+        if self.asked <= self.restless:
+            raise TryAgain("lock-timeout", "a lock was not granted in time", hint="wait")
+        return MemoryEngine.snapshot(self)
+
+
+def test_a_source_that_moves_is_read_again(estate: BuiltEstate) -> None:
+    """Two attempts that met a moving source cost nothing but time."""
+    engine = RestlessEngine(dict(ROWS), restless=2)
+    envelope = take_backup(estate, engine=engine)
+    assert (envelope.sequence, engine.asked) == (2, 3)
+
+
+def test_a_source_that_never_rests_makes_no_backup(estate: BuiltEstate) -> None:
+    """After the third attempt the error is the user's."""
+    engine = RestlessEngine(dict(ROWS), restless=3)
+    with pytest.raises(TryAgain) as caught:
+        take_backup(estate, engine=engine)
+    assert (caught.value.code, engine.asked) == ("lock-timeout", 3)
+    assert_nothing_new(estate)
