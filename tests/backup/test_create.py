@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import threading
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -294,11 +295,13 @@ class RestlessEngine(MemoryEngine):
     restless: int = 0
     asked: int = 0
 
-    def snapshot(self) -> AbstractContextManager[MemorySnapshot]:
+    @contextmanager
+    def snapshot(self) -> Iterator[MemorySnapshot]:
         self.asked += 1
         if self.asked <= self.restless:
             raise TryAgain("lock-timeout", "a lock was not granted in time", hint="wait")
-        return MemoryEngine.snapshot(self)
+        with MemoryEngine.snapshot(self) as snapshot:
+            yield snapshot
 
 
 def test_a_source_that_moves_is_read_again(estate: BuiltEstate) -> None:
