@@ -10,6 +10,8 @@ from dbops.errors import DbopsError, ExitStatus, Failed
 from dbops.repository.chain import Damage
 from dbops.repository.manifest import Envelope
 
+BUG = "bug"
+
 
 @dataclass(frozen=True, slots=True)
 class NightResult:
@@ -44,7 +46,7 @@ def run_night(
 
 def _bug(database: str, bug: Exception) -> DbopsError:
     return Failed(
-        "bug",
+        BUG,
         f"a bug in dbops at {database}: {type(bug).__name__}",
         hint="report this line; the command can be run again safely",
     )
@@ -62,4 +64,6 @@ def night_status(results: Iterable[NightResult]) -> ExitStatus:
         return ExitStatus.FINDING if damaged else ExitStatus.DONE
     if len(errors) < len(listed):
         return ExitStatus.PARTLY
-    return errors[0].status if len(errors) == 1 else ExitStatus.FAILED
+    if len(errors) > 1:
+        return ExitStatus.FAILED
+    return ExitStatus.BUG if errors[0].code == BUG else errors[0].status

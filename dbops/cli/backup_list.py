@@ -80,12 +80,12 @@ def summary(backup: Backup) -> dict[str, object]:
 
 
 def _row(backup: Backup, zone: ZoneInfo) -> tuple[object, ...]:
-    from dbops.cli.render import moment, size
+    from dbops.cli.render import counted, moment, size
 
     totals = backup.envelope.totals
     notes = [f"on hold: {backup.hold_reason}"] if backup.held else []
     notes += ["expiring"] if backup.tombstone else []
-    notes += [f"{len(backup.findings)} findings"] if backup.findings else []
+    notes += [counted(len(backup.findings), "finding")] if backup.findings else []
     return (
         backup.id,
         moment(backup.envelope.snapshot, zone),
@@ -146,7 +146,7 @@ def show(
 
 
 def _show_text(backup: Backup, catalogue: Catalogue, zone: ZoneInfo) -> None:
-    from dbops.cli.render import moment, show_table, size
+    from dbops.cli.render import counted, moment, show_table, size
 
     envelope = backup.envelope
     sealed = ", ".join(f"{entry.role} {entry.name}" for entry in envelope.sealed_to)
@@ -157,7 +157,7 @@ def _show_text(backup: Backup, catalogue: Catalogue, zone: ZoneInfo) -> None:
         ("signed by", backup.signer),
         ("sealed to", sealed),
         ("level", backup.level.label if backup.level else "not verified"),
-        ("stored", f"{size(envelope.totals.stored)} in {len(envelope.packs)} packs"),
+        ("stored", f"{size(envelope.totals.stored)} in {counted(len(envelope.packs), 'pack')}"),
     ]
     if backup.held:
         rows.append(("on hold", backup.hold_reason))
@@ -172,7 +172,7 @@ def _show_text(backup: Backup, catalogue: Catalogue, zone: ZoneInfo) -> None:
     for gap in catalogue.gaps:
         click.echo(f"gap: {gap.object}: {gap.reason}")
     for item in sorted(backup.certificates, key=lambda item: item.at):
-        found = f"{len(item.findings)} findings" if item.findings else "nothing wrong"
+        found = counted(len(item.findings), "finding") if item.findings else "nothing wrong"
         click.echo(f"verified {moment(item.at, zone)}: reached {item.reached}, {found}")
         for finding in item.findings:
             click.echo(f"  {finding}")

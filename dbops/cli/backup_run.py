@@ -74,14 +74,14 @@ def run(
 
 
 def _show_line(result: NightResult, *, alone: bool) -> None:
-    from dbops.cli.render import say, size
+    from dbops.cli.render import counted, say, size
 
     if result.envelope is None:
         if result.error is not None and not alone:
             say(f"{result.database}: {result.error.message}")
         return
     totals = result.envelope.totals
-    gaps = f", {totals.gaps} gaps" if totals.gaps else ""
+    gaps = f", {counted(totals.gaps, 'gap')}" if totals.gaps else ""
     click.echo(
         f"{result.envelope.id}  {size(totals.bytes)} read, {size(totals.stored)} stored"
         f" in {result.seconds:.1f} s{gaps}"

@@ -127,6 +127,8 @@ def _verify_one(
 
 
 def _show(verdict: Verdict, level: str, *, quiet: bool, alone: bool) -> None:
+    from dbops.cli.render import counted
+
     for damage in verdict.damages:
         click.echo(f"error: {damage}", err=True)
     if verdict.error is not None:
@@ -136,16 +138,15 @@ def _show(verdict: Verdict, level: str, *, quiet: bool, alone: bool) -> None:
     for item in verdict.certificates:
         name = f"{item.database}@{item.sequence}"
         if item.findings:
-            click.echo(
-                f"error: {name} did not reach {level}: {len(item.findings)} findings", err=True
-            )
+            found = counted(len(item.findings), "finding")
+            click.echo(f"error: {name} did not reach {level}: {found}", err=True)
             for finding in item.findings[:20]:
                 click.echo(f"  {finding}", err=True)
             click.echo(f"hint: dbops backup show {name}", err=True)
         elif not quiet:
             seconds = sum(item.milliseconds.values()) / 1000
-            rows = f", {item.rows} rows in {item.tables} tables" if item.tables else ""
-            click.echo(f"{name}  {item.reached}{rows}, {seconds:.1f} s")
+            held = f", {counted(item.rows, 'row')} in {counted(item.tables, 'table')}"
+            click.echo(f"{name}  {item.reached}{held if item.tables else ''}, {seconds:.1f} s")
 
 
 def _json(verdict: Verdict) -> dict[str, object]:

@@ -45,6 +45,11 @@ def say(text: str) -> None:
     click.echo(text, err=True)
 
 
+def counted(count: int, thing: str) -> str:
+    """A number and what it counts: `1 table`, `2 tables`."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
 def size(count: int) -> str:
     """Bytes as people read them, in powers of a thousand."""
     number = float(count)

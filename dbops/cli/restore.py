@@ -142,7 +142,7 @@ def _choose(wiring: Wiring, history: History, backup_id: str | None, at: str | N
 
 
 def _show(report: RestoreReport, *, as_json: bool) -> None:
-    from dbops.cli.render import show_json
+    from dbops.cli.render import counted, show_json
 
     if as_json:
         show_json(
@@ -159,7 +159,7 @@ def _show(report: RestoreReport, *, as_json: bool) -> None:
         return
     proof = ", and it is equal" if report.differences == () else ""
     click.echo(
-        f"{report.backup} is in {report.target}: {report.tables} tables"
+        f"{report.backup} is in {report.target}: {counted(report.tables, 'table')}"
         f" in {report.seconds:.1f} s{proof}"
     )
     for item in report.left_out:

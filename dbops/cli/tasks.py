@@ -52,6 +52,7 @@ def take_backup(
     Also returns what is wrong with the chain of the earlier ones.
     """
     policy = wiring.policy(database)
+    repository.store.sweep()
     with wiring.state.lock(database.name):
         order = BackupOrder(
             database=database.name,
