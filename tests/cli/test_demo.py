@@ -93,7 +93,7 @@ def test_the_five_commands_work(played: Played) -> None:
     assert [item.returncode for item in done] == [0, 0, 4, 0, 0]
     assert "lab@2" in listed.stdout
     assert "sealed to  recovery hospital, drill verifier" in shown.stdout
-    assert "error: oa@2 did not reach stored: 1 findings\n" in searched.stderr
+    assert "error: oa@2 did not reach stored: 1 finding\n" in searched.stderr
     assert restored.stdout.endswith(", and it is equal\n")
     assert opened.stdout == "SQLite format 3\0"
 

@@ -9,7 +9,7 @@ import pytest
 
 from dbops.engines.postgresql.connect import connect
 from dbops.engines.postgresql.faults import child_fault, connect_fault, server_fault
-from dbops.errors import DbopsError, Failed, NotFound, Refused, Unreachable
+from dbops.errors import DbopsError, Failed, NotFound, Refused, TryAgain, Unreachable
 from dbops.estate.values import SslMode
 from tests.engines.postgresql.collecting import parameters
 from tests.fix_postgresql import PgDatabase
@@ -150,7 +150,7 @@ def test_no_value_of_a_row_is_ever_told(pg_database: PgDatabase) -> None:
         ("53100", Failed, "server-out-of-space"),
         ("53200", Failed, "server-out-of-space"),
         ("42501", Refused, "permission-denied"),
-        ("55P03", Unreachable, "lock-timeout"),
+        ("55P03", TryAgain, "lock-timeout"),
         ("57014", Failed, "statement-cancelled"),
         ("40P01", Failed, "transaction-conflict"),
         ("40001", Failed, "transaction-conflict"),
