@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from dbops.backup.ports import Advance
 from dbops.crypto.age import Identity
 from dbops.errors import Failed
-from dbops.repository.check import foreign_packs, identities_for
+from dbops.repository.check import check_readable, foreign_packs, identities_for
 from dbops.repository.manifest import Catalogue, Envelope, Facts
 from dbops.repository.opening import RangeReader, pack_order
 from dbops.repository.ports import Store
@@ -28,12 +29,16 @@ class BackupReader:
 
 @dataclass(frozen=True, slots=True)
 class BackupContents:
-    """Implements the `Contents` port over a repository."""
+    """Implements the `Contents` port over a repository.
+
+    `seen` grows by every range that any reader has read whole and right.
+    """
 
     store: Store
     envelope: Envelope
     catalogue: Catalogue
     identities: tuple[Identity, ...] = field(repr=False)
+    seen: set[tuple[str, int]] = field(default_factory=set, repr=False, compare=False)
 
     @property
     def title(self) -> str:
@@ -62,7 +67,25 @@ class BackupContents:
 
     def range_reader(self) -> RangeReader:
         database = self.envelope.database
-        return RangeReader(self.store, database, self.catalogue.key, self.identities)
+        return RangeReader(self.store, database, self.catalogue.key, self.identities, self.seen)
+
+
+def read_whole(contents: BackupContents, advance: Advance) -> None:
+    """Every range was read and matches its digest; raises the first damage, and NoIdentity."""
+    reader = contents.range_reader()
+    try:
+        damages = check_readable(
+            reader, contents.envelope, contents.catalogue, contents.seen, advance
+        )
+    finally:
+        reader.close()
+    for damage in damages:
+        more = f" (and {len(damages) - 1} more)" if len(damages) > 1 else ""
+        raise Failed(
+            "backup-damaged",
+            f"{contents.title} cannot be read whole: {damage.reason}{more}; nothing was changed",
+            hint=f"choose another backup: dbops backup list {contents.envelope.database}",
+        )
 
 
 def open_contents(

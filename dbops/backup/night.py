@@ -38,13 +38,14 @@ def run_night(
         except DbopsError as error:
             yield NightResult(database, time.monotonic() - start, error=error)
         except Exception as bug:  # noqa: BLE001 - a bug at one database must not cost the others
-            yield NightResult(database, time.monotonic() - start, error=_bug(database, bug))
+            yield NightResult(database, time.monotonic() - start, error=bug_at(database, bug))
         else:
             took = time.monotonic() - start
             yield NightResult(database, took, envelope=envelope, damages=damages)
 
 
-def _bug(database: str, bug: Exception) -> DbopsError:
+def bug_at(database: str, bug: Exception) -> DbopsError:
+    """The error for a defect: its kind, and never its words, which may hold values."""
     return Failed(
         BUG,
         f"a bug in dbops at {database}: {type(bug).__name__}",

@@ -189,6 +189,13 @@ class Engine(Protocol):
         """What a restore of single tables cannot bring along, such as keys to other tables."""
         ...
 
+    def refuse_unfit(self, contents: Contents) -> None:
+        """Raises where a restore of everything would be refused even if nothing stood there.
+
+        Called before `clear`: nothing may be removed for a restore that cannot succeed.
+        """
+        ...
+
     def clear(self) -> None:
         """Remove what `obstacles` named; only ever called when the user named the database."""
         ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from dbops.backup.contents import BackupContents
+from dbops.backup.contents import BackupContents, read_whole
 from dbops.backup.ports import Advance, Engine, RestoreOrder
 from dbops.backup.prove import prove
 from dbops.errors import Refused, UsageFault
@@ -45,7 +45,7 @@ def restore_backup(
     is read again and compared. Both go with a whole restore only: UsageFault.
     """
     if order.tables is None:
-        _make_room(target, name, overwrite=overwrite)
+        _make_room(target, name, contents, overwrite=overwrite, advance=advance)
     elif overwrite or compare:
         raise UsageFault(
             "tables-only-added",
@@ -65,7 +65,10 @@ def restore_backup(
     )
 
 
-def _make_room(target: Engine, name: str, *, overwrite: bool) -> None:
+def _make_room(
+    target: Engine, name: str, contents: BackupContents, *, overwrite: bool, advance: Advance
+) -> None:
+    """Clear the target, but only for a backup that was read whole and a restore that can go."""
     obstacles = target.obstacles()
     if obstacles and not overwrite:
         raise Refused(
@@ -74,6 +77,8 @@ def _make_room(target: Engine, name: str, *, overwrite: bool) -> None:
             hint=f"restore elsewhere, or replace it: add --overwrite {name}",
         )
     if obstacles:
+        target.refuse_unfit(contents)
+        read_whole(contents, advance)
         target.clear()
 
 

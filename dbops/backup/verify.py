@@ -20,7 +20,7 @@ from dbops.crypto.age import Identity
 from dbops.crypto.signed import sign_document
 from dbops.crypto.signing import Signer
 from dbops.crypto.sshsig import Namespace
-from dbops.errors import DbopsError, NoIdentity, Unreachable
+from dbops.errors import DbopsError, NoIdentity, NotFound, Refused, Unreachable
 from dbops.repository.chain import Backup
 from dbops.repository.check import check_readable, check_stored
 from dbops.repository.codec import encode, whole_second
@@ -30,7 +30,10 @@ from dbops.repository.reader import Repository
 from dbops.repository.records import Certificate, ProofLevel
 
 MOST_FINDINGS = 200
-SCRATCH_FAULTS = frozenset({"no-space", "target-unwritable"})
+# These say that the scratch could not be used; they say nothing about the backup.
+SCRATCH_FAULTS = frozenset(
+    {"no-space", "target-unwritable", "server-out-of-space", "client-too-old"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +86,14 @@ def verify_backup(
     """Afterwards what was found is signed and stored, where the host holds a verifier's key.
 
     Damage and differences are findings, not errors. Raises NoIdentity where the level needs an
-    identity and none at hand opens the backup, and Unreachable where no scratch could be had:
-    then nothing was found out, and nothing is certified.
+    identity and none at hand opens the backup, Unreachable where no scratch could be had, and
+    NotFound or Refused where a program is missing or this version cannot read the backup: then
+    nothing was found out, and nothing is certified.
     """
     climb = _Climb()
     try:
         _climb(repository, backup, order, climb, advance)
-    except (NoIdentity, Unreachable):
+    except (NoIdentity, NotFound, Refused, Unreachable):
         raise
     except DbopsError as failure:
         climb.findings.append(failure.message)
@@ -125,10 +129,11 @@ def _climb(
     with ExitStack() as stack:
         copy = _open_scratch(stack, order.scratch, contents)
         climb.where = order.scratch.title
-        # A restore reads every range and checks its digest: the backup is readable by it.
         with climb.step("restore"):
             _restore(copy, contents, RestoreOrder(jobs=order.jobs, advance=advance))
-        climb.reached = ProofLevel.READABLE
+        # A restore checks the digest of every range it reads, and need not read all of them.
+        if not _read_all(contents, climb, advance):
+            return
         with climb.step("check"):
             findings = copy.check()
         if not climb.finish(ProofLevel.RESTORED, findings) or order.level is ProofLevel.RESTORED:
@@ -159,14 +164,17 @@ def _no_scratch(failure: DbopsError) -> Unreachable:
     return Unreachable("no-scratch", f"no scratch database: {failure.message}", hint=failure.hint)
 
 
-def _read_all(contents: BackupContents, climb: _Climb, advance: Advance) -> None:
+def _read_all(contents: BackupContents, climb: _Climb, advance: Advance) -> bool:
+    """Read what was not read yet; whether every range was right."""
     reader = contents.range_reader()
     try:
         with climb.step("readable"):
-            damages = check_readable(reader, contents.envelope, contents.catalogue, advance)
+            damages = check_readable(
+                reader, contents.envelope, contents.catalogue, contents.seen, advance
+            )
     finally:
         reader.close()
-    climb.finish(ProofLevel.READABLE, [str(item) for item in damages])
+    return climb.finish(ProofLevel.READABLE, [str(item) for item in damages])
 
 
 def _certificate(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -174,6 +175,18 @@ def _work(order: ReadOrder, channel: Connection) -> None:
         channel.send(failure)
     except (BrokenPipeError, EOFError):
         return  # the master is gone, and whatever it wanted with it
+    except Exception as bug:  # noqa: BLE001 - a traceback on standard error could show rows
+        channel.send(_bug(bug))
+
+
+def _bug(bug: Exception) -> DbopsError:
+    frame = traceback.extract_tb(bug.__traceback__)[-1]
+    place = f"{frame.filename.rpartition('dbops/')[2]}:{frame.lineno}"
+    return Failed(
+        "bug",
+        f"a bug in a backup worker: {type(bug).__name__} at {place}",
+        hint="report this line; the command can be run again safely",
+    )
 
 
 def _requested(channel: Connection) -> Iterator[Unit]:

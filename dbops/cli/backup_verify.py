@@ -76,9 +76,10 @@ def verify(
 
     wiring = open_wiring(estate)
     wanted = each_named(wiring, names, every=every)
-    plan = Verification(
-        wiring, ProofLevel.parse(level), wiring.identities(identities), jobs or 2, set()
-    )
+    climb = ProofLevel.parse(level)
+    # `stored` needs no key, and so asks for none.
+    opening = wiring.identities(identities) if climb > ProofLevel.STORED else ()
+    plan = Verification(wiring, climb, opening, jobs or 2, set())
     opener = repository_opener(wiring)
     verdicts: list[Verdict] = []
     for database, backup in wanted:
@@ -105,24 +106,26 @@ def _verify_one(
     each: bool,
     quiet: bool,
 ) -> Verdict:
+    from dbops.backup.night import bug_at
     from dbops.cli.progress import Progress
     from dbops.cli.tasks import pick_backup
     from dbops.errors import DbopsError
 
     damages: tuple[str, ...] = ()
+    found: list[Certificate] = []
     try:
         repository = opener(database.repository)
         history = plan.wiring.history(repository, database.name)
         damages = tuple(str(damage) for damage in history.damages)
         if not damages:
             plan.wiring.remember(repository, database.name, history.head)
-        chosen = history.backups if each else (pick_backup(history, wanted),)
-        found: list[Certificate] = []
-        for backup in chosen:
+        for backup in history.backups if each else (pick_backup(history, wanted),):
             with Progress(str(backup.id), quiet=quiet) as progress:
                 found.append(plan.verify(database, repository, backup, progress))
     except DbopsError as error:
-        return Verdict(database.name, damages=damages, error=error)
+        return Verdict(database.name, tuple(found), damages, error)
+    except Exception as failure:  # noqa: BLE001 - a bug at one database must not cost the others
+        return Verdict(database.name, tuple(found), damages, bug_at(database.name, failure))
     return Verdict(database.name, tuple(found), damages)
 
 

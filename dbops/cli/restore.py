@@ -53,8 +53,9 @@ def run(
 
     \b
     Example: dbops restore run lab --at "yesterday 03:00" --to lab-restored --prove
-    Exit statuses: 0 done, 1 failed, 4 the restored copy differs, 5 the target is not empty,
-    10 not found, 11 unreachable, 12 no identity opens it.
+    Exit statuses: 0 done, 1 failed, 4 the restored copy differs or other backups are damaged,
+    5 the target is not empty or the newest backup is in doubt, 10 not found, 11 unreachable,
+    12 no identity opens it.
     """
     from dbops.backup.contents import open_contents
     from dbops.backup.ports import RestoreOrder
@@ -69,7 +70,9 @@ def run(
     _refuse_misnamed(target, overwrite)
     repository = wiring.repository(database.repository)
     history = wiring.history(repository, database.name)
+    _refuse_doubtful(history, named=backup_id is not None)
     backup = _choose(wiring, history, backup_id, at)
+    _refuse_found_wrong(backup, named=backup_id is not None)
     contents = open_contents(repository, backup.envelope, wiring.identities(identities))
     with Progress(str(backup.id), quiet=as_json) as progress:
         progress.expect(backup.envelope.totals.bytes)
@@ -82,8 +85,8 @@ def run(
             compare=compare,
             advance=progress.advance,
         )
-    _show(report, as_json=as_json)
-    return ExitStatus.FINDING if report.differences else ExitStatus.DONE
+    _show(report, history, as_json=as_json)
+    return ExitStatus.FINDING if report.differences or history.damages else ExitStatus.DONE
 
 
 def _target(wiring: Wiring, database: Database, text: str) -> Address:
@@ -120,6 +123,32 @@ def _refuse_misnamed(target: str, overwrite: str | None) -> None:
         )
 
 
+def _refuse_doubtful(history: History, *, named: bool) -> None:
+    """Which backup is the newest is not known of a damaged chain: then a person says which."""
+    from dbops.errors import Refused
+
+    if history.damages and not named:
+        first, more = history.damages[0], len(history.damages) - 1
+        raise Refused(
+            "chain-doubtful",
+            f"the backups of {history.database} are not whole, so the newest is not known: {first}"
+            + (f" (and {more} more)" if more else ""),
+            hint=f"choose one: dbops backup list {history.database}, then add --backup ID",
+        )
+
+
+def _refuse_found_wrong(backup: Backup, *, named: bool) -> None:
+    from dbops.cli.render import counted
+    from dbops.errors import Refused
+
+    if backup.findings and not named:
+        raise Refused(
+            "backup-found-wrong",
+            f"a verification of {backup.id} found {counted(len(backup.findings), 'thing')} wrong",
+            hint=f"dbops backup show {backup.id}; to restore it all the same, add --backup",
+        )
+
+
 def _choose(wiring: Wiring, history: History, backup_id: str | None, at: str | None) -> Backup:
     from dbops.cli.tasks import pick_backup, require_backup_id
     from dbops.errors import UsageFault
@@ -141,7 +170,7 @@ def _choose(wiring: Wiring, history: History, backup_id: str | None, at: str | N
     )
 
 
-def _show(report: RestoreReport, *, as_json: bool) -> None:
+def _show(report: RestoreReport, history: History, *, as_json: bool) -> None:
     from dbops.cli.render import counted, show_json
 
     if as_json:
@@ -154,6 +183,7 @@ def _show(report: RestoreReport, *, as_json: bool) -> None:
                 "proven": None if report.differences is None else not report.differences,
                 "differences": report.differences,
                 "left_out": report.left_out,
+                "damages": history.damages,
             }
         )
         return
@@ -162,6 +192,8 @@ def _show(report: RestoreReport, *, as_json: bool) -> None:
         f"{report.backup} is in {report.target}: {counted(report.tables, 'table')}"
         f" in {report.seconds:.1f} s{proof}"
     )
+    for damage in history.damages:
+        click.echo(f"error: {damage}", err=True)
     for item in report.left_out:
         click.echo(f"left out: {item}", err=True)
     for difference in report.differences or ():

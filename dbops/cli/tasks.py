@@ -73,7 +73,19 @@ def take_backup(
             engine, repository, history, order, wiring.clock, progress.advance
         )
         wiring.remember(repository, database.name, head)
-    return envelope, history.damages
+    return envelope, (*history.damages, *_changed_identity(history, envelope))
+
+
+def _changed_identity(history: History, envelope: Envelope) -> tuple[Damage, ...]:
+    """Whether the name in dbops.toml means another database than it did last time.
+
+    A restored or upgraded server is another one too: said once, and a person judges.
+    """
+    before = history.living[-1].envelope if history.living else envelope
+    if before.identity == envelope.identity:
+        return ()
+    reason = f"another database than {before.id}: the engine's own identity has changed"
+    return (Damage(str(envelope.id), reason),)
 
 
 @dataclass(frozen=True)

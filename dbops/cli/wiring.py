@@ -11,7 +11,7 @@ import getpass
 import os
 import socket
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,7 +31,15 @@ from dbops.crypto.trust import TrustRoot, load_trust_root
 from dbops.errors import DbopsError, NotFound, Refused, UsageFault
 from dbops.estate.load import find_estate, load_estate
 from dbops.estate.secrets import resolve_secret
-from dbops.estate.values import Address, Database, Estate, Policy, PostgresqlAddress, Secret
+from dbops.estate.values import (
+    Address,
+    Database,
+    Estate,
+    Policy,
+    PostgresqlAddress,
+    Secret,
+    SecretEnv,
+)
 from dbops.repository.chain import Head, History
 from dbops.repository.reader import Repository
 from dbops.repository.recipients import RecipientList, read_recipients
@@ -224,8 +232,20 @@ def open_wiring(estate: str | None) -> Wiring:
     explicit = Path(estate) if estate else None
     path = find_estate(explicit, os.environ, Path.cwd())
     wiring = Wiring(load_estate(path), dict(os.environ))
+    for name in _secret_variables(wiring.estate):
+        # Workers and client programs get what they need of it, and nothing else.
+        os.environ.pop(name, None)
     sweep_scratch_places(wiring.estate)
     return wiring
+
+
+def _secret_variables(estate: Estate) -> Iterator[str]:
+    """The environment variables that hold secrets."""
+    servers = [*estate.databases.values(), *estate.targets.values()]
+    scratch = estate.scratch.postgresql.server
+    for address in [*servers, *([scratch] if scratch else [])]:
+        if isinstance(address, PostgresqlAddress) and isinstance(address.password, SecretEnv):
+            yield address.password.name
 
 
 def _scratch_directory(estate: Estate) -> Path:

@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -114,6 +114,20 @@ class History:
         """The newest link of the chain that can be read, manifest or tombstone."""
         links = _links(self.backups, self.tombstones)
         return Head(*max(links.items())) if links else None
+
+
+def newest_link(trusted: Sequence[Head], unreadable: Sequence[Head]) -> Head | None:
+    """The link that the next backup follows.
+
+    A manifest that cannot be read counts where a manifest was to be expected: below the newest
+    trusted link or right behind it. A file with a number out of the blue does not, or anybody who
+    can write one there would end the numbers.
+    """
+    newest = max(trusted, key=lambda link: link.sequence, default=None)
+    for link in sorted(unreadable, key=lambda link: link.sequence):
+        if link.sequence == (newest.sequence if newest else 0) + 1:
+            newest = link
+    return newest
 
 
 def check_chain(

@@ -18,6 +18,7 @@ import re
 
 REPOSITORY = "repository"
 FIRST = "0" * 32
+LAST_SEQUENCE = 99_999_999
 _MANIFEST = re.compile(r"db/([a-z0-9-]+)/manifest/(\d{8})-([0-9a-f]{32})")
 
 
@@ -32,6 +33,8 @@ def database_prefix(database: str) -> str:
 
 def manifest_name(database: str, sequence: int, predecessor: str | None) -> str:
     """The put-if-absent name: two writers of one sequence number collide, a fork shows."""
+    if not 0 < sequence <= LAST_SEQUENCE:
+        raise ValueError(f"no manifest can have the number {sequence}")
     return f"db/{database}/manifest/{sequence:08d}-{(predecessor or FIRST)[:32]}"
 
 

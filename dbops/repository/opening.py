@@ -36,12 +36,19 @@ class RangeReader:
     """Reads ranges of one database's packs, and checks each against its digest."""
 
     def __init__(
-        self, store: Store, database: str, key: bytes, identities: Sequence[Identity]
+        self,
+        store: Store,
+        database: str,
+        key: bytes,
+        identities: Sequence[Identity],
+        seen: set[tuple[str, int]] | None = None,
     ) -> None:
+        """`seen` grows by the stream and number of each range that was read whole and right."""
         self._store = store
         self._database = database
         self._key = key
         self._identities = identities
+        self._seen = set[tuple[str, int]]() if seen is None else seen
         self._cursor: _Cursor | None = None
 
     def read_stream(self, stream: Stream) -> Iterator[bytes]:
@@ -71,6 +78,7 @@ class RangeReader:
         whole, proof = digest.finish()
         if whole != part.digest or proof.bytes != part.proof.bytes:
             raise damaged(title, "its digest differs from the catalogue's")
+        self._seen.add((stream.name, part.index))
 
     def close(self) -> None:
         if self._cursor is not None:

@@ -21,7 +21,7 @@ from dbops.crypto.sshsig import Namespace, check_signature
 from dbops.crypto.trust import TrustRoot
 from dbops.errors import DbopsError, Failed, NotFound
 from dbops.repository.catalogue import read_lines
-from dbops.repository.chain import Backup, Damage, Head, History, check_chain
+from dbops.repository.chain import Backup, Damage, Head, History, check_chain, newest_link
 from dbops.repository.codec import STRICT, decode, encode
 from dbops.repository.layout import (
     REPOSITORY,
@@ -97,9 +97,7 @@ class Repository:
         damages += check_chain(database, backups, stones, remembered)
         links = [Head(backup.sequence, backup.sha256) for backup in backups]
         links += [Head(stone.sequence, stone.manifest) for stone in stones]
-        links += [*unreadable, *([remembered] if remembered else [])]
-        # The first of equals wins: a link that can be read is better than one that cannot.
-        newest = max(links, key=lambda link: link.sequence, default=None)
+        newest = newest_link([*links, *([remembered] if remembered else [])], unreadable)
         return History(database, tuple(backups), stones, tuple(damages), newest)
 
     def databases(self) -> tuple[str, ...]:
@@ -185,13 +183,16 @@ class Repository:
         self, database: str, damages: list[Damage], unreadable: list[Head]
     ) -> Iterator[Backup]:
         for item in self.store.list(f"{database_prefix(database)}/manifest"):
-            data = read_bytes(self.store, item.name)
+            data: bytes | None = None
             try:
+                data = read_bytes(self.store, item.name)
                 yield self._backup(database, item.name, data)
             except DbopsError as failure:
+                if data is None and self.store.find(item.name) is None:
+                    continue  # it expired between the listing and the reading
                 damages.append(Damage(item.name, failure.message))
                 parsed = parse_manifest_name(item.name)
-                if parsed is not None:
+                if parsed is not None and data is not None:
                     unreadable.append(Head(parsed[1], digest(data)))
 
     def _backup(self, database: str, name: str, data: bytes) -> Backup:

@@ -17,6 +17,7 @@ from tests.cli.mistakes import MISTAKES, Mistake
 from tests.crash.postgresql import NAME, found_postgresql_estate
 from tests.crash.processes import Outcome, dbops
 from tests.fix_postgresql import PgDatabase, PgServer
+from tests.fix_tools import absent
 from tests.support.estate import DATABASE, found_test_estate, run_sql
 
 IN_A_SMALL_PLACE = """
@@ -92,7 +93,7 @@ def _in_own_mounts(root: Path, script: str, *words: str) -> Outcome:
     user = [] if os.geteuid() == 0 else ["--map-root-user"]
     shell = ["unshare", "--mount", *user, "sh", "-euc", script, "sh"]
     if _run_program(root, [*shell[:-3], "-c", "mount -t tmpfs tmpfs /mnt"]).status != 0:
-        pytest.skip("this machine lets nobody mount a tmpfs: run as root, outside a container")
+        absent("mount", "this machine lets nobody mount a tmpfs: run as root, outside a container")
     return _run_program(root, [*shell, *words])
 
 

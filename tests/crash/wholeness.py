@@ -61,7 +61,7 @@ def _assert_readable(wiring: Wiring, repository: Repository, backup: Backup) -> 
     contents = open_contents(repository, backup.envelope, wiring.identities())
     reader = contents.range_reader()
     try:
-        assert check_readable(reader, backup.envelope, contents.catalogue, _ignore) == ()
+        assert check_readable(reader, backup.envelope, contents.catalogue, (), _ignore) == ()
     finally:
         reader.close()
 

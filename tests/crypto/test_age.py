@@ -29,7 +29,7 @@ from dbops.errors import (
     Unreachable,
     UsageFault,
 )
-from tests.fix_tools import require_tool
+from tests.fix_tools import require_root, require_tool
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -190,8 +190,7 @@ print("closed")
 
 def test_many_writers_of_a_poor_account_share_what_pipes_there_are(tmp_path: Path) -> None:
     """Linux lets an account have 64 MiB of pipes; beyond that they are small, and work."""
-    if os.getuid() != 0:
-        pytest.skip("becoming another account needs root")
+    require_root("becoming another account")
     done = subprocess.run(
         [sys.executable, "-c", SMALL],
         capture_output=True,

@@ -26,9 +26,9 @@ from dbops.estate.values import (
     SqliteAddress,
     SslMode,
 )
+from tests.fix_tools import require_root
 
 ME = pwd.getpwuid(os.geteuid()).pw_name
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 
 
 def only(findings: Iterable[Finding]) -> Finding:
@@ -84,9 +84,9 @@ def test_a_sticky_directory_protects_its_files(file: Path) -> None:
     assert only(check_unchangeable(file, "the estate file")).verdict is Verdict.OK
 
 
-@as_root
 def test_a_file_of_another_account_is_a_problem(file: Path) -> None:
     """Its owner can change it whatever the mode."""
+    require_root("giving files away")
     os.chown(file, 12345, -1)
     assert only(check_unchangeable(file, "the estate file")) == Finding(
         "file-owner",
@@ -133,9 +133,9 @@ def test_a_directory_is_no_key(tmp_path: Path) -> None:
     assert check_private(tmp_path, "identity").code == "file-kind"
 
 
-@as_root
 def test_a_secret_of_another_account_is_a_warning(file: Path) -> None:
     """Root reads it all the same; so does its owner."""
+    require_root("giving files away")
     os.chown(file, 12345, -1)
     assert check_private(file, "password of lab") == Finding(
         "file-owner",

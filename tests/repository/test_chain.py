@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbops.repository.chain import Backup, Head, check_chain
+from dbops.repository.chain import Backup, Head, check_chain, newest_link
 from dbops.repository.layout import digest
 from dbops.repository.manifest import CatalogueEntry, Envelope, Totals
 from dbops.repository.records import Certificate, ProofLevel, Tombstone
@@ -195,3 +195,13 @@ def test_a_backup_stands_where_its_certificates_leave_it(
     assert found.level is level
     assert found.findings == findings
     assert (found.proven_at is not None) is (level is PROVEN)
+
+
+def test_a_number_out_of_the_blue_does_not_end_the_numbers() -> None:
+    """A junk file with a huge number is no link; one right behind the newest is."""
+    trusted = [Head(1, "a"), Head(2, "b")]
+    assert newest_link(trusted, [Head(99_999_999, "junk")]) == Head(2, "b")
+    assert newest_link(trusted, [Head(3, "c"), Head(4, "d"), Head(9, "junk")]) == Head(4, "d")
+    assert newest_link(trusted, [Head(2, "other")]) == Head(2, "b")
+    assert newest_link([], [Head(1, "first")]) == Head(1, "first")
+    assert newest_link([], []) is None

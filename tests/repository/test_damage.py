@@ -344,7 +344,7 @@ def test_harm_to_a_pack_is_named_when_it_is_read(copy: BuiltEstate, place: str) 
     target = targets(copy)["pack"]
     with harmed(target.path, flipping_class(sealed_classes, place)):
         reader = contents.range_reader()
-        damages = check_readable(reader, contents.envelope, contents.catalogue, ignore_progress)
+        damages = check_readable(reader, contents.envelope, contents.catalogue, (), ignore_progress)
         reader.close()
     pack = contents.envelope.packs[0].sha256[:16]
     assert [pack in str(damage) for damage in damages] == [True]

@@ -208,9 +208,9 @@ def test_a_frame_of_an_earlier_backup_is_read_and_checked(tmp_path: Path) -> Non
     reader = RangeReader(estate.store, "example", first.catalogue.key, first.identities)
     (stream,) = first.catalogue.streams
     assert b"".join(reader.read_stream(stream)) == b"1\tA\n2\tB\n"
-    assert check_readable(reader, later, first.catalogue, ignore_progress) == ()
+    assert check_readable(reader, later, first.catalogue, (), ignore_progress) == ()
     unnamed = replace(later, packs=())
-    damages = check_readable(reader, unnamed, first.catalogue, ignore_progress)
+    damages = check_readable(reader, unnamed, first.catalogue, (), ignore_progress)
     reader.close()
     pack = first.envelope.packs[0].sha256[:16]
     assert [str(damage) for damage in damages] == [

@@ -18,6 +18,7 @@ import pytest
 from dbops.errors import DbopsError, Failed, Unreachable
 from dbops.repository.ports import ObjectExists, Store, put_bytes, read_bytes
 from dbops.stores.local import LocalStore
+from tests.fix_tools import absent, require_root
 from tests.stores.suite import StoreSuite
 
 
@@ -102,15 +103,14 @@ def test_a_sweep_takes_the_dead_and_leaves_the_living(tmp_path: Path) -> None:
 
 def test_a_full_disk_is_named_and_leaves_nothing(tmp_path: Path) -> None:
     """The message says that there is no space, the hint what makes some."""
-    if os.getuid() != 0:
-        pytest.skip("a tiny file system of one's own needs root")
+    require_root("a tiny file system of one's own")
     place = tmp_path / "small"
     place.mkdir()
     made = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=256k", "none", place], check=False, capture_output=True
     )
     if made.returncode:
-        pytest.skip("this machine lets nobody mount a tmpfs")
+        absent("mount", "this machine lets nobody mount a tmpfs")
     try:
         store = LocalStore(place, "repository main")
         with pytest.raises(Failed) as caught:

@@ -21,7 +21,7 @@ from dbops.backup.ports import (
     Traits,
     Unit,
 )
-from dbops.errors import Failed
+from dbops.errors import Failed, Refused
 from dbops.repository.frames import Payload
 from dbops.repository.manifest import Facts, Gap
 from dbops.repository.ranges import COLUMNS, Proof
@@ -109,6 +109,7 @@ class MemoryEngine:
     dies_at: tuple[str, int] | None = None
     short_at: tuple[str, int] | None = None
     breaks: bool = False
+    unfit: bool = False
     faults: tuple[str, ...] = ()
     schema_differences: tuple[str, ...] = ()
     traits: Traits = field(default_factory=lambda: Traits(parallel_read=True))
@@ -123,6 +124,10 @@ class MemoryEngine:
 
     def obstacles(self) -> tuple[str, ...]:
         return tuple(f"table {name}" for name in self.tables)
+
+    def refuse_unfit(self, contents: Contents) -> None:  # noqa: ARG002
+        if self.unfit:
+            raise Refused("role-missing", "the target lacks a role", hint="create it first")
 
     def left_out(self, contents: Contents, order: RestoreOrder) -> tuple[str, ...]:  # noqa: ARG002
         return ()

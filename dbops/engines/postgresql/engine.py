@@ -14,7 +14,7 @@ from dbops.engines.postgresql.checking import check_database
 from dbops.engines.postgresql.connect import Parameters, connect
 from dbops.engines.postgresql.inspect import inspect_database
 from dbops.engines.postgresql.opening import Target
-from dbops.engines.postgresql.restore import left_out, restore
+from dbops.engines.postgresql.restore import left_out, refuse_unrestorable, restore
 from dbops.engines.postgresql.schema import Reference, compare_schema
 from dbops.engines.postgresql.snapshot import PostgresqlSnapshot, take_snapshot
 from dbops.estate.values import PostgresqlAddress
@@ -47,6 +47,9 @@ class PostgresqlEngine:
     def obstacles(self) -> tuple[str, ...]:
         with connect(self._parameters()) as session:
             return target.obstacles(session)
+
+    def refuse_unfit(self, contents: Contents) -> None:
+        refuse_unrestorable(self._target(), contents)
 
     def clear(self) -> None:
         target.clear(self._parameters())

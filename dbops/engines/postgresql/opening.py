@@ -69,6 +69,7 @@ def source_major(contents: Contents) -> int:
 def refuse_unfit(
     session: Session, contents: Contents, schema: OpenedSchema, target: Target
 ) -> None:
+    """Raises Refused where the target can never take the backup, whatever lies in it."""
     where = f"database {target.parameters.dbname} at {target.parameters.where}"
     if session.major < source_major(contents):
         raise Refused(

@@ -92,6 +92,13 @@ def restore(target: Target, contents: Contents, order: RestoreOrder) -> None:
         )
 
 
+def refuse_unrestorable(target: Target, contents: Contents) -> None:
+    """Raises what `restore` would raise before it changes anything, but for what lies there."""
+    with opened_schema(contents) as schema, connect(target.parameters) as session:
+        refuse_unfit(session, contents, schema, target)
+        _client(target, schema, 1)
+
+
 def restore_schema_only(target: Target, contents: Contents) -> None:
     """Afterwards the database holds the backup's definitions and no row."""
     with opened_schema(contents) as schema:

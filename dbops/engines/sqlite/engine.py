@@ -47,6 +47,9 @@ class SqliteEngine:
         """Nothing: a table's own text names its keys, whether the other table is there or not."""
         return ()
 
+    def refuse_unfit(self, contents: Contents) -> None:
+        restore.refuse_no_room(self.address.path, contents)
+
     def clear(self) -> None:
         restore.clear(self.address.path)
 

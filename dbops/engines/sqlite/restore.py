@@ -7,6 +7,7 @@ its name: the target is the whole database or does not exist.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -29,10 +30,28 @@ COMPANIONS = ("-wal", "-shm", "-journal")
 
 def find_obstacles(path: Path) -> tuple[str, ...]:
     """What stands where the database would come."""
+    return tuple(f"{item} ({item.lstat().st_size} bytes)" for item in _standing(path))
+
+
+def refuse_no_room(path: Path, contents: Contents) -> None:
+    """Raises Failed where the restored file would not fit, even without the one that goes."""
+    wanted = sum(stream.proof.bytes for stream in contents.streams)
+    try:
+        room = shutil.disk_usage(path.parent).free
+    except OSError as failure:
+        raise _unwritable(path.parent, failure) from None
+    there = sum(item.lstat().st_size for item in _standing(path))
+    if wanted > room + there:
+        raise Failed(
+            "no-space",
+            f"{path.parent} has room for {room + there} bytes, the backup needs {wanted}",
+            hint=f"free some space, or restore elsewhere: df -h {path.parent}",
+        )
+
+
+def _standing(path: Path) -> Iterator[Path]:
     found = [path, *(path.with_name(path.name + end) for end in COMPANIONS)]
-    return tuple(
-        f"{item} ({item.lstat().st_size} bytes)" for item in found if os.path.lexists(item)
-    )
+    return (item for item in found if os.path.lexists(item))
 
 
 def clear(path: Path) -> None:

@@ -19,8 +19,7 @@ from dbops.engines.postgresql.cluster import SCRATCH_SETTINGS, Cluster, scratch_
 from dbops.errors import Failed, NotFound, Refused
 from tests.engines.postgresql.processes import mentioning
 from tests.fix_postgresql import Connection, PgDatabase, PgServer
-
-only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has another account to use")
+from tests.fix_tools import require_root
 
 
 def connect(cluster: Cluster, dbname: str = "postgres") -> Connection:
@@ -121,9 +120,9 @@ def test_only_the_socket_leads_in(pg_newest: Installation, scratch_parent: Path)
     assert modes["socket"] == 0o700
 
 
-@only_root
 def test_restored_code_is_not_root(pg_newest: Installation, scratch_parent: Path) -> None:
     """As root the server runs under another account, with no group of root's, in its cage."""
+    require_root("another account")
     key = scratch_parent / "key"
     key.write_text("AGE-SECRET-KEY")
     key.chmod(0o600)
@@ -194,11 +193,11 @@ def test_a_missing_parent_is_said(pg_newest: Installation, scratch_parent: Path)
     assert refusal.value.hint == f"df -h {missing}"
 
 
-@only_root
 def test_programs_the_account_cannot_read_are_said(
     pg_newest: Installation, scratch_parent: Path
 ) -> None:
     """Programs below a closed directory are refused before anything is made with them."""
+    require_root("another account")
     account = account_to_run(None)
     assert account is not None
     closed = scratch_parent / "closed"
@@ -215,11 +214,11 @@ def test_programs_the_account_cannot_read_are_said(
     shutil.rmtree(closed)
 
 
-@only_root
 def test_a_parent_the_account_cannot_enter_is_said(
     pg_newest: Installation, scratch_parent: Path
 ) -> None:
     """A parent that is closed to the account is refused with a place that is open."""
+    require_root("another account")
     account = account_to_run(None)
     assert account is not None
     closed = scratch_parent / "closed"
@@ -235,9 +234,9 @@ def test_a_parent_the_account_cannot_enter_is_said(
     closed.rmdir()
 
 
-@only_root
 def test_accounts_that_do_not_fit_are_refused() -> None:
     """Neither an unknown account nor root runs restored code."""
+    require_root("another account")
     with pytest.raises(NotFound) as missing:
         account_to_run("no-such-account")
     assert missing.value.message == "no account no-such-account to run a scratch server"

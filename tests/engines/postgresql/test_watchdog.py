@@ -21,6 +21,7 @@ from dbops.engines.postgresql import watchdog
 from dbops.engines.postgresql.binaries import Installation
 from dbops.engines.postgresql.watchdog import sweep_leftovers
 from tests.engines.postgresql.processes import commands, mentioning, until
+from tests.fix_tools import require_root
 
 OWNER = """
 import json, sys
@@ -32,8 +33,6 @@ with scratch_cluster(Installation(Path(bindir), int(major), version), Path(paren
     print(json.dumps([str(cluster.directory), cluster.process.pid]), flush=True)
     sys.stdin.read()
 """
-
-only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has another account to use")
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,9 +238,9 @@ def test_only_scratch_directories_are_swept(scratch_parent: Path) -> None:
     shutil.rmtree(other)
 
 
-@only_root
 def test_another_accounts_directory_is_not_swept(scratch_parent: Path) -> None:
     """In a shared directory, what somebody else made to look like a leftover is left alone."""
+    require_root("another account")
     directory = leftover(scratch_parent, replace(watchdog.owner_of(os.getpid()), started="1"))
     os.chown(directory, 65534, 65534)
     assert sweep_leftovers(scratch_parent) == ()

@@ -1,0 +1,66 @@
+"""Every command that reports speaks JSON, and no command is forgotten here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+import pytest
+
+from dbops.cli.root import main
+
+REPORTING = {
+    "backup expire",
+    "backup list",
+    "backup run",
+    "backup show",
+    "backup status",
+    "backup verify",
+    "demo",
+    "doctor",
+    "keys list",
+    "keys report",
+    "restore run",
+    "systems list",
+}
+# They change something and say in one line that they did, or print what the next command reads.
+ACTING = {
+    "backup hold",
+    "backup release",
+    "init",
+    "keys drill answer",
+    "keys drill headers",
+    "keys drill record",
+    "keys new",
+    "keys recipients show",
+    "keys recipients sign",
+}
+
+
+def _commands(
+    group: click.Group, path: tuple[str, ...] = ()
+) -> Iterator[tuple[str, click.Command]]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from _commands(command, (*path, name))
+        else:
+            yield " ".join((*path, name)), command
+
+
+COMMANDS = dict(_commands(main))
+
+
+def test_every_command_is_known_to_report_or_to_act() -> None:
+    """A command that is added must be put into one of the two sets."""
+    assert set(COMMANDS) == REPORTING | ACTING
+
+
+@pytest.mark.parametrize("name", sorted(REPORTING))
+def test_a_command_that_reports_has_json(name: str) -> None:
+    """It takes `--json`, a flag."""
+    options = {word: each for each in COMMANDS[name].params for word in each.opts}
+    assert isinstance(options.get("--json"), click.Option)
+    assert options["--json"].is_flag
