@@ -14,6 +14,7 @@ from dbops.crypto.age import Identity
 from dbops.errors import DbopsError, Failed, NoIdentity, Refused
 from dbops.repository.layout import pack_name
 from tests.support.estate import (
+    DATABASE,
     BuiltEstate,
     contents_of,
     found_test_estate,
@@ -57,7 +58,7 @@ def test_an_identity_that_opens_no_pack_leaves_the_target(estate: BuiltEstate) -
 def test_a_damaged_pack_leaves_the_target(estate: BuiltEstate) -> None:
     """Every range is read before anything is removed."""
     contents = contents_of(estate)
-    name = pack_name(estate.database.name, contents.envelope.packs[0].sha256)
+    name = pack_name(DATABASE, contents.envelope.packs[0].sha256)
     path = estate.root / "backups" / name
     data = bytearray(path.read_bytes())
     data[-20] ^= 1
@@ -102,7 +103,7 @@ def test_what_a_restore_did_not_read_is_read_before_it_counts(estate: BuiltEstat
 def test_errors_before_removal_are_expected_ones(estate: BuiltEstate) -> None:
     """A pack that is gone is said with its name, and the target stays."""
     contents = contents_of(estate)
-    name = pack_name(estate.database.name, contents.envelope.packs[0].sha256)
+    name = pack_name(DATABASE, contents.envelope.packs[0].sha256)
     (estate.root / "backups" / name).unlink()
     target = MemoryEngine(dict(THERE))
     with pytest.raises(DbopsError) as caught:

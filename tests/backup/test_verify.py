@@ -75,7 +75,7 @@ def test_a_certificate_says_where_and_how_long(estate: BuiltEstate) -> None:
     certificate = certify(estate, order_for(estate, ProofLevel.PROVEN))
     assert (certificate.tables, certificate.rows) == (2, 5)
     assert certificate.where == "Memory 1, nowhere"
-    assert sorted(certificate.milliseconds) == ["check", "compare", "restore", "stored"]
+    assert sorted(certificate.milliseconds) == ["check", "compare", "readable", "restore", "stored"]
     assert certificate.manifest == estate.newest().sha256
 
 

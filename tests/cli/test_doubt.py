@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.crash.processes import Outcome, dbops
-from tests.support.estate import DATABASE, found_test_estate
+from tests.support.estate import DATABASE, found_test_estate, run_sql
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def manifests(root: Path) -> list[Path]:
 
 
 def restore(root: Path, *words: str) -> Outcome:
-    return dbops(root, "restore", "run", DATABASE, "--to", "./copy.db", *words)
+    return dbops(root, "restore", "run", DATABASE, "--to", str(root / "copy.db"), *words)
 
 
 def test_a_restore_of_the_newest_is_refused_where_the_newest_was_removed(root: Path) -> None:
@@ -41,7 +41,7 @@ def test_a_restore_of_the_newest_is_refused_where_the_newest_was_removed(root: P
     manifests(root)[-1].unlink()
     found = restore(root)
     assert found.status == 5
-    assert found.stderr == (
+    assert found.err == (
         "error: the backups of example are not whole, so the newest is not known: example@2:"
         " this host has seen it, and the repository no longer holds it\n"
         "hint: choose one: dbops backup list example, then add --backup ID\n"
@@ -49,7 +49,7 @@ def test_a_restore_of_the_newest_is_refused_where_the_newest_was_removed(root: P
     assert not (root / "copy.db").exists()
     named = restore(root, "--backup", f"{DATABASE}@1")
     assert named.status == 4
-    assert "error: example@2: this host has seen it" in named.stderr
+    assert "error: example@2: this host has seen it" in named.err
     assert (root / "copy.db").exists()
 
 
@@ -58,8 +58,8 @@ def test_the_night_goes_on_behind_a_removed_backup(root: Path) -> None:
     manifests(root)[-1].unlink()
     found = dbops(root, "backup", "run", DATABASE)
     assert found.status == 4
-    assert "example@3" in found.stdout
-    listed = json.loads(dbops(root, "backup", "list", "--json").stdout)
+    assert "example@3" in found.out
+    listed = json.loads(dbops(root, "backup", "list", "--json").out)
     assert [item["backup"] for item in listed["backups"]] == ["example@1", "example@3"]
     assert [item["subject"] for item in listed["damages"]] == ["example@2"]
 
@@ -70,7 +70,7 @@ def test_a_junk_manifest_does_not_end_the_chain(root: Path) -> None:
     junk.write_text("junk")
     assert dbops(root, "backup", "run", DATABASE).status == 4
     junk.unlink()
-    listed = json.loads(dbops(root, "backup", "list", "--json").stdout)
+    listed = json.loads(dbops(root, "backup", "list", "--json").out)
     assert [item["backup"] for item in listed["backups"]] == [
         f"{DATABASE}@{number}" for number in (1, 2, 3)
     ]
@@ -85,23 +85,19 @@ def test_an_overwriting_restore_without_an_identity_changes_nothing(root: Path) 
     )
     copy = root / "copy.db"
     copy.write_bytes(b"precious")
-    found = restore(root, "--overwrite", "./copy.db")
+    found = restore(root, "--overwrite", str(copy))
     assert found.status == 12
     assert copy.read_bytes() == b"precious"
 
 
 def test_another_database_under_the_same_name_is_said_once(root: Path) -> None:
     """Its identity differs from the last backup's: status 4 this time, and not the next."""
-    import sqlite3
-
     (path,) = root.glob("*.db")
-    connection = sqlite3.connect(path)
-    connection.execute("PRAGMA application_id = 7")
-    connection.close()
+    run_sql(path, "PRAGMA application_id = 7;")
     found = dbops(root, "backup", "run", DATABASE)
     assert found.status == 4
     assert (
         "error: example@3: another database than example@2:"
-        " the engine's own identity has changed\n" in found.stderr
+        " the engine's own identity has changed\n" in found.err
     )
     assert dbops(root, "backup", "run", DATABASE).status == 0

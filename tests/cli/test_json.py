@@ -19,6 +19,7 @@ REPORTING = {
     "demo",
     "doctor",
     "keys list",
+    "keys recipients show",
     "keys report",
     "restore run",
     "systems list",
@@ -32,7 +33,6 @@ ACTING = {
     "keys drill headers",
     "keys drill record",
     "keys new",
-    "keys recipients show",
     "keys recipients sign",
 }
 

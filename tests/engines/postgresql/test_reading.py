@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Iterator
 
-import psycopg
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from dbops.backup.ports import Unit
 from dbops.engines.postgresql.encoding import Encoding
-from dbops.engines.postgresql.reading import PostgresqlReader, pass_range
 from dbops.engines.postgresql.snapshot import take_snapshot
 from dbops.engines.postgresql.streams import (
     COLUMNS,
@@ -25,15 +17,12 @@ from dbops.engines.postgresql.streams import (
     SCHEMA,
     SEQUENCES,
 )
-from dbops.engines.postgresql.units import copy_text
-from dbops.errors import DbopsError, Failed, Unreachable
-from tests.engines.postgresql.collecting import CollectingSink, parameters, read_all, row_streams
+from tests.engines.postgresql.collecting import parameters, read_all, row_streams
 from tests.engines.postgresql.features import (
     OddEncoding,
     build_encoding_database,
     build_features,
 )
-from tests.engines.postgresql.processes import commands, until
 from tests.fix_postgresql import Connection, PgDatabase, PgServer
 
 _PINNED = (
@@ -269,175 +258,3 @@ def test_globals_of_another_role_hold_no_password(pg_database: PgDatabase) -> No
         text = read_all(snapshot, GLOBALS).ranges[GLOBALS][0]
     assert b"CREATE ROLE plain_reader;" in text
     assert b"SCRAM-SHA-256" not in text
-
-
-def test_no_child_carries_the_password(pg_database: PgDatabase) -> None:
-    """Neither the arguments nor the environment of psql hold it, and no file lies about."""
-    params = parameters(pg_database)
-    assert params.password is not None
-    with pg_database.connect() as connection:
-        connection.execute("CREATE TABLE t AS SELECT n FROM generate_series(1, 10) AS n")
-    with take_snapshot(params, [pg_database.server.installation]) as snapshot:
-        reader = snapshot.recipe.open()
-        (unit,) = next(p for p in snapshot.streams() if p.name == "public.t").units
-        reader.read(unit, CollectingSink())
-        children = [pid for pid, line in commands().items() if "--no-psqlrc" in line and _mine(pid)]
-        assert len(children) == 1
-        for pid in children:
-            for file in ("cmdline", "environ"):
-                assert params.password.encode() not in Path(f"/proc/{pid}/{file}").read_bytes()
-        reader.close()
-    assert params.password not in repr(params)
-
-
-def _mine(pid: int) -> bool:
-    status = Path(f"/proc/{pid}/status").read_text()
-    return f"PPid:\t{os.getpid()}\n" in status
-
-
-def _break_while_reading(
-    database: PgDatabase, destroy: Callable[[Connection], None]
-) -> tuple[DbopsError, CollectingSink]:
-    """The error of reading a table while something is destroyed after its first block."""
-    with database.connect() as connection:
-        connection.execute(
-            "CREATE TABLE t AS SELECT n, repeat('x', 1000) AS pad FROM generate_series(1, 60000) n"
-        )
-    destroyed = threading.Event()
-
-    class Destroying(CollectingSink):
-        def write(self, block: bytes, /) -> int:
-            if not destroyed.is_set() and "public.t" in str(self._open):
-                destroyed.set()
-                with database.connect() as connection:
-                    destroy(connection)
-            return super().write(block)
-
-    sink = Destroying()
-    with take_snapshot(parameters(database), [database.server.installation]) as snapshot:
-        reader = snapshot.recipe.open()
-        units = next(p for p in snapshot.streams() if p.name == "public.t").units
-        with pytest.raises(DbopsError) as caught:
-            _read(reader, units, sink)
-        reader.close()
-    return caught.value, sink
-
-
-def _read(reader: PostgresqlReader, units: Sequence[Unit], sink: CollectingSink) -> None:
-    for unit in units:
-        reader.read(unit, sink)
-
-
-def test_a_connection_lost_half_way_is_an_error(pg_database: PgDatabase) -> None:
-    """A terminated backend ends the read with an error, and no later range is whole."""
-
-    def terminate(connection: Connection) -> None:
-        connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE query ~ 'COPY' AND application_name = 'dbops' AND datname = current_database()"
-        )
-
-    failure, sink = _break_while_reading(pg_database, terminate)
-    assert isinstance(failure, Unreachable)
-    assert failure.code == "connection-lost"
-    assert failure.message == "reading public.t: the connection was lost (57P01)"
-    assert len(sink.rows("public.t")) < 60000
-
-
-def test_a_killed_psql_is_an_error(pg_database: PgDatabase) -> None:
-    """A psql that is killed ends the read with an error that says so."""
-
-    def kill(connection: Connection) -> None:
-        for pid, line in commands().items():
-            if "--no-psqlrc" in line and _mine(pid):
-                os.kill(pid, 9)
-
-    failure, sink = _break_while_reading(pg_database, kill)
-    assert isinstance(failure, Failed)
-    assert failure.code == "client-killed"
-    assert failure.message == "reading public.t: psql was ended by signal 9"
-    assert len(sink.rows("public.t")) < 60000
-
-
-def test_a_closed_reader_leaves_no_child(pg_database: PgDatabase) -> None:
-    """After `close` no psql of this process is left."""
-    with pg_database.connect() as connection:
-        connection.execute("CREATE TABLE t AS SELECT 1 AS n")
-    with take_snapshot(parameters(pg_database), [pg_database.server.installation]) as snapshot:
-        read_all(snapshot)
-    assert until(lambda: not [p for p, c in commands().items() if "--no-psqlrc" in c and _mine(p)])
-
-
-def test_joining_a_snapshot_that_is_gone_fails(pg_database: PgDatabase) -> None:
-    """A worker that comes too late reads nothing."""
-    with pg_database.connect() as connection:
-        connection.execute("CREATE TABLE t AS SELECT 1 AS n")
-    with take_snapshot(parameters(pg_database), [pg_database.server.installation]) as snapshot:
-        recipe = replace(snapshot.recipe, snapshot="00000003-0000001B-1")
-        with pytest.raises(Failed) as caught:
-            recipe.open()
-    assert caught.value.message == "joining the snapshot: the snapshot does not exist any more"
-
-
-# What COPY text can hold: never a line of a single backslash and a dot.
-_lines = st.lists(
-    st.binary(max_size=12).map(
-        lambda raw: raw.replace(b"\\", b"\\\\").replace(b"\n", b"\\n") + b"\n"
-    ),
-    max_size=8,
-)
-
-
-@given(st.lists(_lines, min_size=1, max_size=5), st.data())
-def test_ranges_are_told_apart_wherever_blocks_are_cut(
-    ranges: list[list[bytes]], data: st.DataObject
-) -> None:
-    """However the output is cut into blocks, each range gets its own lines and no others."""
-    output = b"".join(b"".join(lines) + b"\\.\n" for lines in ranges)
-    cuts = sorted(data.draw(st.sets(st.integers(1, len(output)), max_size=20)) | {len(output)})
-    blocks = iter([output[a:b] for a, b in zip([0, *cuts], cuts, strict=False)])
-    left: bytes | None = b""
-    for lines in ranges:
-        found: list[bytes] = []
-        assert left is not None
-        left = pass_range(left, lambda: next(blocks, b""), found.append)
-        assert b"".join(found) == b"".join(lines)
-    assert left == b""
-
-
-@given(_lines, st.integers(1, 5))
-def test_a_range_without_its_end_is_none(lines: list[bytes], size: int) -> None:
-    """Output that ends before the mark is never taken for a range."""
-    output = b"".join(lines) + b"\\."
-    blocks = iter([output[at : at + size] for at in range(0, len(output), size)])
-    assert pass_range(b"", lambda: next(blocks, b""), lambda _: None) is None
-
-
-@given(st.binary(max_size=40), st.sampled_from(["UTF8", "EUC_CN", "SQL_ASCII", "MULE_INTERNAL"]))
-def test_every_name_survives_the_trip_through_text(raw: bytes, encoding: str) -> None:
-    """Bytes of any encoding become JSON-safe text that goes back to the same bytes."""
-    text = Encoding(encoding).decode(raw)
-    text.encode("utf-8")
-    assert Encoding(encoding).encode(text) == raw
-
-
-@given(st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20))
-def test_escaped_text_is_what_copy_writes(text: str) -> None:
-    """A value has no line break or tab left, and reads back as itself."""
-    line = copy_text([(text, "x")])
-    assert line.endswith("\tx\n")
-    assert line.count("\n") == 1
-    assert line.count("\t") == 1
-    back = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\"}
-    pieces = iter(line.removesuffix("\tx\n"))
-    assert "".join(back[next(pieces)] if each == "\\" else each for each in pieces) == text
-
-
-def test_copy_text_is_the_servers_own(pg15: PgServer) -> None:
-    """What dbops escapes by itself is byte for byte what COPY prints."""
-    text = "".join(chr(code) for code in range(1, 128)) + "病历 🏥"
-    with pg15.connect("postgres") as connection, connection.cursor() as cursor:
-        query = psycopg.sql.SQL("COPY (SELECT {}) TO STDOUT").format(psycopg.sql.Literal(text))
-        with cursor.copy(query) as copy:
-            printed = b"".join(bytes(block) for block in copy)
-    assert copy_text([(text,)]).encode() == printed
