@@ -318,3 +318,17 @@ def test_a_source_that_never_rests_makes_no_backup(estate: BuiltEstate) -> None:
         take_backup(estate, engine=engine)
     assert (caught.value.code, engine.asked) == ("lock-timeout", 3)
     assert_nothing_new(estate)
+
+
+def test_a_bug_in_a_worker_is_named_and_shows_no_value(
+    estate: BuiltEstate, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Its kind and place travel to the master; nothing is printed, for it could hold a row."""
+    engine = MemoryEngine(dict(ROWS), buggy_at=("ward", 0))
+    with pytest.raises(Failed) as caught:
+        take_backup(estate, engine=engine, order=backup_order(estate, jobs=2))
+    assert caught.value.code == "bug"
+    assert caught.value.message.startswith("a bug in a backup worker: KeyError at ")
+    printed = capfd.readouterr()
+    assert "canary" not in caught.value.message + printed.out + printed.err
+    assert_nothing_new(estate)

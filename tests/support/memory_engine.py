@@ -37,11 +37,14 @@ class MemoryReader:
     tables: dict[str, Rows]
     dies_at: tuple[str, int] | None
     short_at: tuple[str, int] | None
+    buggy_at: tuple[str, int] | None
 
     def read(self, unit: Unit, sink: RangeSink) -> None:
         for index in range(unit.first, unit.first + unit.count):
             if (unit.stream, index) == self.dies_at:
                 os._exit(9)
+            if (unit.stream, index) == self.buggy_at:
+                raise KeyError("canary 张三")
             if (unit.stream, index) == self.short_at:
                 continue
             sink.begin(unit.stream, index, unit.payload)
@@ -61,9 +64,10 @@ class MemoryRecipe:
     tables: dict[str, Rows]
     dies_at: tuple[str, int] | None = None
     short_at: tuple[str, int] | None = None
+    buggy_at: tuple[str, int] | None = None
 
     def open(self) -> MemoryReader:
-        return MemoryReader(self.tables, self.dies_at, self.short_at)
+        return MemoryReader(self.tables, self.dies_at, self.short_at, self.buggy_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +112,7 @@ class MemoryEngine:
     miscounts: dict[str, int] = field(default_factory=dict)
     dies_at: tuple[str, int] | None = None
     short_at: tuple[str, int] | None = None
+    buggy_at: tuple[str, int] | None = None
     breaks: bool = False
     unfit: bool = False
     faults: tuple[str, ...] = ()
@@ -118,7 +123,7 @@ class MemoryEngine:
     def snapshot(self) -> Iterator[MemorySnapshot]:
         counts = {name: str(len(rows)) for name, rows in self.tables.items()}
         counts |= {name: str(count) for name, count in self.miscounts.items()}
-        recipe = MemoryRecipe(dict(self.tables), self.dies_at, self.short_at)
+        recipe = MemoryRecipe(dict(self.tables), self.dies_at, self.short_at, self.buggy_at)
         facts = {"count": counts, **self.extra}
         yield MemorySnapshot(dict(self.tables), recipe, facts, self.breaks)
 

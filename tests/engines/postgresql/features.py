@@ -78,10 +78,11 @@ def build_features(connection: Connection, *, major: int, huge_row_bytes: int = 
             connection.execute(path.read_bytes())
     if huge_row_bytes:
         with connection.transaction():
-            _add_huge_row(connection, huge_row_bytes)
+            add_huge_row(connection, huge_row_bytes)
 
 
-def _add_huge_row(connection: Connection, size: int) -> None:
+def add_huge_row(connection: Connection, size: int) -> None:
+    """The schema `lab`, which is there, gets a table with a bytea of so many bytes in one row."""
     connection.execute("CREATE TABLE lab.huge (id integer, picture bytea)")
     connection.execute("ALTER TABLE lab.huge ALTER picture SET STORAGE EXTERNAL")
     connection.execute(

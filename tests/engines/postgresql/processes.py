@@ -32,6 +32,35 @@ def commands() -> dict[int, str]:
     return found
 
 
+def tree(root: int) -> list[int]:
+    """The process and all its descendants that are alive."""
+    children: dict[int, list[int]] = {}
+    for pid in commands():
+        with suppress(OSError):
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            children.setdefault(int(fields[1]), []).append(pid)
+    found = [root]
+    for pid in found:
+        found += children.get(pid, [])
+    return found
+
+
+def program(pid: int) -> str:
+    """What it runs, as the kernel calls it; empty where it has ended."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text().rstrip("\n")
+    return ""
+
+
+def memory(pid: int) -> int:
+    """Its proportional set size (PSS) in bytes; 0 where it has ended."""
+    with suppress(OSError):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
 def mentioning(text: str) -> list[int]:
     """The processes whose command line holds this text."""
     return [pid for pid, command in commands().items() if text in command]

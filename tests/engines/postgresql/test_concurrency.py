@@ -12,16 +12,32 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
 
 import psycopg
 
+from dbops.backup.ports import RestoreOrder
+from dbops.backup.prove import prove
+from dbops.engines.postgresql.connect import connect
+from dbops.engines.postgresql.engine import PostgresqlEngine, parameters_of
+from dbops.engines.postgresql.scratch import PostgresqlScratchPlace
 from dbops.engines.postgresql.snapshot import take_snapshot
 from dbops.errors import DbopsError
+from dbops.estate.values import PostgresqlScratch
 from tests.engines.postgresql.collecting import CollectingSink, parameters, read_all
-from tests.fix_postgresql import Connection, PgDatabase
+from tests.engines.postgresql.sealed import (
+    Sealed,
+    back_up,
+    engine_of,
+    fresh_database,
+    scratch_directory,
+)
+from tests.fix_postgresql import Connection, PgDatabase, PgServer
 
 ROWS = 2000
 WHOLE = 3  # snapshots that must succeed
+BACKED_UP = 2  # backups that must succeed, each restored and proven
 ROUNDS = 40  # attempts at most
 # What may be raised instead of a backup; anything else is a bug.
 ALLOWED = {
@@ -146,11 +162,15 @@ def _check(sink: CollectingSink, columns: dict[str, str]) -> None:
         assert all(len(sink.rows(name)) == 50 for name in pair if name in columns)
 
 
-def test_a_snapshot_of_a_busy_database_is_one_instant(pg_database: PgDatabase) -> None:
-    """TRUNCATE, CLUSTER, VACUUM FULL, DROP, CREATE, ALTER and updates never show half-done."""
-    with pg_database.connect() as connection:
+def _set_up(database: PgDatabase) -> None:
+    with database.connect() as connection:
         for statement in _SETUP.split(";"):
             connection.execute(statement.encode())
+
+
+def test_a_snapshot_of_a_busy_database_is_one_instant(pg_database: PgDatabase) -> None:
+    """TRUNCATE, CLUSTER, VACUUM FULL, DROP, CREATE, ALTER and updates never show half-done."""
+    _set_up(pg_database)
     whole, refused = 0, []
     with busy(pg_database) as done:
         for _ in range(ROUNDS):
@@ -173,3 +193,40 @@ def test_a_snapshot_of_a_busy_database_is_one_instant(pg_database: PgDatabase) -
     assert whole == WHOLE
     assert all(done), "a test without writers proves nothing"
     assert set(refused) <= ALLOWED
+
+
+def _attempt(server: PgServer, database: str, place: Path, refused: list[str]) -> Sealed | None:
+    """A backup, or None and nothing that could be taken for one."""
+    place.mkdir()
+    try:
+        return back_up(engine_of(server, database), place, jobs=2)
+    except DbopsError as failure:
+        refused.append(failure.code)
+    assert not list(place.glob("repository/**/manifest/*"))
+    return None
+
+
+def test_a_backup_of_a_busy_database_is_proven(pg17: PgServer) -> None:
+    """What is backed up while definitions and rows change is restored and equals its instant."""
+    refused: list[str] = []
+    with fresh_database(pg17, "concurrency_source") as source, scratch_directory() as parent:
+        _set_up(source)
+        with busy(source) as done:
+            attempts = (
+                _attempt(pg17, source.name, parent / str(number), refused)
+                for number in range(ROUNDS)
+            )
+            sealed = list(islice(filter(None, attempts), BACKED_UP))
+        assert len(sealed) == BACKED_UP
+        assert all(done), "a test without writers proves nothing"
+        assert set(refused) <= ALLOWED
+        place = PostgresqlScratchPlace(
+            parent, PostgresqlScratch(), lambda: None, (pg17.installation,)
+        )
+        for each in sealed:
+            with place.open(each.contents) as copy:
+                copy.restore(each.contents, RestoreOrder(jobs=2))
+                assert prove(copy, each.contents, lambda _: None) == ()
+                assert isinstance(copy, PostgresqlEngine)
+                with connect(parameters_of(copy.address, copy.password)) as session:
+                    assert session.value("SELECT sum FROM public.total") == ROWS * 1000
