@@ -90,6 +90,11 @@ class HostState:
         if not path.exists():
             self._write(path, {"id": identifier})
 
+    def forget_repository(self, title: str) -> None:
+        """Afterwards the next repository under the title is taken as it comes."""
+        with self._writing():
+            self._repository(title).unlink(missing_ok=True)
+
     def _repository(self, title: str) -> Path:
         return self._make("repositories") / title.replace(" ", "-")
 

@@ -92,7 +92,7 @@ def _row(backup: Backup, zone: ZoneInfo) -> tuple[object, ...]:
         size(totals.bytes),
         size(totals.stored),
         totals.gaps or "-",
-        backup.level.label if backup.level else "-",
+        "damaged" if backup.findings else backup.level.label if backup.level else "-",
         ", ".join(notes),
     )
 
@@ -145,6 +145,12 @@ def show(
     _show_text(backup, catalogue, wiring.estate.zone)
 
 
+def _level(backup: Backup) -> str:
+    if backup.findings:
+        return f"damaged (reached {backup.level.label})"
+    return backup.level.label if backup.level else "not verified"
+
+
 def _show_text(backup: Backup, catalogue: Catalogue, zone: ZoneInfo) -> None:
     from dbops.cli.render import counted, moment, show_table, size
 
@@ -156,7 +162,7 @@ def _show_text(backup: Backup, catalogue: Catalogue, zone: ZoneInfo) -> None:
         ("source", envelope.server),
         ("signed by", backup.signer),
         ("sealed to", sealed),
-        ("level", backup.level.label if backup.level else "not verified"),
+        ("level", _level(backup)),
         ("stored", f"{size(envelope.totals.stored)} in {counted(len(envelope.packs), 'pack')}"),
     ]
     if backup.held:

@@ -38,7 +38,6 @@ class Progress:
         self._total = count
         if self._bar is not None:
             self._bar.total = count
-            self._bar.refresh()
 
     def advance(self, count: int) -> None:
         """Bytes done since the last call."""

@@ -65,6 +65,7 @@ def run(
     from dbops.errors import ExitStatus
 
     wiring = open_wiring(estate)
+    name, backup_id = _split(name, backup_id)
     database = wiring.database(name)
     address = _target(wiring, database, target)
     _refuse_misnamed(target, overwrite)
@@ -87,6 +88,14 @@ def run(
         )
     _show(report, history, as_json=as_json)
     return ExitStatus.FINDING if report.differences or history.damages else ExitStatus.DONE
+
+
+def _split(name: str, backup_id: str | None) -> tuple[str, str | None]:
+    """`lab@12` means the database lab and its backup 12."""
+    from dbops.cli.tasks import parse_backup_id
+
+    found = parse_backup_id(name)
+    return (found.database, backup_id or name) if found else (name, backup_id)
 
 
 def _target(wiring: Wiring, database: Database, text: str) -> Address:

@@ -7,6 +7,7 @@ nothing that opens a database or a key.
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -48,11 +49,23 @@ class RootGroup(LazyGroup):
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
         extra["standalone_mode"] = False
+        _end_cleanly()
         try:
             outcome = super().main(args, *rest, **extra)
         except Exception as failure:  # noqa: BLE001 - the boundary
             sys.exit(_report(failure, args))
         sys.exit(outcome if isinstance(outcome, int) else ExitStatus.DONE)
+
+
+def _end_cleanly() -> None:
+    """A stop by systemd and a lost terminal clean up as Ctrl-C does: private copies go."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _interrupt)
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _report(failure: Exception, args: Sequence[str] | None) -> ExitStatus:
@@ -65,6 +78,9 @@ def _report(failure: Exception, args: Sequence[str] | None) -> ExitStatus:
     error = _translate(failure)
     as_json = "--json" in (sys.argv[1:] if args is None else args)
     if error is None:
+        click.echo(
+            "error: interrupted\nhint: run the command again; nothing false was left", err=True
+        )
         return ExitStatus.INTERRUPTED
     show_error(error, as_json=as_json)
     return ExitStatus.BUG if error.code == "bug" else error.status
@@ -104,6 +120,7 @@ def _usage_fault(failure: click.UsageError) -> UsageFault:
         "demo": ("dbops.cli.demo:demo", "Watch fifty databases being backed up and proven."),
         "backup": ("dbops.cli.backup:backup", "Take, list, verify and expire backups."),
         "restore": ("dbops.cli.restore:restore", "Put a backup back."),
+        "repository": ("dbops.cli.repository:repository", "Make a repository."),
         "keys": ("dbops.cli.keys:keys", "Make, list and drill keys."),
         "systems": ("dbops.cli.systems:systems", "Show what the estate consists of."),
         "doctor": ("dbops.cli.doctor:doctor", "Check connections, tools, keys and disks."),

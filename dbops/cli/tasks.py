@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from dbops.backup.create import BackupOrder, create_backup
@@ -12,13 +12,14 @@ from dbops.backup.verify import VerifyOrder, verify_backup
 from dbops.cli.progress import Progress
 from dbops.cli.wiring import TOOL, Wiring
 from dbops.crypto.age import Identity
-from dbops.errors import NotFound, UsageFault
+from dbops.errors import NotFound, Refused, UsageFault
 from dbops.estate.values import Database, PostgresqlDatabase
 from dbops.repository.chain import Backup, Damage, History
 from dbops.repository.manifest import BackupId, Envelope
 from dbops.repository.reader import Repository, find_backup
 from dbops.repository.records import Certificate, ProofLevel
 
+SHRUNK = 0.5
 _BACKUP = re.compile(r"([a-z0-9][a-z0-9-]{0,62})@([1-9][0-9]{0,7})")
 
 
@@ -52,6 +53,7 @@ def take_backup(
     Also returns what is wrong with the chain of the earlier ones.
     """
     policy = wiring.policy(database)
+    _refuse_replaced(wiring, repository)
     repository.store.sweep()
     with wiring.state.lock(database.name):
         order = BackupOrder(
@@ -73,19 +75,34 @@ def take_backup(
             engine, repository, history, order, wiring.clock, progress.advance
         )
         wiring.remember(repository, database.name, head)
-    return envelope, (*history.damages, *_changed_identity(history, envelope))
+    return envelope, (*history.damages, *_surprises(history, envelope))
 
 
-def _changed_identity(history: History, envelope: Envelope) -> tuple[Damage, ...]:
-    """Whether the name in dbops.toml means another database than it did last time.
+def _refuse_replaced(wiring: Wiring, repository: Repository) -> None:
+    """Backups of this host do not go into a repository that somebody put in place of its own."""
+    for damage in wiring.state.check_repository(repository.store.title, repository.id):
+        raise Refused(
+            "repository-replaced",
+            f"{damage}",
+            hint="put the old one back, or make a new one: dbops repository create",
+        )
 
-    A restored or upgraded server is another one too: said once, and a person judges.
+
+def _surprises(history: History, envelope: Envelope) -> Iterator[Damage]:
+    """What a person should look at in the source: said once, with the backup that shows it.
+
+    A restored or upgraded server is another database too, and a purge makes one smaller.
     """
-    before = history.living[-1].envelope if history.living else envelope
-    if before.identity == envelope.identity:
-        return ()
-    reason = f"another database than {before.id}: the engine's own identity has changed"
-    return (Damage(str(envelope.id), reason),)
+    if not history.living:
+        return
+    before, subject = history.living[-1].envelope, str(envelope.id)
+    if before.identity != envelope.identity:
+        reason = f"another database than {before.id}: the engine's own identity has changed"
+        yield Damage(subject, reason)
+    was, is_now = before.totals.bytes, envelope.totals.bytes
+    if is_now < was * SHRUNK:
+        reason = f"less than half of {before.id} was there to read: {is_now} bytes instead of {was}"
+        yield Damage(subject, reason)
 
 
 @dataclass(frozen=True)

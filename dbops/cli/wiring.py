@@ -84,7 +84,9 @@ class Wiring:
         if every == bool(names):
             raise UsageFault(
                 "which-databases",
-                "name databases, or say --all",
+                "name databases or say --all, not both"
+                if every
+                else "name databases, or say --all",
                 hint="dbops systems list shows their names",
             )
         return tuple(known.values()) if every else tuple(self.database(name) for name in names)
@@ -204,9 +206,19 @@ class Wiring:
         return KeyFileSigner.load(path) if path else None
 
     def identities(self, extra: Iterable[str] = ()) -> tuple[Identity, ...]:
-        """What opens backups on this host, and the files named on the command line."""
-        files = (*self.estate.host.identities, *map(Path, extra))
-        return tuple(identity for path in files for identity in load_identities(path))
+        """What opens backups on this host, and the files named on the command line.
+
+        Where files are named they may be all there is: in a disaster the host's own may be lost.
+        """
+        named = tuple(identity for path in extra for identity in load_identities(Path(path)))
+        found = list(named)
+        for path in self.estate.host.identities:
+            try:
+                found += load_identities(path)
+            except DbopsError:
+                if not named:
+                    raise
+        return tuple(found)
 
 
 def _no_host_key(key: str) -> UsageFault:
@@ -220,10 +232,11 @@ def _no_host_key(key: str) -> UsageFault:
 def _unknown(kind: str, name: str, known: Iterable[str]) -> NotFound:
     near = difflib.get_close_matches(name, list(known), 1)
     guess = f'did you mean "{near[0]}"? ' if near else ""
+    names = ", ".join(known) or "none"
     return NotFound(
         f"no-{kind}",
         f'the estate has no {kind} "{name}"',
-        hint=f"{guess}dbops systems list shows every name",
+        hint=f"{guess}there are: {names}" if len(names) < 200 else f"{guess}see dbops.toml",
     )
 
 
@@ -263,8 +276,8 @@ def sweep_scratch_places(estate: Estate) -> None:
     with suppress(DbopsError, OSError):
         sweep_leftovers(_scratch_directory(estate))
     private = estate.state / "scratch"
-    if private.is_dir() and any(private.iterdir()):
-        from dbops.engines.sqlite.engine import sweep_scratch
+    with suppress(DbopsError, OSError):
+        if any(private.iterdir()):
+            from dbops.engines.sqlite.engine import sweep_scratch
 
-        with suppress(DbopsError, OSError):
             sweep_scratch(private)

@@ -302,7 +302,7 @@ class OpeningReader:
         raise Failed(
             "sealed-damaged",
             f"{self._name} is damaged: it does not decrypt",
-            hint="dbops backup verify --level stored names every damaged object",
+            hint="dbops backup verify --all --level stored names every damaged object",
         ) from None
 
     def close(self) -> None:

@@ -188,5 +188,5 @@ def _malformed(title: str) -> Failed:
     return Failed(
         "seal-malformed",
         f"{title} is damaged: it does not begin with an age header",
-        hint="dbops backup verify --level stored names every damaged object",
+        hint="dbops backup verify --all --level stored names every damaged object",
     )

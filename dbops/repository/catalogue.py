@@ -210,5 +210,5 @@ class _Lines:
         return Failed(
             "catalogue-malformed",
             f"{self._title} is malformed: {reason} (line {self._count})",
-            hint="dbops backup verify --level stored names every damaged object",
+            hint="dbops backup verify --all --level stored names every damaged object",
         )

@@ -77,7 +77,7 @@ def _invalid(title: str, reason: str) -> Failed:
     return Failed(
         "document-invalid",
         f"{title} is not a valid document: {reason}",
-        hint="dbops backup verify --level stored names every damaged object",
+        hint="dbops backup verify --all --level stored names every damaged object",
     )
 
 

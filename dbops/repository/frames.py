@@ -58,7 +58,7 @@ def description_length(prefix: bytes, title: str) -> int:
         raise Failed(
             "pack-malformed",
             f"{title} holds no description where the catalogue says one is",
-            hint="dbops backup verify --level readable names every damaged range",
+            hint="dbops backup verify --all --level readable names every damaged range",
         )
     return int(length)
 

@@ -100,7 +100,8 @@ def damaged(title: str, reason: str) -> Failed:
     return Failed(
         "range-damaged",
         f"{title} is damaged: {reason}",
-        hint="restore from another backup, and find the cause: dbops backup verify --level stored",
+        hint="restore from another backup, and find the cause: "
+        "dbops backup verify --all --level stored",
     )
 
 

@@ -116,6 +116,6 @@ def read_bytes(store: Store, name: str, limit: int = 256 << 20) -> bytes:
         raise Failed(
             "object-too-large",
             f"{name} is larger than {limit} bytes",
-            hint="dbops backup verify --level stored",
+            hint="dbops backup verify --all --level stored",
         )
     return data

@@ -19,7 +19,7 @@ from dbops.crypto.age import Identity
 from dbops.crypto.signed import OpenedDocument, open_document, split_document
 from dbops.crypto.sshsig import Namespace, check_signature
 from dbops.crypto.trust import TrustRoot
-from dbops.errors import DbopsError, Failed, NotFound
+from dbops.errors import DbopsError, Failed, NotFound, Unreachable
 from dbops.repository.catalogue import read_lines
 from dbops.repository.chain import Backup, Damage, Head, History, check_chain, newest_link
 from dbops.repository.codec import STRICT, decode, encode
@@ -62,12 +62,12 @@ def create_repository(store: Store, identifier: str) -> RepositoryMark:
 
 
 def read_mark(store: Store) -> RepositoryMark:
-    """What the store is; raises NotFound where it is no repository."""
+    """What the store is; raises Unreachable where no repository stands there."""
     if store.find(REPOSITORY) is None:
-        raise NotFound(
-            "no-repository",
-            f"{store.title} is not a repository yet",
-            hint="dbops init makes one; check that the disk is mounted",
+        raise Unreachable(
+            "repository-absent",
+            f"{store.title} is not there",
+            hint="check that the disk is mounted; a new one is made by: dbops repository create",
         )
     return decode(RepositoryMark, read_bytes(store, REPOSITORY), REPOSITORY)
 
@@ -152,7 +152,7 @@ class Repository:
             raise Failed(
                 "catalogue-foreign",
                 f"{title} belongs to {head.database}@{head.sequence}",
-                hint="dbops backup verify --level stored names every damaged object",
+                hint="dbops backup verify --all --level stored names every damaged object",
             )
         return catalogue
 
@@ -278,5 +278,5 @@ def _check_digest(source: BinaryIO, expected: str, title: str) -> None:
         raise Failed(
             "object-changed",
             f"{title} is damaged: its bytes have changed",
-            hint="dbops backup verify --level stored names every damaged object",
+            hint="dbops backup verify --all --level stored names every damaged object",
         )

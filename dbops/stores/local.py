@@ -130,7 +130,7 @@ class LocalStore:
             raise NotFound(
                 "object-missing",
                 f"{name} is missing from {self._title}",
-                hint="dbops backup verify --level stored names everything that is missing",
+                hint="dbops backup verify --all --level stored names everything that is missing",
             ) from None
         except OSError as failure:
             raise _fault(failure, self._title) from None

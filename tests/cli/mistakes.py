@@ -59,7 +59,7 @@ MISTAKES = (
         10,
         "no-database",
         'the estate has no database "exampel"',
-        'did you mean "example"? dbops systems list shows every name',
+        'did you mean "example"? there are: example',
     ),
     Mistake(
         "no database named",
@@ -218,7 +218,7 @@ MISTAKES = (
         10,
         "no-target",
         'the estate has no target "exampel"',
-        'did you mean "example"? dbops systems list shows every name',
+        'did you mean "example"? there are: example',
     ),
     Mistake(
         "not a time",
@@ -250,7 +250,7 @@ MISTAKES = (
         10,
         "no-repository",
         'the estate has no repository "tape"',
-        "dbops systems list shows every name",
+        "there are: main",
     ),
     Mistake(
         "estate exists",

@@ -90,10 +90,10 @@ def test_one_broken_part_does_not_hide_the_others(estate: BuiltEstate) -> None:
     found = findings(result)
     assert {code for code, item in found.items() if item["verdict"] == "problem"} == {
         "trust-missing",
-        "no-repository",
+        "repository-absent",
         "database-missing",
     }
-    assert found["no-repository"]["text"] == "repository main is not a repository yet"
+    assert found["repository-absent"]["text"] == "repository main is not there"
     assert found["file-private"]["verdict"] == "ok"
 
 
@@ -104,7 +104,7 @@ def test_named_databases_only(estate: BuiltEstate) -> None:
     assert result.exit_code == 10
     assert result.stderr == (
         'error: the estate has no database "exmple"\n'
-        'hint: did you mean "example"? dbops systems list shows every name\n'
+        'hint: did you mean "example"? there are: example\n'
     )
 
 

@@ -91,7 +91,8 @@ def test_headers_are_those_of_packs_and_catalogue(estate: BuiltEstate) -> None:
 def test_headers_hold_nothing_of_the_data(estate: BuiltEstate) -> None:
     """The file of headers is a few hundred bytes an object, whatever the object's size."""
     request = request_of(estate)
-    assert all(item.text.count(b"\n") < 12 for item in request.headers)
+    # A sealer may add a stanza of a random size that nobody can open.
+    assert all(len(item.text) < 1200 for item in request.headers)
     assert len(encode(request)) < 1500 * len(request.headers)
 
 

@@ -323,7 +323,7 @@ def test_a_flipped_repository_mark_is_never_believed(whole: BuiltEstate) -> None
 def test_a_removed_repository_mark_is_named(whole: BuiltEstate) -> None:
     """Without its mark a directory is no repository, and says what may be the matter."""
     with harmed(whole.objects / "repository", lambda _: None):
-        assert findings(whole) == ["repository main is not a repository yet"]
+        assert findings(whole) == ["repository main is not there"]
 
 
 def test_a_flipped_recipients_document_is_refused_by_name(copy: BuiltEstate) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -35,10 +36,10 @@ def commands() -> dict[int, str]:
 def tree(root: int) -> list[int]:
     """The process and all its descendants that are alive."""
     children: dict[int, list[int]] = {}
-    for pid in commands():
+    for name in filter(str.isdecimal, os.listdir("/proc")):
         with suppress(OSError):
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            children.setdefault(int(fields[1]), []).append(pid)
+            fields = Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()
+            children.setdefault(int(fields[1]), []).append(int(name))
     found = [root]
     for pid in found:
         found += children.get(pid, [])

@@ -199,7 +199,7 @@ def _attempt(server: PgServer, database: str, place: Path, refused: list[str]) -
     """A backup, or None and nothing that could be taken for one."""
     place.mkdir()
     try:
-        return back_up(engine_of(server, database), place, jobs=2)
+        return back_up(engine_of(server, database), place)
     except DbopsError as failure:
         refused.append(failure.code)
     assert not list(place.glob("repository/**/manifest/*"))

@@ -133,6 +133,11 @@ def test_copy_on_a_target_is_proven_equal(proven: Proven) -> None:
         assert _unexplained(compare_databases(first, second)) == []
 
 
+def _named(change: Mutation) -> str:
+    """Large objects have numbers for names, and are rows of one stream: that is named."""
+    return "large-object" if change.finding.isdigit() else change.finding
+
+
 def _rounds(mutations: Sequence[Mutation]) -> list[list[Mutation]]:
     """Few groups of changes in which no finding can be taken for another one's."""
     rounds: list[list[Mutation]] = []
@@ -160,11 +165,6 @@ def test_every_change_of_the_copy_is_found_and_named(
         if not any(_named(change) in finding for finding in findings)
     ]
     assert missed == [], "\n".join(findings)
-
-
-def _named(change: Mutation) -> str:
-    """Large objects have numbers for names, and are rows of one stream: that is named."""
-    return "large-object" if change.finding.isdigit() else change.finding
 
 
 @pytest.mark.parametrize("encoding", OddEncoding)

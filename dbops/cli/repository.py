@@ -1,0 +1,36 @@
+"""`dbops repository`."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.group()
+def repository() -> None:
+    """Make a repository."""
+
+
+@repository.command()
+@click.argument("name")
+@click.pass_obj
+def create(estate: str | None, name: str) -> None:
+    """Make an empty repository where dbops.toml says that NAME is.
+
+    For a second repository, or in place of one that is lost: its backups are gone, and this host
+    no longer asks for them.
+
+    \b
+    Example: dbops repository create main
+    Exit statuses: 0 done, 1 something is there already, 10 not found, 11 the place cannot be used.
+    """
+    import secrets
+
+    from dbops.cli.wiring import open_wiring
+    from dbops.repository.reader import create_repository
+
+    wiring = open_wiring(estate)
+    store = wiring.store(name)
+    mark = create_repository(store, secrets.token_hex(16))
+    wiring.state.forget_repository(store.title)
+    wiring.state.remember_repository(store.title, mark.id)
+    click.echo(f"{store.title} is ready in {store.root}")
