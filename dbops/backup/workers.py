@@ -11,7 +11,7 @@ import multiprocessing
 import signal
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -169,14 +169,20 @@ def _work(order: ReadOrder, channel: Connection) -> None:
     """The life of a worker: ask for a unit, read it, until there are no more."""
     # Ctrl-C reaches the whole group; the master decides, and its closed pipe ends the worker.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Where the master is gone, so is whatever it wanted: nobody is left to be told.
+    with suppress(BrokenPipeError, ConnectionResetError):
+        channel.send(_outcome(order, channel))
+
+
+def _outcome(order: ReadOrder, channel: Connection) -> tuple[WrittenPack, ...] | DbopsError:
     try:
-        channel.send(_read_here(order, _requested(channel), channel.send))
+        return _read_here(order, _requested(channel), channel.send)
     except DbopsError as failure:
-        channel.send(failure)
-    except (BrokenPipeError, EOFError):
-        return  # the master is gone, and whatever it wanted with it
+        return failure
+    except (BrokenPipeError, ConnectionResetError, EOFError):
+        return ()
     except Exception as bug:  # noqa: BLE001 - a traceback on standard error could show rows
-        channel.send(_bug(bug))
+        return _bug(bug)
 
 
 def _bug(bug: Exception) -> DbopsError:

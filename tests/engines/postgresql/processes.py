@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -36,10 +35,10 @@ def commands() -> dict[int, str]:
 def tree(root: int) -> list[int]:
     """The process and all its descendants that are alive."""
     children: dict[int, list[int]] = {}
-    for name in filter(str.isdecimal, os.listdir("/proc")):
+    for place in Path("/proc").glob("[1-9]*/stat"):
         with suppress(OSError):
-            fields = Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()
-            children.setdefault(int(fields[1]), []).append(int(name))
+            fields = place.read_text().rpartition(")")[2].split()
+            children.setdefault(int(fields[1]), []).append(int(place.parent.name))
     found = [root]
     for pid in found:
         found += children.get(pid, [])
