@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from dbops.backup.expire import expire, plan_expiry
+from dbops.backup.retention import Keep
 from dbops.crypto.age import load_identities
 from dbops.crypto.signing import KeyFileSigner, generate_signing_key
 from dbops.errors import DbopsError, Refused
 from dbops.repository.check import check_readable
 from dbops.repository.layout import catalogue_name, pack_name
 from dbops.repository.manifest import CatalogueEntry, Envelope
+from dbops.repository.records import ProofLevel
 from tests.repository.damage import (
     Harm,
     findings,
@@ -36,6 +40,7 @@ from tests.support.estate import (
     ignore_progress,
     open_test_estate,
     take_backup,
+    verify,
 )
 
 SEALED = ("pack", "catalogue")
@@ -231,14 +236,27 @@ def test_an_old_manifest_put_in_the_place_of_the_newest_is_named(copy: BuiltEsta
     assert named(found, "example@3: this host has seen it")
 
 
-def test_an_expired_manifest_put_back_is_never_living_again(copy: BuiltEstate) -> None:
-    """Its tombstone still marks it: nothing restores it unless it is named."""
-    history = copy.history()
-    path = copy.objects / history.backups[0].name
+def test_an_expired_manifest_put_back_is_named(copy: BuiltEstate) -> None:
+    """After expiry deleted it with its packs, its bytes alone make no backup again."""
+    path = copy.objects / copy.history().backups[0].name
     old = path.read_bytes()
-    path.unlink()
+    copy.clock.skip(timedelta(days=30))
+    history = copy.history()
+    zone = copy.wiring.estate.zone
+    plan = plan_expiry(history, Keep(last=1), timedelta(hours=48), copy.clock(), zone)
+    assert [backup.sequence for backup in plan.delete] == [1]
+    expire(copy.repository, history, plan, copy.wiring.writer, copy.clock)
+    assert not path.exists()
     path.write_bytes(old)
-    assert [backup.sequence for backup in copy.history().living] == [2, 3]
+    back = copy.history()
+    assert 1 not in [backup.sequence for backup in back.living]
+    (put_back,) = [backup for backup in back.backups if backup.sequence == 1]
+    wrong = verify(copy, ProofLevel.STORED, put_back).findings
+    packs = [pack.sha256[:16] for pack in put_back.envelope.packs]
+    assert wrong == (
+        *(f"pack {sha256} of example@1: it is missing" for sha256 in packs),
+        "the catalogue of example@1: it is missing",
+    )
 
 
 def test_a_manifest_signed_by_a_stranger_is_named(copy: BuiltEstate, tmp_path: Path) -> None:
