@@ -21,7 +21,7 @@ def create(estate: str | None, name: str) -> None:
 
     \b
     Example: dbops repository create main
-    Exit statuses: 0 done, 1 something is there already, 10 not found, 11 the place cannot be used.
+    Exit statuses: 0 done, 5 one is there already, 10 not found, 11 the place cannot be used.
     """
     import secrets
 

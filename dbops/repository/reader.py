@@ -19,7 +19,7 @@ from dbops.crypto.age import Identity
 from dbops.crypto.signed import OpenedDocument, open_document, split_document
 from dbops.crypto.sshsig import Namespace, check_signature
 from dbops.crypto.trust import TrustRoot
-from dbops.errors import DbopsError, Failed, NotFound, Unreachable
+from dbops.errors import DbopsError, Failed, NotFound, Refused, Unreachable
 from dbops.repository.catalogue import read_lines
 from dbops.repository.chain import Backup, Damage, Head, History, check_chain, newest_link
 from dbops.repository.codec import STRICT, decode, encode
@@ -55,7 +55,13 @@ class RepositoryMark:
 
 
 def create_repository(store: Store, identifier: str) -> RepositoryMark:
-    """Afterwards the store is a repository; raises ObjectExists where it was one before."""
+    """Afterwards the store is a repository; raises Refused where it was one before."""
+    if store.find(REPOSITORY) is not None:
+        raise Refused(
+            "repository-exists",
+            f"{store.title} is there already; nothing was changed",
+            hint="name an empty directory for it in dbops.toml",
+        )
     mark = RepositoryMark("dbops-repository/1", identifier)
     put_bytes(store, REPOSITORY, encode(mark))
     return mark

@@ -148,7 +148,12 @@ def test_a_replaced_repository_takes_no_backup_until_a_person_makes_a_new_one(ro
         f"repository main is ready in {root / 'backups'}\n",
     )
     assert dbops(root, "backup", "run", DATABASE).out.startswith(f"{DATABASE}@1  ")
-    assert dbops(root, "repository", "create", "main").status == 1
+    again = dbops(root, "repository", "create", "main")
+    assert (again.status, again.err) == (
+        5,
+        "error: repository main is there already; nothing was changed\n"
+        "hint: name an empty directory for it in dbops.toml\n",
+    )
 
 
 def test_the_hospitals_key_is_enough_where_the_hosts_own_is_lost(root: Path) -> None:
