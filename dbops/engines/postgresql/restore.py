@@ -14,7 +14,7 @@ in use: it stays open and keeps its settings, and the mark says only that someth
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from dbops.backup.ports import Advance, Contents, RestoreOrder
 from dbops.engines.postgresql.archive import RestoreClient, run_pg_restore
@@ -44,6 +44,8 @@ from dbops.engines.postgresql.target import obstacles, refuse_obstacles
 from dbops.engines.postgresql.toc import Entry
 from dbops.errors import DbopsError, Failed, Refused
 from dbops.repository.ranges import Stream
+
+_TANGLED = frozenset({"INDEX ATTACH", "FK CONSTRAINT"})
 
 Reads = Callable[[Stream], Iterator[bytes]]
 
@@ -166,8 +168,22 @@ def _client(target: Target, schema: OpenedSchema, jobs: int) -> RestoreClient:
 def _restore_schema(
     target: Target, schema: OpenedSchema, selection: Selection, section: str, jobs: int
 ) -> None:
-    client = _client(target, schema, jobs if section == "post-data" else 1)
-    run_pg_restore(client, schema.archive, selection.part(section), f"restoring {section}")
+    doing = f"restoring {section}"
+    entries = selection.part(section)
+    side_by_side = _before_tangled(entries) if section == "post-data" and jobs > 1 else 0
+    run_pg_restore(_client(target, schema, jobs), schema.archive, entries[:side_by_side], doing)
+    run_pg_restore(_client(target, schema, 1), schema.archive, entries[side_by_side:], doing)
+
+
+def _before_tangled(entries: Sequence[Entry]) -> int:
+    """How many entries can be restored side by side; the rest goes one after another.
+
+    Parallel jobs of pg_restore can deadlock with each other where one attaches an index to that of
+    a partitioned table or adds a foreign key: it does not know that these lock other tables too.
+    The archive's order is one in which each entry comes after what it needs, so a cut is safe.
+    """
+    tangled = (number for number, entry in enumerate(entries) if entry.kind in _TANGLED)
+    return next(tangled, len(entries))
 
 
 def _load(
