@@ -56,6 +56,12 @@ class Failed(DbopsError):
     """The work was tried and did not succeed; nothing false was left behind."""
 
 
+class Partly(DbopsError):
+    """The work was done, but something that belongs to it was not."""
+
+    status = ExitStatus.PARTLY
+
+
 class UsageFault(DbopsError):
     """The command line or the configuration says something that cannot be meant."""
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from dbops.estate.fields import (
     SECRET_RULE,
+    AnchorChoice,
     Duration,
     FilePath,
     Jobs,
     Keep,
     Name,
     OptionalCommand,
+    OptionalOrigin,
     OptionalPath,
     OptionalReference,
     OptionalServer,
@@ -191,6 +194,30 @@ class ScratchTable(Table):
     postgresql: PostgresqlScratchTable = PostgresqlScratchTable()
 
 
+class AnchorTable(Table):
+    """`[audit.anchors.NAME]`."""
+
+    kind: AnchorChoice
+    path: FilePath
+
+
+class AuditTable(Table):
+    """`[audit]`."""
+
+    directory: OptionalPath = None
+    origin: OptionalOrigin = None
+    signing_key: OptionalPath = None
+    heartbeat: Duration = timedelta(hours=26)
+    anchor_within: Duration = timedelta(hours=26)
+    anchors: dict[Name, AnchorTable] = {}
+
+
+class ReviewTable(Table):
+    """`[review]`."""
+
+    repository: OptionalPath = None
+
+
 DatabaseTable = Annotated[
     SqliteDatabaseTable | PostgresqlDatabaseTable, Field(discriminator="engine")
 ]
@@ -208,3 +235,5 @@ class Document(Table):
     databases: dict[Name, DatabaseTable] = {}
     targets: dict[Name, TargetTable] = {}
     scratch: ScratchTable = ScratchTable()
+    audit: AuditTable = AuditTable()
+    review: ReviewTable = ReviewTable()

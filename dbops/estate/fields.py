@@ -18,13 +18,14 @@ from pydantic_core import PydanticCustomError
 from dbops.errors import UsageFault
 from dbops.estate.durations import DURATION_RULE, parse_duration
 from dbops.estate.names import NAME_RULE, is_name
-from dbops.estate.values import SslMode, Witness
+from dbops.estate.values import AnchorKind, SslMode, Witness
 from dbops.estate.wording import listed
 from dbops.estate.zones import find_zone
 
 REFUSAL = "dbops_refusal"
 BAD_NAME = "dbops_name"
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_ORIGIN = re.compile(r"[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)*")
 
 
 def refuse(code: str, message: str, hint: str) -> PydanticCustomError:
@@ -55,6 +56,12 @@ def _server(value: str) -> str:
 
 def _variable(value: str) -> str:
     if not _VARIABLE.fullmatch(value):
+        raise ValueError
+    return value
+
+
+def _origin(value: str) -> str:
+    if not _ORIGIN.fullmatch(value) or len(value) > 120:
         raise ValueError
     return value
 
@@ -114,6 +121,11 @@ Server = Annotated[_PlainServer, allowed(_SERVER_RULE)]
 OptionalServer = Annotated[_PlainServer | None, allowed(_SERVER_RULE)]
 TlsMode = Annotated[SslMode, Strict(strict=False), allowed(listed(SslMode))]
 WitnessChoice = Annotated[Witness, Strict(strict=False), allowed(listed(Witness))]
+AnchorChoice = Annotated[AnchorKind, Strict(strict=False), allowed(listed(AnchorKind))]
+OptionalOrigin = Annotated[
+    Annotated[str, AfterValidator(_origin)] | None,
+    allowed("a-z, 0-9, dots, dashes and slashes, such as hospital/site/dbops/backup-1"),
+]
 OptionalVariable = Annotated[_PlainVariable | None, allowed("the name of an environment variable")]
 OptionalCommand = Annotated[
     Annotated[list[_PlainText], Field(min_length=1)] | None,

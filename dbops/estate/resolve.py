@@ -51,6 +51,7 @@ def resolve(path: Path, file: document.Document, *, state: Path) -> values.Estat
     `state` is where this host keeps its local state if the file does not say.
     """
     directory = path.parent
+    state = _optional(directory, file.estate.state) or state
     policies = {name: _policy(name, table) for name, table in file.policies.items()}
     return values.Estate(
         path=path,
@@ -58,7 +59,7 @@ def resolve(path: Path, file: document.Document, *, state: Path) -> values.Estat
         zone=file.estate.timezone,
         trust=directory / file.estate.trust,
         recipients=directory / file.estate.recipients,
-        state=_optional(directory, file.estate.state) or state,
+        state=state,
         host=_host(directory, file.host),
         repositories=MappingProxyType(
             {
@@ -75,6 +76,23 @@ def resolve(path: Path, file: document.Document, *, state: Path) -> values.Estat
             {name: _target(directory, name, table) for name, table in file.targets.items()}
         ),
         scratch=values.Scratch(postgresql=_scratch(directory, file.scratch.postgresql)),
+        audit=_audit(directory, file.audit, state, file.host.name),
+        review=values.Review(repository=_optional(directory, file.review.repository)),
+    )
+
+
+def _audit(directory: Path, table: document.AuditTable, state: Path, host: str) -> values.Audit:
+    anchors = {
+        name: values.AnchorConfig(name=name, kind=anchor.kind, path=directory / anchor.path)
+        for name, anchor in table.anchors.items()
+    }
+    return values.Audit(
+        directory=_optional(directory, table.directory) or state / "audit",
+        origin=table.origin or f"dbops/{host}",
+        signing_key=_optional(directory, table.signing_key),
+        heartbeat=table.heartbeat,
+        anchor_within=table.anchor_within,
+        anchors=MappingProxyType(anchors),
     )
 
 

@@ -23,6 +23,19 @@ catalogue_identity = "keys/catalogue"  # age identity; opens catalogues, never r
 identities = ["verifier/drill"]
 verifier_key = "verifier/signing"
 
+[audit]                           # the ledger: what dbops did on this host
+directory = "audit"
+signing_key = "keys/ledger"       # signs checkpoints
+heartbeat = "26h"                 # a longer silence is reported as a gap
+anchor_within = "26h"             # where there are anchors
+# A clone of a git repository that the hospital protects, or a directory on another machine.
+#[audit.anchors.hospital]
+#kind = "git"                     # git or directory
+#path = "/srv/dbops-anchors"
+
+[review]                          # the git repository in which work is requested and approved
+repository = "ops"
+
 [repositories.main]
 path = "backups"
 

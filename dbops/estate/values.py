@@ -207,6 +207,46 @@ class Scratch:
     postgresql: PostgresqlScratch
 
 
+class AnchorKind(StrEnum):
+    """Where a ledger's checkpoints are kept out of this host's reach."""
+
+    GIT = "git"
+    DIRECTORY = "directory"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnchorConfig:
+    """A clone of a git repository, whose remote is pushed to, or a directory on another machine."""
+
+    name: str
+    kind: AnchorKind
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """Where this host's ledger is, what it calls itself, and when its silence counts as a gap.
+
+    `origin` names the ledger for good. `signing_key` (ed25519) signs checkpoints; None signs none.
+    `heartbeat` is the longest time without an entry, `anchor_within` the longest that an entry may
+    wait to be anchored where there are anchors.
+    """
+
+    directory: Path
+    origin: str
+    signing_key: Path | None
+    heartbeat: timedelta
+    anchor_within: timedelta
+    anchors: Mapping[str, AnchorConfig]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """`repository` is the work tree of the git repository in which pieces of work are reviewed."""
+
+    repository: Path | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estate:
     """Everything that `dbops.toml` says. The mappings are read-only and in the file's order.
@@ -227,3 +267,5 @@ class Estate:
     databases: Mapping[str, Database]
     targets: Mapping[str, Address]
     scratch: Scratch
+    audit: Audit
+    review: Review

@@ -24,6 +24,9 @@ SECTIONS: dict[str, type[document.Table]] = {
     '`[databases.NAME]` with `engine = "postgresql"`': document.PostgresqlDatabaseTable,
     '`[targets.NAME]` with `engine = "sqlite"`': document.SqliteTable,
     '`[targets.NAME]` with `engine = "postgresql"`': document.PostgresqlTable,
+    "`[audit]`": document.AuditTable,
+    "`[audit.anchors.NAME]`": document.AnchorTable,
+    "`[review]`": document.ReviewTable,
     "`[scratch.postgresql]`": document.PostgresqlScratchTable,
     "Secrets": document.SecretTable,
 }

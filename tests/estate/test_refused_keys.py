@@ -41,7 +41,7 @@ FAULTS = [
         "estate-unknown-key",
         "repository: unknown key",
         'did you mean "repositories"? allowed: estate, host, repositories, policies, systems, '
-        "databases, targets, scratch",
+        "databases, targets, scratch, audit, review",
     ),
     (
         changed("{ file =", "{ fil ="),
@@ -179,7 +179,7 @@ FAULTS = [
         "estate-unknown-key",
         "hosts: unknown key, and 1 more",
         'did you mean "host"? allowed: estate, host, repositories, policies, systems, databases, '
-        "targets, scratch",
+        "targets, scratch, audit, review",
     ),
 ]
 

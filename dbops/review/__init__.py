@@ -1,0 +1,1 @@
+"""The sign-off: who must agree to a piece of work, and whether they have."""
