@@ -93,6 +93,26 @@ class KeyFileSigner:
         armor = armored(self.public_key, namespace, signature)
         return _checked(armor, message, namespace, self.public_key)
 
+    def sign_note_text(self, text: bytes) -> bytes:
+        """Return the 64 bytes of the bare Ed25519 signature of `text`: RFC 8032 §5.1.6.
+
+        For `dbops/crypto/note.py`, whose texts have no NUL, so that none can be what SSHSIG signs;
+        other bytes, and keys other than ed25519, are `Refused`.
+        """
+        if not isinstance(self._private, ed25519.Ed25519PrivateKey):
+            raise Refused(
+                "signing-kind",
+                f"a key of kind {self.public_key.kind} cannot sign checkpoints",
+                hint="make an ed25519 key: ssh-keygen -t ed25519 -f FILE",
+            )
+        if b"\0" in text:
+            raise Refused(
+                "signing-text",
+                "the text to be signed holds a NUL, so it is not the text of a note",
+                hint="sign documents with sign: their signatures name what they are for",
+            )
+        return self._private.sign(text)
+
 
 @dataclass(frozen=True, slots=True)
 class SshKeygenSigner:

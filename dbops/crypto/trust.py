@@ -277,7 +277,7 @@ def load_trust_root(directory: Path, zone: tzinfo) -> TrustRoot:
     one, a symbolic link, or a malformed line is `Refused`. Who owns the files is not asked here.
     """
     path = directory / "allowed_signers"
-    text = _read_file(path)
+    text = read_trust_file(path)
     if text is None:
         raise NotFound(
             "trust-missing",
@@ -288,7 +288,7 @@ def load_trust_root(directory: Path, zone: tzinfo) -> TrustRoot:
     if not signers:
         raise Refused("trust-empty", f"{path} names no signer", hint=_LINE_HINT)
     revoked = directory / "revoked"
-    return TrustRoot(signers, _parse_revoked(_read_file(revoked) or "", str(revoked)))
+    return TrustRoot(signers, _parse_revoked(read_trust_file(revoked) or "", str(revoked)))
 
 
 def _parse_revoked(text: str, source: str) -> frozenset[str]:
@@ -311,7 +311,7 @@ def _parse_revoked(text: str, source: str) -> frozenset[str]:
     return frozenset(marks)
 
 
-def _read_file(path: Path) -> str | None:
+def read_trust_file(path: Path) -> str | None:
     """Return the text of a regular file that is not a symbolic link; None if there is none."""
     try:
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
