@@ -29,17 +29,33 @@ from dbops.repository.recipients import (
     RecipientList,
     Role,
 )
+from dbops.review.policy import Person
+from dbops.review.policy_default import default_policy_text
 
-HOSPITAL_MAY = (Namespace.RECIPIENTS, Namespace.HOLD, Namespace.RECEIPT)
+HOSPITAL_MAY = (
+    Namespace.RECIPIENTS,
+    Namespace.HOLD,
+    Namespace.RECEIPT,
+    Namespace.APPROVAL,
+    Namespace.BREAKGLASS,
+    Namespace.COUNTERSIGN,
+)
 WRITER_MAY = (Namespace.MANIFEST, Namespace.EXPIRY, Namespace.HOLD)
 VERIFIER_MAY = (Namespace.CERTIFICATE, Namespace.RECEIPT)
+LEDGER_MAY = (Namespace.CHECKPOINT,)
+FOLDERS = ("keys", "hospital", "verifier", "trust", "secrets", "ops")
+LATER = ("backups", "audit")  # the repository is made by its store, the ledger by its first entry
+
+_FREE_IN_A_DEMO = 'kinds = ["restore", "release", "recipients"]\n'
+_ONE_AGREES = "quorum = { it-department = 1 }\n"
 
 
 @dataclass(frozen=True, slots=True)
 class Founding:
     """What to found. `repository_id` is random, 32 hex digits.
 
-    `text` is the estate file to write; None means the commented template.
+    `text` is the estate file to write; None means the commented template. With `demo` the policy
+    asks nothing for restores, releases and recipients, and counts in this directory only.
     """
 
     directory: Path
@@ -48,6 +64,7 @@ class Founding:
     host: str
     repository_id: str
     text: str | None = None
+    demo: bool = False
 
 
 def found_estate(founding: Founding, open_store: Callable[[Path], Store], now: datetime) -> Path:
@@ -59,15 +76,18 @@ def found_estate(founding: Founding, open_store: Callable[[Path], Store], now: d
     place = founding.directory
     configuration = place / "dbops.toml"
     _refuse_existing(place)
-    for folder in ("keys", "hospital", "verifier", "trust", "secrets"):
+    for folder in FOLDERS:
         _make_directory(place / folder)
     hospital = generate_signing_key(place / "hospital" / "signing", f"hospital@{founding.host}")
     writer = generate_signing_key(place / "keys" / "writer", f"writer@{founding.host}")
     verifier = generate_signing_key(place / "verifier" / "signing", f"verifier@{founding.host}")
+    ledger = generate_signing_key(place / "keys" / "ledger", f"ledger@{founding.host}")
     write_identity(place / "keys" / "catalogue", "catalogue", now)
     recovery = write_identity(place / "hospital" / "recovery", "recovery", now)
     drill = write_identity(place / "verifier" / "drill", "drill", now)
-    _write(place / "trust" / "allowed_signers", _signers(founding.host, hospital, writer, verifier))
+    signers = _signers(founding.host, hospital, writer, verifier, ledger)
+    _write(place / "trust" / "allowed_signers", signers)
+    _write(place / "trust" / "policy.toml", policy_text(demo=founding.demo).encode())
     listed = RecipientList(
         RECIPIENTS_FORMAT,
         whole_second(now),
@@ -86,6 +106,18 @@ def found_estate(founding: Founding, open_store: Callable[[Path], Store], now: d
     return configuration
 
 
+def policy_text(*, demo: bool) -> str:
+    """Return the policy of a new estate: the hospital's IT department approves, and breaks glass.
+
+    Who asks and who works on the databases is added by name later. A `demo` asks nothing for
+    restores, releases and recipients.
+    """
+    hospital = Person("hospital", "信息科", ("hospital",))
+    roles = {"it-department": (hospital.id,), "break-glass": (hospital.id,)}
+    text = default_policy_text((hospital,), roles, demo=demo)
+    return text.replace(f"{_FREE_IN_A_DEMO}{_ONE_AGREES}", _FREE_IN_A_DEMO) if demo else text
+
+
 def write_identity(path: Path, purpose: str, now: datetime) -> Recipient:
     """Afterwards a fresh age identity stands in the file, mode 0600; returns its public half."""
     identity = Identity.generate()
@@ -98,11 +130,14 @@ def write_identity(path: Path, purpose: str, now: datetime) -> Recipient:
     return identity.recipient
 
 
-def _signers(host: str, hospital: PublicKey, writer: PublicKey, verifier: PublicKey) -> bytes:
+def _signers(
+    host: str, hospital: PublicKey, writer: PublicKey, verifier: PublicKey, ledger: PublicKey
+) -> bytes:
     rows: Iterable[tuple[str, PublicKey, tuple[Namespace, ...]]] = (
         ("hospital", hospital, HOSPITAL_MAY),
         (f"writer@{host}", writer, WRITER_MAY),
         (f"verifier@{host}", verifier, VERIFIER_MAY),
+        (f"ledger@{host}", ledger, LEDGER_MAY),
     )
     return "".join(
         format_signer(TrustedSigner(principal, key, frozenset(may))) for principal, key, may in rows
@@ -110,8 +145,7 @@ def _signers(host: str, hospital: PublicKey, writer: PublicKey, verifier: Public
 
 
 def _refuse_existing(place: Path) -> None:
-    parts = ("dbops.toml", "keys", "hospital", "verifier", "trust", "secrets", "backups")
-    found = [part for part in parts if os.path.lexists(place / part)]
+    found = [part for part in ("dbops.toml", *FOLDERS, *LATER) if os.path.lexists(place / part)]
     if found:
         raise Refused(
             "estate-exists",

@@ -7,18 +7,22 @@ from pathlib import Path
 
 import pytest
 
+from dbops.cli.reviewing import policy_of
 from dbops.cli.wiring import Wiring
+from dbops.crypto.signing import KeyFileSigner
+from dbops.crypto.sshsig import Namespace
 from dbops.errors import DbopsError, Failed, Refused
 from dbops.estate.load import load_estate
 from dbops.founding import Founding, found_estate, write_identity
+from dbops.review.work import Kind, Risk
 from dbops.stores.local import LocalStore
 from tests.engines.sqlite.files import give_up, unprivileged
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 
 
-def found(place: Path) -> Path:
-    founding = Founding(place, "示范医院", "Asia/Shanghai", "backup-1", "0" * 32)
+def found(place: Path, *, demo: bool = False) -> Path:
+    founding = Founding(place, "示范医院", "Asia/Shanghai", "backup-1", "0" * 32, demo=demo)
     return found_estate(founding, lambda path: LocalStore(path, "repository main"), NOW)
 
 
@@ -34,13 +38,63 @@ def test_a_founded_estate_can_seal_and_open(tmp_path: Path) -> None:
 def test_secrets_are_private(tmp_path: Path) -> None:
     """No other account can enter the directories of the keys."""
     found(tmp_path / "estate")
-    for folder in ("keys", "hospital", "verifier", "trust", "secrets"):
+    for folder in ("keys", "hospital", "verifier", "trust", "secrets", "ops"):
         assert (tmp_path / "estate" / folder).stat().st_mode & 0o077 == 0
-    for key in ("keys/writer", "keys/catalogue", "hospital/recovery", "verifier/drill"):
-        assert (tmp_path / "estate" / key).stat().st_mode & 0o077 == 0
+    keys = ("writer", "catalogue", "ledger", "../hospital/recovery", "../verifier/drill")
+    for key in keys:
+        assert (tmp_path / "estate" / "keys" / key).stat().st_mode & 0o077 == 0
 
 
-@pytest.mark.parametrize("part", ["dbops.toml", "keys", "hospital", "trust", "backups"])
+def test_every_key_may_sign_its_own_things_only(tmp_path: Path) -> None:
+    """The host's keys approve nothing, and the hospital's signs no checkpoints."""
+    estate = load_estate(found(tmp_path / "estate"))
+    may = {one.principal: one.namespaces for one in Wiring(estate, {}).trust.signers}
+    assert may["ledger@backup-1"] == {Namespace.CHECKPOINT}
+    approving = {Namespace.APPROVAL, Namespace.BREAKGLASS, Namespace.COUNTERSIGN}
+    assert approving <= may["hospital"]
+    assert [name for name, spaces in may.items() if spaces & approving] == ["hospital"]
+    assert estate.audit.signing_key is not None
+    signer = KeyFileSigner.load(estate.audit.signing_key)
+    judged = Wiring(estate, {}).trust.judge(signer.public_key, Namespace.CHECKPOINT, NOW)
+    assert judged == "ledger@backup-1"
+
+
+def test_the_hospital_alone_can_approve(tmp_path: Path) -> None:
+    """It holds the role of the IT department; engineers are added later, by name."""
+    estate = load_estate(found(tmp_path / "estate"))
+    wiring = Wiring(estate, {})
+    policy = policy_of(wiring)
+    hospital = policy.person_of("hospital")
+    assert hospital is not None
+    assert policy.holds(hospital, "it-department")
+    assert policy.roles["engineer"] == frozenset()
+    assert not policy.demo
+    for kind in (Kind.RESTORE, Kind.RELEASE, Kind.RECIPIENTS):
+        rules, without = policy.matching(kind, ("example",), Risk.LOW)
+        assert without == ()
+        assert all(rule.asks for rule in rules)
+
+
+def test_a_demo_asks_nothing_for_what_a_night_needs(tmp_path: Path) -> None:
+    """Restores, releases and recipients are free there; repairs and changes are not."""
+    policy = policy_of(Wiring(load_estate(found(tmp_path / "estate", demo=True)), {}))
+    assert policy.demo
+    asked = {
+        kind: any(rule.asks for rule in policy.matching(kind, ("example",), Risk.LOW)[0])
+        for kind in Kind
+    }
+    assert asked == {
+        Kind.REPAIR: True,
+        Kind.CHANGE: True,
+        Kind.RESTORE: False,
+        Kind.RELEASE: False,
+        Kind.RECIPIENTS: False,
+    }
+
+
+@pytest.mark.parametrize(
+    "part", ["dbops.toml", "keys", "hospital", "trust", "backups", "audit", "ops"]
+)
 def test_what_is_there_is_left_alone(tmp_path: Path, part: str) -> None:
     """Any part of an estate stops the founding of another one."""
     (tmp_path / part).write_text("mine")

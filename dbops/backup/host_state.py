@@ -41,6 +41,11 @@ class HostState:
                 )
             yield
 
+    @property
+    def locks(self) -> Path:
+        """Where locks of other sorts may lie beside those of databases."""
+        return self._make("lock")
+
     def head(self, repository: str, database: str) -> Head | None:
         """The newest backup this host has seen there, or None."""
         path = self._make("heads") / repository / database

@@ -181,6 +181,15 @@ class Engine(Protocol):
         """Hold one instant; raises Refused where rows could be missed."""
         ...
 
+    def identity(self) -> str:
+        """The engine's own identity of what is there now, read without a backup.
+
+        What an approval names beside the alias: another database behind the same alias has
+        another one. For a target that does not exist yet it is the place alone, if the engine
+        can tell.
+        """
+        ...
+
     def obstacles(self) -> tuple[str, ...]:
         """What a restore into this database would meet: names and counts; empty where nothing."""
         ...

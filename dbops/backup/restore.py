@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from dbops.backup.contents import BackupContents, read_whole
 from dbops.backup.ports import Advance, Engine, RestoreOrder
 from dbops.backup.prove import prove
 from dbops.errors import Refused, UsageFault
 from dbops.repository.manifest import BackupId
+
+
+class Step(Enum):
+    """What changes a target: what it holds is removed, the backup is written."""
+
+    CLEAR = auto()
+    LOAD = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +46,25 @@ def restore_backup(
     overwrite: bool,
     compare: bool,
     advance: Advance,
+    begin: Callable[[Step], None] = lambda _: None,
 ) -> RestoreReport:
     """Afterwards the target holds the backup, or the named tables of it beside what it held.
 
     A target that holds anything is refused for a whole restore, naming what is in the way, unless
     `overwrite` says that the user named it. Tables are only ever added. With `compare` the target
     is read again and compared. Both go with a whole restore only: UsageFault.
+
+    `begin` is told each step that can change the target, just before it.
     """
     if order.tables is None:
-        _make_room(target, name, contents, overwrite=overwrite, advance=advance)
+        _make_room(target, name, contents, overwrite=overwrite, advance=advance, begin=begin)
     elif overwrite or compare:
         raise UsageFault(
             "tables-only-added",
             "single tables are added to what is there: they cannot overwrite or be proven",
             hint="leave out --overwrite and --prove, or leave out --table",
         )
+    begin(Step.LOAD)
     start = time.monotonic()
     target.restore(contents, order)
     seconds = time.monotonic() - start
@@ -66,7 +79,13 @@ def restore_backup(
 
 
 def _make_room(
-    target: Engine, name: str, contents: BackupContents, *, overwrite: bool, advance: Advance
+    target: Engine,
+    name: str,
+    contents: BackupContents,
+    *,
+    overwrite: bool,
+    advance: Advance,
+    begin: Callable[[Step], None],
 ) -> None:
     """Clear the target, but only for a backup that was read whole and a restore that can go."""
     obstacles = target.obstacles()
@@ -79,6 +98,7 @@ def _make_room(
     if obstacles:
         target.refuse_unfit(contents)
         read_whole(contents, advance)
+        begin(Step.CLEAR)
         target.clear()
 
 

@@ -110,11 +110,16 @@ def _plan(wiring: Wiring, database: Database) -> ExpiryPlan:
 
 def _expire(wiring: Wiring, database: Database, plan: ExpiryPlan) -> ExpiryReport:
     from dbops.backup.expire import expire as expire_backups
+    from dbops.cli.entries import expire_intent, expired
+    from dbops.cli.ledger import recording
 
-    repository = wiring.repository(database.repository)
-    with wiring.state.lock(database.name):
-        history = wiring.history(repository, database.name)
-        return expire_backups(repository, history, plan, wiring.writer, wiring.clock)
+    with recording(wiring, expire_intent(plan)) as account:
+        repository = wiring.repository(database.repository)
+        with wiring.state.lock(database.name):
+            history = wiring.history(repository, database.name)
+            report = expire_backups(repository, history, plan, wiring.writer, wiring.clock)
+        expired(account, report)
+    return report
 
 
 def _agree(plans: Sequence[ExpiryPlan], *, yes: bool) -> None:

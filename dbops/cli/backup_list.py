@@ -111,12 +111,16 @@ def show(
     """Show one backup: when, by whom, its tables, its gaps, its certificates.
 
     ID is DATABASE@NUMBER, or a database's name for its newest. Tables stand in the sealed
-    catalogue, which this host's own catalogue key opens.
+    catalogue, which this host's own catalogue key opens; the ledger says that it was opened.
 
     \b
     Example: dbops backup show lab@12
-    Exit statuses: 0 done, 10 not found, 12 no identity opens the catalogue.
+    Exit statuses: 0 done, 10 not found, 11 the ledger cannot be written, 12 no identity opens
+    the catalogue.
     """
+    from dbops.audit.entry import Event
+    from dbops.cli.entries import of_backup
+    from dbops.cli.ledger import recording
     from dbops.cli.render import show_json
     from dbops.cli.tasks import each_named, pick_backup
     from dbops.cli.wiring import open_wiring
@@ -127,22 +131,25 @@ def show(
     backup = pick_backup(wiring.history(repository, database.name), wanted)
     opening = (*wiring.catalogue_identities, *wiring.identities(identities))
     catalogue = repository.catalogue(backup.envelope, opening)
-    if as_json:
-        show_json(
-            summary(backup)
-            | {
-                "signer": backup.signer,
-                "sealed_to": backup.envelope.sealed_to,
-                "tables": {
-                    name: {"rows": proof.records, "bytes": proof.bytes}
-                    for name, proof in sorted(catalogue.named_tables.items())
-                },
-                "gaps": catalogue.gaps,
-                "certificates": backup.certificates,
-            }
-        )
-        return
-    _show_text(backup, catalogue, wiring.estate.zone)
+    # Nothing of it is shown before the ledger holds that it was opened.
+    with recording(wiring, of_backup(Event.BACKUP_SHOW, backup)):
+        if as_json:
+            show_json(_details(backup, catalogue))
+        else:
+            _show_text(backup, catalogue, wiring.estate.zone)
+
+
+def _details(backup: Backup, catalogue: Catalogue) -> dict[str, object]:
+    return summary(backup) | {
+        "signer": backup.signer,
+        "sealed_to": backup.envelope.sealed_to,
+        "tables": {
+            name: {"rows": proof.records, "bytes": proof.bytes}
+            for name, proof in sorted(catalogue.named_tables.items())
+        },
+        "gaps": catalogue.gaps,
+        "certificates": backup.certificates,
+    }
 
 
 def _level(backup: Backup) -> str:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dbops.backup.night import NightResult
+    from dbops.errors import DbopsError
     from dbops.repository.chain import Damage
     from dbops.repository.manifest import Envelope
 
@@ -40,24 +41,26 @@ def run(
         dbops --estate /etc/dbops/dbops.toml backup run --all --quiet
 
     \b
-    Exit statuses: 0 all done, 3 some failed, 1 all failed, 4 all done but earlier backups are
-    missing or damaged; for a single database 5 refused, 10 not found, 11 locked or unreachable.
+    Exit statuses: 0 all done, 3 some failed or the ledger could not record it, 1 all failed,
+    4 all done but earlier backups are missing or damaged; for a single database 5 refused,
+    10 not found, 11 locked or unreachable.
     """
     from dbops.backup.night import night_status, run_night
     from dbops.cli.progress import Progress
     from dbops.cli.tasks import repository_opener, take_backup
     from dbops.cli.wiring import open_wiring
+    from dbops.errors import ExitStatus
 
     wiring = open_wiring(estate)
     databases = {item.name: item for item in wiring.choose(names, every=every)}
     open_repository = repository_opener(wiring, repository)
     results: list[NightResult] = []
+    unrecorded: list[DbopsError] = []
 
     def back_up(name: str) -> tuple[Envelope, tuple[Damage, ...]]:
-        database = databases[name]
         with Progress(name, quiet=quiet or as_json) as progress:
             return take_backup(
-                wiring, database, open_repository(database.repository), progress, jobs
+                wiring, databases[name], open_repository, progress, unrecorded.append, jobs
             )
 
     alone = len(databases) == 1
@@ -67,10 +70,11 @@ def run(
             _show_line(result, alone=alone)
     status = night_status(results)
     if as_json:
-        _show_json(results)
+        _show_json(results, unrecorded)
     else:
         _show_summary(results, alone=alone)
-    return status
+    _show_unrecorded(unrecorded)
+    return ExitStatus.PARTLY if unrecorded and status is ExitStatus.DONE else status
 
 
 def _show_line(result: NightResult, *, alone: bool) -> None:
@@ -109,7 +113,17 @@ def _show_summary(results: Sequence[NightResult], *, alone: bool) -> None:
             click.echo(f"    hint: {result.error.hint}", err=True)
 
 
-def _show_json(results: Sequence[NightResult]) -> None:
+def _show_unrecorded(faults: Sequence[DbopsError]) -> None:
+    """A backup is worth more than its record; but nobody may overlook that there is none."""
+    from dbops.cli.render import counted
+
+    if faults:
+        what = counted(len(faults), "backup")
+        click.echo(f"error: the ledger could not record {what}: {faults[0].message}", err=True)
+        click.echo(f"hint: {faults[0].hint}", err=True)
+
+
+def _show_json(results: Sequence[NightResult], unrecorded: Sequence[DbopsError]) -> None:
     from dbops.cli.render import show_json
 
     show_json(
@@ -120,17 +134,20 @@ def _show_json(results: Sequence[NightResult]) -> None:
                     "backup": str(result.envelope.id) if result.envelope else None,
                     "seconds": round(result.seconds, 3),
                     "totals": result.envelope.totals if result.envelope else None,
-                    "error": _error(result),
+                    "error": _error(result.error),
                     "damages": result.damages,
                 }
                 for result in results
-            ]
+            ],
+            "ledger": {
+                "unrecorded": len(unrecorded),
+                "error": _error(unrecorded[0] if unrecorded else None),
+            },
         }
     )
 
 
-def _error(result: NightResult) -> dict[str, str] | None:
-    error = result.error
+def _error(error: DbopsError | None) -> dict[str, str] | None:
     if error is None:
         return None
     return {"code": error.code, "message": error.message, "hint": error.hint}

@@ -20,6 +20,8 @@ _TRY = (
     "dbops backup show pacs-ris",
     "dbops backup verify --all --level stored",
     "dbops restore run lab --to ./lab-copy.db --prove",
+    "dbops review check {work}",
+    "dbops audit verify",
 )
 # What the first pack opens to without dbops: a SQLite file begins with 16 bytes of text.
 _WITHOUT_DBOPS = "age -d -i hospital/recovery {pack} | zstd -d | head -c 16"
@@ -84,7 +86,7 @@ def _play(place: Path, *, keep: bool, as_json: bool) -> bool:
             say(click.style("· ", fg="cyan") + text)
 
     story, wiring = tell(Stage(place, announce, quiet=as_json))
-    commands = _commands_to_try(place) if keep else []
+    commands = _commands_to_try(place, story) if keep else []
     if as_json:
         _show_json(story, commands)
     else:
@@ -93,14 +95,17 @@ def _play(place: Path, *, keep: bool, as_json: bool) -> bool:
         lines = "".join(
             f"  {command}\n" for command in (f"cd {shlex.quote(str(place))}", *commands)
         )
-        say(f"\nIt is all still there. Five commands to try:\n\n{lines}")
+        say(f"\nIt is all still there. Commands to try:\n\n{lines}")
     return story.happy
 
 
-def _commands_to_try(place: Path) -> list[str]:
-    """Five commands for the directory that was kept."""
+def _commands_to_try(place: Path, story: Story) -> list[str]:
+    """Commands for the directory that was kept."""
     pack = min(place.glob("backups/db/lab/pack/*/*.age"))
-    return [*_TRY, _WITHOUT_DBOPS.format(pack=pack.relative_to(place))]
+    work = story.sign_off.work if story.sign_off else None
+    tried = [line for line in _TRY if work or "review" not in line]
+    commands = [line.format(work=work) for line in tried]
+    return [*commands, _WITHOUT_DBOPS.format(pack=pack.relative_to(place))]
 
 
 def _show_json(story: Story, commands: list[str]) -> None:
@@ -117,6 +122,8 @@ def _show_json(story: Story, commands: list[str]) -> None:
             "proven": story.proven,
             "corruption_found": len(story.corruption),
             "restored": sum(story.restored.values()),
+            "sign_off": story.sign_off,
+            "ledger": story.ledger,
             "seconds": story.seconds | {"total": round(sum(story.seconds.values()), 2)},
             "try": commands,
         }
@@ -164,6 +171,29 @@ def _summary(story: Story) -> list[str]:
         " and equal to their source",
         f"corruption  {len(story.corruption)} found: {'; '.join(story.corruption)}",
         f"disaster    3 databases destroyed, restored and compared: {restored}",
+        *_signed(story),
         f"time        {sum(story.seconds.values()):.1f} s: "
         + ", ".join(f"{name.replace('_', ' ')} {took}" for name, took in story.seconds.items()),
     ]
+
+
+def _signed(story: Story) -> list[str]:
+    """What the sign-off and the ledger showed."""
+    lines = []
+    if story.sign_off is None:
+        lines.append("sign-off    not shown: git is not installed")
+    else:
+        why = story.sign_off.refused.message if story.sign_off.refused else "NOT REFUSED"
+        lines.append(
+            f"sign-off    {story.sign_off.work} {'approved' if story.sign_off.approved else 'NO'};"
+            f" one byte later refused: {why}"
+        )
+    if story.ledger is not None:
+        found = story.ledger.found
+        verdict = f"{found.verdict.name}: {found.message}" if found else "NOT FOUND"
+        lines.append(
+            f"ledger      {story.ledger.entries} entries"
+            f" {'whole' if story.ledger.whole else 'NOT WHOLE'};"
+            f" with entry {story.ledger.edited} edited: {verdict}"
+        )
+    return lines

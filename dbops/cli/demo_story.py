@@ -10,15 +10,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from dbops.backup.contents import open_contents
 from dbops.backup.ports import RestoreOrder
-from dbops.backup.restore import restore_backup
+from dbops.cli.demo_signoff import LedgerCheck, SignOff, check_ledger, sign_off
 from dbops.cli.progress import Progress
-from dbops.cli.tasks import Verification, pick_backup, take_backup
+from dbops.cli.restoring import Restoration, restore_recorded
+from dbops.cli.tasks import Verification, pick_backup, repository_opener, take_backup
 from dbops.cli.wiring import Wiring
 from dbops.demo.estate import demo_estate
 from dbops.demo.hospital import build_hospital, live_one_day
 from dbops.demo.systems import read_systems
+from dbops.errors import DbopsError
 from dbops.estate.load import load_estate
 from dbops.founding import Founding, found_estate
 from dbops.repository.layout import pack_name
@@ -55,6 +56,8 @@ class Story:
     proofs: dict[str, Certificate] = field(default_factory=dict)
     corruption: list[str] = field(default_factory=list)
     restored: dict[str, bool] = field(default_factory=dict)
+    sign_off: SignOff | None = None
+    ledger: LedgerCheck | None = None
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -73,7 +76,15 @@ class Story:
             self.proven == len(self.nights[-1])
             and len(self.corruption) == 1
             and all(self.restored.values())
+            and (self.sign_off is None or _as_it_should(self.sign_off))
+            and self.ledger is not None
+            and self.ledger.whole
+            and self.ledger.caught
         )
+
+
+def _as_it_should(found: SignOff) -> bool:
+    return found.approved and found.refused is not None
 
 
 @dataclass(frozen=True)
@@ -104,13 +115,13 @@ def tell(stage: Stage) -> tuple[Story, Wiring]:
         repository = wiring.repository("main")
     stage.announce("first night: 50 backups, sealed to the hospital's keys")
     with story.step("first_night"):
-        story.nights.append(_night(stage, wiring, repository))
+        story.nights.append(_night(stage, wiring))
     stage.announce("a day's work in every system, then the second night")
     with story.step("day"):
         live_one_day(stage.databases, SEED + 1)
     clock.next_night()
     with story.step("second_night"):
-        story.nights.append(_night(stage, wiring, repository))
+        story.nights.append(_night(stage, wiring))
     stage.announce("verifying: every backup is restored elsewhere and compared with its source")
     with story.step("verify"):
         story.proofs.update(_prove_all(stage, wiring, repository))
@@ -124,27 +135,45 @@ def tell(stage: Stage) -> tuple[Story, Wiring]:
     with story.step("restore"):
         for name in DESTROYED:
             story.restored[name] = _restore(stage, wiring, repository, name)
+    stage.announce("a repair is signed by two people; then one byte of its script changes")
+    with story.step("sign_off"):
+        story.sign_off = sign_off(wiring, stage.directory)
+    stage.announce("all of that stands in the ledger; in a copy of it a line is edited")
+    with story.step("ledger"):
+        story.ledger = check_ledger(wiring, stage.directory)
     return story, wiring
 
 
 def _found(stage: Stage, clock: StoryClock) -> Wiring:
     text = demo_estate(read_systems(), stage.databases)
     founding = Founding(
-        stage.directory, "示范医院", "Asia/Shanghai", "demo", secrets.token_hex(16), text
+        stage.directory,
+        "示范医院",
+        "Asia/Shanghai",
+        "demo",
+        secrets.token_hex(16),
+        text,
+        demo=True,
     )
     path = found_estate(founding, lambda root: LocalStore(root, "repository main"), clock())
     return Wiring(load_estate(path), {}, clock)
 
 
-def _night(stage: Stage, wiring: Wiring, repository: Repository) -> dict[str, Envelope]:
+def _night(stage: Stage, wiring: Wiring) -> dict[str, Envelope]:
+    opener = repository_opener(wiring)
     taken: dict[str, Envelope] = {}
     total = sum(path.stat().st_size for path in stage.databases.glob("*.db"))
     with stage.progress("backup") as progress:
         progress.expect(total)
         counting = _Counting(progress)
         for database in wiring.estate.databases.values():
-            taken[database.name], _ = take_backup(wiring, database, repository, counting)
+            envelope, _ = take_backup(wiring, database, opener, counting, _give_up)
+            taken[database.name] = envelope
     return taken
+
+
+def _give_up(fault: DbopsError) -> None:
+    raise fault
 
 
 class _Counting(Progress):
@@ -206,16 +235,14 @@ def _search(wiring: Wiring, repository: Repository) -> list[str]:
 
 def _restore(stage: Stage, wiring: Wiring, repository: Repository, name: str) -> bool:
     backup = pick_backup(wiring.history(repository, name), None)
-    contents = open_contents(repository, backup.envelope, wiring.identities())
+    address, opening = wiring.database(name), wiring.identities()
     with stage.progress(f"restore {name}") as progress:
         progress.expect(backup.envelope.totals.bytes)
-        report = restore_backup(
-            wiring.engine(wiring.database(name)),
-            name,
-            contents,
+        report = restore_recorded(
+            wiring,
+            Restoration(address, name, None, repository, backup, opening),
             RestoreOrder(None, 1, progress.advance),
             overwrite=True,
             compare=True,
-            advance=lambda _: None,
         )
     return report.differences == ()

@@ -133,6 +133,10 @@ def record(estate: str | None, receipt: str, repository: str | None) -> None:
     Exit statuses: 0 done, 1 it is damaged, 2 usage, 5 it is refused, 10 not found,
     11 unreachable.
     """
+    import hashlib
+
+    from dbops.audit.entry import Count, DigestOf, Draft, Event, Label, Phase
+    from dbops.cli.ledger import recording
     from dbops.cli.wiring import open_wiring
     from dbops.keys.drill_repository import record_receipt
 
@@ -145,7 +149,15 @@ def record(estate: str | None, receipt: str, repository: str | None) -> None:
         for database in opened.databases()
         for backup in wiring.history(opened, database).living
     ]
-    done = record_receipt(opened, document, listed, backups, wiring.clock())
+    digests = {DigestOf.DOCUMENT: hashlib.sha256(document).hexdigest()}
+    with recording(
+        wiring, Draft(event=Event.KEYS_DRILL, phase=Phase.INTENT, digests=digests)
+    ) as account:
+        done = record_receipt(opened, document, listed, backups, wiring.clock())
+        account.name(Label.ROLE, done.receipt.role)
+        account.name(Label.PRINCIPAL, done.principal)
+        account.count(Count.HEADERS, done.receipt.opened)
+        account.count(Count.BACKUPS, len(done.covered))
     word = "recorded" if done.fresh else "was recorded before"
     covered = ", ".join(str(backup) for backup in done.covered)
     click.echo(

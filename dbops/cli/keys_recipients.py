@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from dbops.cli.wiring import Wiring
     from dbops.repository.recipients import RecipientList
+    from dbops.review.authorize import Authorization
 
 
 @click.group()
@@ -70,7 +71,6 @@ def show(estate: str | None, as_json: bool) -> None:  # noqa: FBT001 - click pas
 @click.option(
     "--key",
     "key",
-    required=True,
     type=click.Path(dir_okay=False),
     metavar="SIGNING_KEY",
     help="The hospital's; a .pub file signs through ssh-agent or a hardware key.",
@@ -82,14 +82,18 @@ def show(estate: str | None, as_json: bool) -> None:  # noqa: FBT001 - click pas
     metavar="FILE",
     help="A new file, instead of replacing the estate's document.",
 )
+@click.option(
+    "--review", "work_id", metavar="ID", help="Put the document of this approved work in place."
+)
 @yes_option
 @click.pass_obj
 def sign(
     estate: str | None,
     added: tuple[str, ...],
     removed: tuple[str, ...],
-    key: str,
+    key: str | None,
     out: str | None,
+    work_id: str | None,
     yes: bool,  # noqa: FBT001 - click passes options by name
 ) -> None:
     """Sign a new recipients document, and put it in place of the estate's.
@@ -98,39 +102,113 @@ def sign(
     are sealed to it; those that exist stay sealed as they are, so keep the keys that dbops keys
     report names. The old document is kept beside the new one, as NAME.<UTC time>.
 
+    Where the hospital's policy wants a new list approved, sign it with --out into the folder of
+    the work, and once that is approved name it with --review and nothing else.
+
     \b
     Example:
       dbops keys recipients sign --add escrow:notary:age1… --remove verifier-2 --key /media/signing
-    Exit statuses: 0 done, 1 failed, 2 usage, 5 a rule forbids it or the key is not the
-    hospital's, 10 not found.
+    Exit statuses: 0 done, 1 failed, 2 usage, 3 done but not recorded, 5 it is not approved, a rule
+    forbids it or the key is not the hospital's, 10 not found, 11 the ledger cannot be written.
     """
     from dbops.cli.render import say
     from dbops.cli.wiring import open_wiring
-    from dbops.keys.recipients import (
-        change_list,
-        create_document,
-        load_signer,
-        parse_entry,
-        replace_document,
-        sign_list,
-    )
+    from dbops.keys.recipients import create_document
 
+    _refuse_mixed(key, work_id, mixed=bool(added or removed or out or key))
     wiring = open_wiring(estate)
     now = wiring.clock()
-    current = _current(wiring, now)
-    changed = change_list(current, [parse_entry(text) for text in added], removed, now)
-    document = sign_list(changed, load_signer(Path(key)), wiring.trust, now)
-    say(_difference(current, changed))
+    if work_id is not None:
+        _replace(wiring, work_id, None, now, yes=yes)
+        return
+    document, difference = _signed(wiring, added, removed, str(key), now)
+    say(difference)
     if out is not None:
         create_document(Path(out), document)
         click.echo(f"{out} is signed; the estate's document is as it was")
         return
-    if not yes:
-        confirm(f"Replace {wiring.estate.recipients}?")
-    kept = replace_document(wiring.estate.recipients, document, now)
-    click.echo(f"{wiring.estate.recipients} is signed and in use from now on")
+    _replace(wiring, None, document, now, yes=yes)
+
+
+def _refuse_mixed(key: str | None, work_id: str | None, *, mixed: bool) -> None:
+    from dbops.errors import UsageFault
+
+    if work_id is not None and mixed:
+        raise UsageFault(
+            "review-alone",
+            "--review puts a signed document in place as it was approved: nothing is signed",
+            hint=f"dbops keys recipients sign --review {work_id}",
+        )
+    if work_id is None and key is None:
+        raise UsageFault(
+            "no-signing-key",
+            "missing option --key: who signs the list",
+            hint="dbops keys recipients sign --help",
+        )
+
+
+def _signed(
+    wiring: Wiring, added: tuple[str, ...], removed: tuple[str, ...], key: str, now: datetime
+) -> tuple[bytes, str]:
+    """The new document, and how its list differs from the present one."""
+    from dbops.keys.recipients import change_list, load_signer, parse_entry, sign_list
+
+    current = _current(wiring, now)
+    changed = change_list(current, [parse_entry(text) for text in added], removed, now)
+    document = sign_list(changed, load_signer(Path(key)), wiring.trust, now)
+    return document, _difference(current, changed)
+
+
+def _replace(
+    wiring: Wiring, work_id: str | None, document: bytes | None, now: datetime, *, yes: bool
+) -> None:
+    """Afterwards the document, or the approved one, is the estate's, and the ledger says so."""
+    import hashlib
+
+    from dbops.audit.entry import Count, DigestOf, Draft, Event, Label, Phase
+    from dbops.cli.entries import allowed_by
+    from dbops.cli.gates import gate
+    from dbops.cli.ledger import recording
+    from dbops.cli.render import say
+    from dbops.keys.recipients import open_recipients, replace_document
+    from dbops.review.work import Kind
+
+    path = wiring.estate.recipients
+    with gate(wiring, Kind.RECIPIENTS, None, work_id) as allowed:
+        if document is None:
+            document, difference = _reviewed(wiring, allowed, now)
+            say(difference)
+        if not yes:
+            confirm(f"Replace {path}?")
+        found = open_recipients(document, wiring.trust, now)
+        draft = Draft(
+            event=Event.KEYS_RECIPIENTS,
+            phase=Phase.INTENT,
+            names={Label.KEY: found.fingerprint, Label.PRINCIPAL: found.principal},
+            counts={Count.RECIPIENTS: len(found.listed.recipients)},
+            digests={DigestOf.DOCUMENT: hashlib.sha256(document).hexdigest()},
+        )
+        with recording(wiring, allowed_by(draft, allowed)):
+            kept = replace_document(path, document, now)
+    click.echo(f"{path} is signed and in use from now on")
     if kept is not None:
         say(f"the old one is kept as {kept}")
+
+
+def _reviewed(wiring: Wiring, allowed: Authorization | None, now: datetime) -> tuple[bytes, str]:
+    """The document that stands in the approved folder, and how its list differs."""
+    from dbops.errors import UsageFault
+    from dbops.keys.recipients import open_recipients
+
+    if allowed is None:
+        raise UsageFault(
+            "review-not-asked",
+            "the policy asks no approval for a recipients list, so there is no approved one",
+            hint="sign a new list: dbops keys recipients sign --help",
+        )
+    document = allowed.work.files["recipients"]
+    listed = open_recipients(document, wiring.trust, now).listed
+    return document, _difference(_current(wiring, now), listed)
 
 
 def _current(wiring: Wiring, now: datetime) -> RecipientList | None:

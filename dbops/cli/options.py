@@ -52,6 +52,13 @@ def yes_option(command: Command) -> Command:
     return click.option("--yes", is_flag=True, help="Do not ask.")(command)
 
 
+def review_option(command: Command) -> Command:
+    """`--review ID`: the approved piece of work that says the same as the command."""
+    return click.option(
+        "--review", "work_id", metavar="ID", help="The approved work, where the policy asks for it."
+    )(command)
+
+
 def confirm(question: str) -> None:
     """Ask on a terminal; afterwards the person has agreed.
 

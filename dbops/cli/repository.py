@@ -21,16 +21,22 @@ def create(estate: str | None, name: str) -> None:
 
     \b
     Example: dbops repository create main
-    Exit statuses: 0 done, 5 one is there already, 10 not found, 11 the place cannot be used.
+    Exit statuses: 0 done, 5 one is there already, 10 not found, 11 the place or the ledger
+    cannot be used.
     """
     import secrets
 
+    from dbops.audit.entry import Draft, Event, Label, Phase
+    from dbops.cli.ledger import recording
     from dbops.cli.wiring import open_wiring
     from dbops.repository.reader import create_repository
 
     wiring = open_wiring(estate)
     store = wiring.store(name)
-    mark = create_repository(store, secrets.token_hex(16))
-    wiring.state.forget_repository(store.title)
-    wiring.state.remember_repository(store.title, mark.id)
+    names = {Label.REPOSITORY: store.title}
+    draft = Draft(event=Event.REPOSITORY_CREATE, phase=Phase.INTENT, names=names)
+    with recording(wiring, draft):
+        mark = create_repository(store, secrets.token_hex(16))
+        wiring.state.forget_repository(store.title)
+        wiring.state.remember_repository(store.title, mark.id)
     click.echo(f"{store.title} is ready in {store.root}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dbops.cli.options import identity_option, jobs_option, json_option
+from dbops.cli.options import identity_option, jobs_option, json_option, review_option
 
 if TYPE_CHECKING:
     from dbops.backup.restore import RestoreReport
@@ -29,6 +29,7 @@ def restore() -> None:
 @click.option("--table", "tables", multiple=True, metavar="T", help="Only this table; repeatable.")
 @click.option("--prove", "compare", is_flag=True, help="Read the target again and compare.")
 @click.option("--overwrite", metavar="TARGET", help="Replace what the target holds: name it again.")
+@review_option
 @identity_option
 @jobs_option
 @json_option
@@ -42,6 +43,7 @@ def run(
     tables: tuple[str, ...],
     compare: bool,  # noqa: FBT001 - click passes options by name
     overwrite: str | None,
+    work_id: str | None,
     identities: tuple[str, ...],
     jobs: int | None,
     as_json: bool,  # noqa: FBT001
@@ -49,20 +51,23 @@ def run(
     """Restore a backup of DB into TARGET, which must be empty; or add single tables to it.
 
     TARGET is a name under [targets] or [databases] of dbops.toml; for SQLite also the path of a
-    new file. Nothing is replaced unless --overwrite names the target a second time.
+    new file. Nothing is replaced unless --overwrite names the target a second time. Where the
+    hospital's policy wants a restore approved, --review names the approved work, which says the
+    same source, target, tables and overwriting as the command.
 
     \b
     Example: dbops restore run lab --at "yesterday 03:00" --to lab-restored --prove
-    Exit statuses: 0 done, 1 failed, 4 the restored copy differs or other backups are damaged,
-    5 the target is not empty or the newest backup is in doubt, 10 not found, 11 unreachable,
-    12 no identity opens it.
+    Exit statuses: 0 done, 1 failed, 3 done but not recorded, 4 the restored copy differs or other
+    backups are damaged, 5 not approved, the target is not empty or the newest backup is in doubt,
+    10 not found, 11 unreachable, 12 no identity opens it.
     """
-    from dbops.backup.contents import open_contents
     from dbops.backup.ports import RestoreOrder
-    from dbops.backup.restore import restore_backup
+    from dbops.cli.gates import gate
     from dbops.cli.progress import Progress
+    from dbops.cli.restoring import Restoration, restore_recorded
     from dbops.cli.wiring import open_wiring
     from dbops.errors import ExitStatus
+    from dbops.review.work import Kind
 
     wiring = open_wiring(estate)
     name, backup_id = _split(name, backup_id)
@@ -74,20 +79,33 @@ def run(
     _refuse_doubtful(history, named=backup_id is not None)
     backup = _choose(wiring, history, backup_id, at)
     _refuse_found_wrong(backup, named=backup_id is not None)
-    contents = open_contents(repository, backup.envelope, wiring.identities(identities))
-    with Progress(str(backup.id), quiet=as_json) as progress:
+    source = str(backup.id) if backup_id or at else database.name
+    path = Path(target).absolute() if "/" in target else None
+    place = str(path or target)
+    settings = _settings(source, place, tables, overwrite=overwrite is not None)
+    opening = wiring.identities(identities)
+    with (
+        gate(wiring, Kind.RESTORE, place, work_id, settings) as allowed,
+        Progress(str(backup.id), quiet=as_json) as progress,
+    ):
         progress.expect(backup.envelope.totals.bytes)
-        report = restore_backup(
-            wiring.engine(address),
-            target,
-            contents,
+        report = restore_recorded(
+            wiring,
+            Restoration(address, target, path, repository, backup, opening, allowed),
             RestoreOrder(tables or None, jobs or 2, progress.advance),
             overwrite=overwrite is not None,
             compare=compare,
-            advance=progress.advance,
         )
     _show(report, history, as_json=as_json)
     return ExitStatus.FINDING if report.differences or history.damages else ExitStatus.DONE
+
+
+def _settings(
+    source: str, target: str, tables: tuple[str, ...], *, overwrite: bool
+) -> dict[str, str]:
+    """What was typed, as a reviewed restore says it."""
+    typed = {"source": source, "target": target, "overwrite": "yes" if overwrite else "no"}
+    return typed | ({"tables": ", ".join(tables)} if tables else {})
 
 
 def _split(name: str, backup_id: str | None) -> tuple[str, str | None]:

@@ -7,19 +7,25 @@ import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from dbops.audit.recording import Account, Unwritable
 from dbops.backup.create import BackupOrder, create_backup
 from dbops.backup.verify import VerifyOrder, verify_backup
+from dbops.cli.entries import backup_intent, backup_taken, verified, verify_intent
+from dbops.cli.ledger import recording
 from dbops.cli.progress import Progress
 from dbops.cli.wiring import TOOL, Wiring
 from dbops.crypto.age import Identity
-from dbops.errors import NotFound, Refused, UsageFault
+from dbops.errors import DbopsError, NotFound, Refused, UsageFault
 from dbops.estate.values import Database, PostgresqlDatabase
-from dbops.repository.chain import Backup, Damage, History
+from dbops.repository.chain import Backup, Damage, Head, History
 from dbops.repository.manifest import BackupId, Envelope
 from dbops.repository.reader import Repository, find_backup
 from dbops.repository.records import Certificate, ProofLevel
 
 SHRUNK = 0.5
+Opener = Callable[[str], Repository]
+"""Opens the repository of that name, or another one that the command line put in its place."""
+
 _BACKUP = re.compile(r"([a-z0-9][a-z0-9-]{0,62})@([1-9][0-9]{0,7})")
 
 
@@ -44,14 +50,37 @@ def require_backup_id(text: str) -> BackupId:
 def take_backup(
     wiring: Wiring,
     database: Database,
-    repository: Repository,
+    opener: Opener,
     progress: Progress,
+    unrecorded: Callable[[DbopsError], None],
     jobs: int | None = None,
 ) -> tuple[Envelope, tuple[Damage, ...]]:
-    """Afterwards the database has a new backup, and this host remembers it.
+    """Afterwards the database has a new backup, this host remembers it, and its ledger says so.
 
-    Also returns what is wrong with the chain of the earlier ones.
+    Also returns what is wrong with the chain of the earlier ones. A backup happens though the
+    ledger cannot be written: then `unrecorded` is told why, however the backup ends.
     """
+    account: Account | None = None
+    try:
+        with recording(
+            wiring, backup_intent(database.name), unwritable=Unwritable.GO_ON
+        ) as account:
+            repository = opener(database.repository)
+            envelope, head, damages = _take(wiring, database, repository, progress, jobs)
+            backup_taken(account, repository.store.title, envelope, head, damages)
+    finally:
+        if account is not None and account.fault is not None:
+            unrecorded(account.fault)
+    return envelope, damages
+
+
+def _take(
+    wiring: Wiring,
+    database: Database,
+    repository: Repository,
+    progress: Progress,
+    jobs: int | None,
+) -> tuple[Envelope, Head, tuple[Damage, ...]]:
     policy = wiring.policy(database)
     _refuse_replaced(wiring, repository)
     repository.store.sweep()
@@ -75,7 +104,7 @@ def take_backup(
             engine, repository, history, order, wiring.clock, progress.advance
         )
         wiring.remember(repository, database.name, head)
-    return envelope, (*history.damages, *_surprises(history, envelope))
+    return envelope, head, (*history.damages, *_surprises(history, envelope))
 
 
 def _refuse_replaced(wiring: Wiring, repository: Repository) -> None:
@@ -118,7 +147,15 @@ class Verification:
     def verify(
         self, database: Database, repository: Repository, backup: Backup, progress: Progress
     ) -> Certificate:
-        """Climb to the level; the certificate stands beside the backup."""
+        """Climb to the level; the certificate stands beside the backup, the climb in the ledger."""
+        with recording(self.wiring, verify_intent(backup, self.level)) as account:
+            certificate = self._climb(database, repository, backup, progress)
+            verified(account, certificate)
+        return certificate
+
+    def _climb(
+        self, database: Database, repository: Repository, backup: Backup, progress: Progress
+    ) -> Certificate:
         wiring = self.wiring
         progress.expect(backup.envelope.totals.stored)
         order = VerifyOrder(
@@ -155,9 +192,6 @@ def each_named(
         backup = parse_backup_id(name)
         found.append((wiring.database(backup.database if backup else name), backup))
     return found
-
-
-Opener = Callable[[str], Repository]
 
 
 def repository_opener(wiring: Wiring, chosen: str | None = None) -> Opener:

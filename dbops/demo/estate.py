@@ -27,6 +27,13 @@ catalogue_identity = "keys/catalogue"
 identities = ["verifier/drill"]
 verifier_key = "verifier/signing"
 
+[audit]
+directory = "audit"
+signing_key = "keys/ledger"
+
+[review]
+repository = "ops"
+
 [repositories.main]
 path = "backups"
 

@@ -10,6 +10,10 @@ import pytest
 from dbops.cli.root import main
 
 REPORTING = {
+    "audit check-proof",
+    "audit log",
+    "audit show",
+    "audit verify",
     "backup expire",
     "backup list",
     "backup run",
@@ -26,6 +30,13 @@ REPORTING = {
 }
 # They change something and say in one line that they did, or print what the next command reads.
 ACTING = {
+    "audit anchor",
+    "audit checkpoint",
+    "audit close",
+    "audit countersign",
+    "audit export",
+    "audit heartbeat",
+    "audit prove",
     "backup hold",
     "backup release",
     "init",

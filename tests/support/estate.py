@@ -116,10 +116,15 @@ class BuiltEstate:
         return self.history().backups[-1]
 
 
-def found_test_estate(root: Path, script: str = SCHEMA) -> BuiltEstate:
-    """Afterwards `root` holds an estate whose one database was made by the script."""
+def found_test_estate(root: Path, script: str = SCHEMA, *, demo: bool = True) -> BuiltEstate:
+    """Afterwards `root` holds an estate whose one database was made by the script.
+
+    Its policy is a demo's, which asks nothing for what a night needs, unless `demo` is False.
+    """
     root.mkdir(parents=True, exist_ok=True)
-    founding = Founding(root, "示范医院", "Asia/Shanghai", "backup-1", secrets.token_hex(16))
+    founding = Founding(
+        root, "示范医院", "Asia/Shanghai", "backup-1", secrets.token_hex(16), demo=demo
+    )
     clock = SteppingClock()
     found_estate(founding, lambda path: LocalStore(path, "repository main"), clock())
     run_sql(root / f"{DATABASE}.db", script)

@@ -127,6 +127,9 @@ class MemoryEngine:
         facts = {"count": counts, **self.extra}
         yield MemorySnapshot(dict(self.tables), recipe, facts, self.breaks)
 
+    def identity(self) -> str:
+        return "memory:1"
+
     def obstacles(self) -> tuple[str, ...]:
         return tuple(f"table {name}" for name in self.tables)
 

@@ -16,7 +16,7 @@ from dbops.engines.postgresql.inspect import inspect_database
 from dbops.engines.postgresql.opening import Target
 from dbops.engines.postgresql.restore import left_out, refuse_unrestorable, restore
 from dbops.engines.postgresql.schema import Reference, compare_schema
-from dbops.engines.postgresql.snapshot import PostgresqlSnapshot, take_snapshot
+from dbops.engines.postgresql.snapshot import PostgresqlSnapshot, read_identity, take_snapshot
 from dbops.estate.values import PostgresqlAddress
 
 TRAITS = Traits(parallel_read=True)
@@ -43,6 +43,11 @@ class PostgresqlEngine:
 
     def snapshot(self) -> AbstractContextManager[PostgresqlSnapshot]:
         return take_snapshot(self._parameters(), self._programs())
+
+    def identity(self) -> str:
+        """The same as its snapshots have; raises Unreachable where nobody answers."""
+        with connect(self._parameters()) as session:
+            return read_identity(session)
 
     def obstacles(self) -> tuple[str, ...]:
         with connect(self._parameters()) as session:

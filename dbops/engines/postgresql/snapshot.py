@@ -169,6 +169,11 @@ def take_snapshot(
         yield PostgresqlSnapshot(programs_for(session), instant, _look(instant), by_tid)
 
 
+def read_identity(session: Session) -> str:
+    """The cluster's system identifier and the database's OID: `7301…/16384`."""
+    return str(session.value(_IDENTITY, doing="identifying the server"))
+
+
 def _look(instant: Instant) -> _Read:
     """Everything that is read once, by the transaction that holds the first locks."""
     session = instant.session
@@ -176,7 +181,7 @@ def _look(instant: Instant) -> _Read:
     facts = catalog_facts(session, schema)
     facts["sequence"] = sequence_facts(session, instant.sequences)
     return _Read(
-        identity=session.value(_IDENTITY, doing="identifying the server"),
+        identity=read_identity(session),
         superuser=session.value("SELECT rolsuper FROM pg_roles WHERE rolname = current_user"),
         gaps=list_gaps(session, instant.relations),
         rows=with_blocks(session, row_streams(instant.relations)),

@@ -19,6 +19,7 @@ from dbops.engines.sqlite import restore
 from dbops.engines.sqlite.connect import open_copy
 from dbops.engines.sqlite.dump import SqliteSnapshot, take_snapshot, utc_now
 from dbops.engines.sqlite.faults import translated
+from dbops.engines.sqlite.identity import read_identity
 from dbops.engines.sqlite.inspect import inspect_file
 from dbops.estate.values import SqliteAddress
 from dbops.locks import claim_if_dead, create_locked
@@ -39,6 +40,10 @@ class SqliteEngine:
 
     def snapshot(self) -> AbstractContextManager[SqliteSnapshot]:
         return take_snapshot(self.address.name, self.address.path, self.clock)
+
+    def identity(self) -> str:
+        """Where the file really lies; with the snapshot's own identity where there is one."""
+        return read_identity(self.address.name, self.address.path)
 
     def obstacles(self) -> tuple[str, ...]:
         return restore.find_obstacles(self.address.path)

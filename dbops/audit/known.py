@@ -1,0 +1,186 @@
+"""Hold a ledger to the checkpoints of it that somebody remembers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Final
+
+from dbops.audit.checkpoint import Checkpoint, open_checkpoint
+from dbops.audit.findings import KnownCheckpoint, LedgerFinding, Verdict
+from dbops.audit.scan import Scan
+from dbops.audit.segments import Segments, is_entry
+from dbops.audit.tiles import Tiles
+from dbops.audit.tree import leaf_hash, root_at
+from dbops.crypto.trust import TrustRoot
+from dbops.errors import DbopsError, Refused
+
+KEPT_MOST: Final = 64  # checkpoints kept on the host that a verification looks at, the newest
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A known checkpoint whose signature was verified."""
+
+    known: KnownCheckpoint
+    checkpoint: Checkpoint
+
+    @property
+    def title(self) -> str:
+        """Where it was found."""
+        return self.known.title
+
+
+def open_known(
+    known: Sequence[KnownCheckpoint], trust: TrustRoot, now: datetime
+) -> tuple[list[Opened], list[LedgerFinding], list[str]]:
+    """Return the checkpoints that count, findings about those that do not, and remarks.
+
+    One that does not count is worth a remark where its place has another one that does: the key
+    may have been replaced since.
+    """
+    opened: list[Opened] = []
+    bad: list[tuple[KnownCheckpoint, Refused]] = []
+    for each in known:
+        try:
+            opened.append(Opened(each, open_checkpoint(each.note, trust, now)))
+        except Refused as fault:
+            bad.append((each, fault))
+    findings, remarks = [], []
+    for each, why in bad:
+        message = f"the checkpoint of {each.title} does not count: {why.message}"
+        if any(good.title == each.title for good in opened):
+            remarks.append(message)
+        else:
+            finding = LedgerFinding(Verdict.STALE, "checkpoint-untrusted", None, message)
+            findings.append(finding)
+    return opened, findings, remarks
+
+
+def kept_checkpoints(segments: Segments) -> tuple[KnownCheckpoint, ...]:
+    """Return the checkpoints that are kept beside the ledger, the newest ones by their names."""
+    directory = segments.directory
+    notes = sorted((directory / "checkpoints").glob("*.note"))[-KEPT_MOST:]
+    found = []
+    for path in [*notes, directory / "checkpoint"]:
+        try:
+            note = path.read_text("utf-8")
+        except FileNotFoundError:
+            continue
+        except (OSError, UnicodeDecodeError):
+            note = ""
+        found.append(KnownCheckpoint(f"this host ({path.name})", note))
+    return tuple(found)
+
+
+def check_known(
+    segments: Segments,
+    seen: Scan,
+    size: int,
+    opened: Sequence[Opened],
+    tiles: Tiles | None,
+    *,
+    damaged: bool,
+) -> list[LedgerFinding]:
+    """Return where the ledger is not what the checkpoints know, each contradiction once.
+
+    `size` is the number of entries. Behind a fault of the chain roots say nothing more, and only
+    the size is compared.
+    """
+    ours = [each for each in opened if each.checkpoint.origin == seen.origin]
+    findings = [_other_origin(each, seen) for each in opened if each not in ours and seen.origin]
+    longer = [each for each in opened if each.checkpoint.size > size]
+    if longer:
+        findings.append(_truncated(max(longer, key=lambda each: each.checkpoint.size), size))
+    wrong = [each for each in ours if _contradicts(each, seen)]
+    if wrong:
+        first = min(wrong, key=lambda each: each.checkpoint.size)
+        findings.append(_rewritten(segments, seen, size, first, ours, tiles))
+    elif not damaged and not findings:
+        findings += _cache(segments, seen, size, tiles)
+    return findings
+
+
+def _contradicts(each: Opened, seen: Scan) -> bool:
+    root = seen.roots.get(each.checkpoint.size)
+    return root is not None and root != each.checkpoint.root
+
+
+def _other_origin(each: Opened, seen: Scan) -> LedgerFinding:
+    message = (
+        f"the checkpoint of {each.title} is of ledger {each.checkpoint.origin},"
+        f" and this is ledger {seen.origin}"
+    )
+    return LedgerFinding(Verdict.FORK, "origin-differs", 0, message)
+
+
+def _truncated(each: Opened, size: int) -> LedgerFinding:
+    message = f"{each.title} knows {each.checkpoint.size} entries, and the ledger has only {size}"
+    return LedgerFinding(Verdict.ROLLBACK, "truncated", size, message)
+
+
+def _rewritten(
+    segments: Segments,
+    seen: Scan,
+    size: int,
+    wrong: Opened,
+    ours: Sequence[Opened],
+    tiles: Tiles | None,
+) -> LedgerFinding:
+    """A chain that holds and is another one, or a last line that no later one vouches for."""
+    until = wrong.checkpoint.size
+    right = (each.checkpoint.size for each in ours if not _contradicts(each, seen))
+    low = max((each for each in right if each < until), default=0)
+    start = _first_difference(segments, wrong.checkpoint, tiles)
+    if start is None and low == until - 1:
+        start = low
+    if start == until - 1 and until == size:
+        message = f"entry {start} was changed: {wrong.title} knows another one"
+        return LedgerFinding(Verdict.EDITED, "line-edited", start, message)
+    known = f"{wrong.title} knows other entries"
+    if start is not None:
+        message = f"the ledger was rewritten from entry {start} on: {known}"
+        return LedgerFinding(Verdict.FORK, "rewritten", start, message)
+    message = f"the ledger was rewritten between entry {low} and entry {until - 1}: {known}"
+    return LedgerFinding(Verdict.FORK, "rewritten", low, message)
+
+
+def _first_difference(
+    segments: Segments, checkpoint: Checkpoint, tiles: Tiles | None
+) -> int | None:
+    """The first entry that differs, where the cache still holds the hashes that were signed."""
+    if tiles is None:
+        return None
+    try:
+        if tiles.size < checkpoint.size or root_at(tiles, checkpoint.size) != checkpoint.root:
+            return None
+        return _compare(segments, tiles, checkpoint.size)
+    except DbopsError:
+        return None
+
+
+def _compare(segments: Segments, tiles: Tiles, size: int) -> int | None:
+    hashes = (leaf_hash(line.data) for line in segments.lines() if is_entry(line.data))
+    for index, found in enumerate(islice(hashes, size)):
+        if tiles.leaf(index) != found:
+            return index
+    return None
+
+
+def _cache(
+    segments: Segments, seen: Scan, size: int, tiles: Tiles | None
+) -> Iterator[LedgerFinding]:
+    """What only the cache knows: no proof, but its writer saw the lines."""
+    if tiles is None:
+        return
+    cached = tiles.size
+    if cached > size:
+        message = f"the cache of hashes knows {cached} entries, and the ledger has only {size}"
+        yield LedgerFinding(Verdict.ROLLBACK, "truncated", size, message)
+    elif cached and root_at(tiles, cached) != seen.roots.get(cached):
+        index = _compare(segments, tiles, cached)
+        if index is not None and any(tiles.leaf(index)):
+            message = f"entry {index} is not the line whose hash was cached when it was written"
+            yield LedgerFinding(Verdict.EDITED, "cache-differs", index, message)

@@ -1,0 +1,215 @@
+"""`dbops review show`."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from dbops.cli.options import json_option
+from dbops.cli.review_list import worktree_option_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from zoneinfo import ZoneInfo
+
+    from dbops.cli.review_overview import Desk, Overview
+    from dbops.review.work import Manifest, Work
+
+TEXT_MOST: Final = 16 << 10  # bytes of a file that is shown on the screen
+
+
+@click.command()
+@click.argument("work_id", metavar="ID")
+@click.option("--worktree", type=click.Path(file_okay=False), help=worktree_option_text())
+@json_option
+@click.pass_obj
+def show(estate: str | None, work_id: str, worktree: str | None, as_json: bool) -> None:  # noqa: FBT001
+    """Show everything about the work ID that a reviewer needs on one screen.
+
+    What is done where and why, the files with their digests and their text, what dbops itself
+    objects to, the evidence, who signed what, and what is missing.
+
+    \b
+    Example: dbops review show 2026-117-lab
+    Exit statuses: 0 done, 2 no ops repository or a malformed policy, 5 the trust root is
+    malformed, 10 no such work or no policy.
+    """
+    from dbops.cli.render import show_json
+    from dbops.cli.review_overview import Asked
+    from dbops.cli.reviewing import open_desk
+    from dbops.cli.wiring import open_wiring
+
+    desk = open_desk(open_wiring(estate), worktree)
+    (folder,) = desk.folders(work_id)
+    overview = desk.look(folder, Asked.THERE)
+    if as_json:
+        show_json(_json(desk, overview))
+        return
+    _show_head(desk, overview)
+    if overview.work is not None:
+        _show_files(overview.work)
+        _show_form(overview)
+        _show_statements(desk, overview)
+    _show_missing(overview)
+
+
+def _json(desk: Desk, overview: Overview) -> dict[str, object]:
+    from dbops.cli.review_list import summary
+
+    work, manifest = overview.work, overview.manifest
+    return summary(overview, desk.policy) | {
+        "ticket": manifest.ticket if manifest else None,
+        "risk": manifest.risk if manifest else None,
+        "settings": dict(manifest.settings) if manifest else {},
+        "limits": manifest.limits if manifest else (),
+        "identities": dict(overview.identities.known),
+        "unchecked": overview.identities.unchecked,
+        "files": [
+            {"path": path, "bytes": len(work.files[path]), "sha256": digest}
+            for path, digest in work.digests.items()
+        ]
+        if work
+        else [],
+        "plan": work.plan if work else None,
+        "statements": [dict(row) for row in _statements(desk, overview)],
+    }
+
+
+def _show_head(desk: Desk, overview: Overview) -> None:
+    from dbops.cli.render import moment
+
+    rows = [("work", overview.folder.relative_to(desk.worktree).as_posix())]
+    rows += [] if overview.manifest is None else list(_manifest_rows(overview, overview.manifest))
+    rows.append(("state", overview.state.value))
+    if overview.due is not None:
+        rows.append(("due", moment(overview.due, desk.wiring.estate.zone)))
+    for use in overview.uses:
+        when = moment(use.at, desk.wiring.estate.zone)
+        rows.append(("was run", f"{when}, effect {use.effect.value} (ledger entry {use.sequence})"))
+    for name, value in rows:
+        click.echo(f"{name:<10} {value}")
+
+
+def _manifest_rows(overview: Overview, manifest: Manifest) -> Iterator[tuple[str, str]]:
+    yield "title", manifest.title
+    yield "kind", f"{manifest.kind.value}, risk {manifest.risk.value}"
+    yield "author", manifest.author
+    yield "ticket", manifest.ticket or "-"
+    for alias in manifest.databases:
+        found = overview.identities.known.get(alias, "not in reach of this host, unchecked")
+        yield "database", f"{alias}  {found}"
+    for limit in manifest.limits:
+        name, _, value = limit.partition(": ")
+        yield name, value
+
+
+def _show_files(work: Work) -> None:
+    from dbops.cli.render import show_table, size
+
+    click.echo()
+    rows = [(digest, size(len(work.files[path])), path) for path, digest in work.digests.items()]
+    show_table(rows, ("sha256", "size", "file"))
+    for path, data in sorted(work.files.items()):
+        text = _text(data)
+        if text is not None:
+            click.echo(f"\n--- {path}\n{textwrap.indent(text, '    ')}".rstrip("\n"))
+
+
+def _text(data: bytes) -> str | None:
+    """The text of a small file that reads as it is; others are only listed."""
+    from dbops.crypto.trust import plain_text
+    from dbops.errors import Refused
+
+    if len(data) > TEXT_MOST:
+        return None
+    try:
+        return plain_text(data, "the file")
+    except Refused:
+        return None
+
+
+def _show_form(overview: Overview) -> None:
+    """What dbops objects to whatever anybody signs, and how the evidence stands."""
+    click.echo()
+    faults = overview.judgement.faults if overview.judgement else ()
+    for reason in faults:
+        click.echo(f"{'objection':<10} {reason.message}")
+    if overview.judgement is not None and not faults:
+        click.echo(f"{'objections':<10} none")
+    if overview.work is not None:
+        from dbops.review.work import EVIDENCE
+
+        there = "there" if EVIDENCE in overview.work.files else "none"
+        bad = any(reason.code.startswith("evidence-") for reason in faults)
+        click.echo(f"{'evidence':<10} {'does not count' if bad else there}")
+
+
+def _statements(desk: Desk, overview: Overview) -> Iterator[dict[str, object]]:
+    """Who said what, whether it counts, and if not, why."""
+    from dbops.errors import Refused
+    from dbops.review.verified import statement_path, verify_statement
+
+    work, judgement = overview.work, overview.judgement
+    if work is None or judgement is None:
+        return
+    counted = set(judgement.approvals)
+    for name, signed in sorted(work.statements.items()):
+        row: dict[str, object] = {"principal": name, "sha256": signed.sha256}
+        try:
+            found = verify_statement(work, name, desk.policy, desk.wiring.trust, desk.now)
+        except Refused as failure:
+            yield row | {"decision": None, "counts": False, "why": [failure.message]}
+            continue
+        statement, path = found.statement, statement_path(work, name)
+        yield row | {
+            "decision": statement.decision,
+            "role": statement.role,
+            "name": found.person.name,
+            "key": found.key.fingerprint,
+            "signed_at": statement.signed_at,
+            "not_after": statement.not_after,
+            "note": statement.note,
+            "databases": dict(statement.databases),
+            "counts": signed.sha256 in counted,
+            "why": [
+                reason.message.removeprefix(f"{path}: ")
+                for reason in (*judgement.ignored, *judgement.faults)
+                if reason.message.startswith(f"{path}: ")
+            ],
+        }
+
+
+def _show_statements(desk: Desk, overview: Overview) -> None:
+    click.echo()
+    rows = list(_statements(desk, overview))
+    for row in rows:
+        click.echo("\n".join(_statement_lines(row, desk.wiring.estate.zone)))
+    if not rows:
+        click.echo(f"{'signed by':<10} nobody")
+
+
+def _statement_lines(row: dict[str, object], zone: ZoneInfo) -> Iterator[str]:
+    from datetime import datetime
+
+    from dbops.cli.render import moment
+
+    until = row.get("not_after")
+    said = f"{row['decision']}" + (f" as {row['role']}" if row.get("role") else "")
+    when = f", until {moment(until, zone)}" if isinstance(until, datetime) else ""
+    known = row["decision"] is not None
+    yield f"{'signed by':<10} {row['principal']}: {said + when if known else 'does not count'}"
+    if row.get("note"):
+        yield f"{'':<10} note: {row['note']}"
+    why = row["why"]
+    for reason in why if isinstance(why, list) else ():
+        yield f"{'':<10} does not count: {reason}"
+
+
+def _show_missing(overview: Overview) -> None:
+    click.echo()
+    for reason in overview.obstacles:
+        click.echo(f"{'missing':<10} {reason.message}")
+    if not overview.obstacles:
+        click.echo(f"{'missing':<10} nothing")

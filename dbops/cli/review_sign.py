@@ -1,0 +1,314 @@
+"""`dbops review request`, `approve` and `reject`: a person reads a text and signs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from dbops.cli.options import confirm, yes_option
+from dbops.cli.review_list import worktree_option_text
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from dbops.audit.entry import Draft, Event
+    from dbops.cli.review_overview import Desk, Overview
+    from dbops.crypto.signing import Signer
+    from dbops.crypto.sshsig import Namespace, PublicKey
+    from dbops.review.decide import Decided, DecideOrder
+    from dbops.review.statement import Decision
+
+Command = TypeVar("Command", bound=Callable[..., object])
+
+
+def key_option(command: Command) -> Command:
+    """`--key KEY`."""
+    return click.option(
+        "--key",
+        required=True,
+        type=click.Path(dir_okay=False),
+        metavar="SIGNING_KEY",
+        help="Your own; a .pub file signs through ssh-agent or a hardware key.",
+    )(command)
+
+
+def _valid_option(command: Command) -> Command:
+    return click.option(
+        "--valid", metavar="DURATION", help="Such as 7d; else as long as the policy lets it count."
+    )(command)
+
+
+def _worktree_option(command: Command) -> Command:
+    return click.option(
+        "--worktree", type=click.Path(file_okay=False), help=worktree_option_text()
+    )(command)
+
+
+@click.command()
+@click.argument("work_id", metavar="ID")
+@key_option
+@_valid_option
+@click.option("--note", metavar="TEXT", help="What approvers should know, in one line.")
+@_worktree_option
+@yes_option
+@click.pass_obj
+def request(
+    estate: str | None,
+    work_id: str,
+    key: str,
+    valid: str | None,
+    note: str | None,
+    worktree: str | None,
+    yes: bool,  # noqa: FBT001 - click passes options by name
+) -> None:
+    """Sign the work ID as its author: these files, on these databases, within these limits.
+
+    Every database is asked who it is, so this is done where they can be reached. A changed file
+    voids the request and every answer to it. Commit what is written.
+
+    \b
+    Example: dbops review request 2026-117-lab --key ~/.ssh/id_ed25519
+    Exit statuses: 0 done, 2 usage, 5 it would not count, 10 no such work, key or policy, 11 a
+    database cannot be reached.
+    """
+    from dbops.review.statement import Decision
+
+    _sign(estate, _Wanted(Decision.REQUEST, work_id, key, valid, note, worktree=worktree, yes=yes))
+
+
+@click.command()
+@click.argument("work_id", metavar="ID")
+@key_option
+@click.option("--role", metavar="ROLE", help="As what; needed where you have several.")
+@click.option("--note", metavar="TEXT", help="What was looked at, in one line.")
+@_valid_option
+@click.option("--break-glass", is_flag=True, help="Decide alone, for hours, with a --note.")
+@_worktree_option
+@yes_option
+@click.pass_obj
+def approve(
+    estate: str | None,
+    work_id: str,
+    key: str,
+    role: str | None,
+    note: str | None,
+    valid: str | None,
+    break_glass: bool,  # noqa: FBT001 - click passes options by name
+    worktree: str | None,
+    yes: bool,  # noqa: FBT001
+) -> None:
+    """Sign that the work ID may be done as its author requested it.
+
+    What will be signed is shown first: read it together with dbops review show. With --break-glass
+    it stands in for everybody else's agreement, and must be reviewed afterwards with dbops review
+    confirm. Commit what is written.
+
+    \b
+    Example: dbops review approve 2026-117-lab --key ~/.ssh/id_ed25519
+    Exit statuses: 0 done, 2 usage, 5 it would not count, 10 no such work, key or policy.
+    """
+    from dbops.errors import UsageFault
+    from dbops.review.statement import Decision
+
+    decision = Decision.BREAK_GLASS if break_glass else Decision.APPROVE
+    if break_glass and not note:
+        raise UsageFault(
+            "breakglass-note",
+            "who decides alone says why",
+            hint='add --note "why nobody else could be asked"',
+        )
+    _sign(estate, _Wanted(decision, work_id, key, valid, note, role, worktree=worktree, yes=yes))
+
+
+@click.command()
+@click.argument("work_id", metavar="ID")
+@click.option("--reason", required=True, metavar="TEXT", help="Why, in one line.")
+@key_option
+@click.option("--role", metavar="ROLE", help="As what.")
+@_worktree_option
+@yes_option
+@click.pass_obj
+def reject(
+    estate: str | None,
+    work_id: str,
+    reason: str,
+    key: str,
+    role: str | None,
+    worktree: str | None,
+    yes: bool,  # noqa: FBT001 - click passes options by name
+) -> None:
+    """Sign that the work ID may not be done; it holds until you approve it yourself.
+
+    \b
+    Example: dbops review reject 2026-117-lab --reason "the ward list is old" --key KEY
+    Exit statuses: 0 done, 2 usage, 5 it would not count, 10 no such work, key or policy.
+    """
+    from dbops.review.statement import Decision
+
+    wanted = _Wanted(Decision.REJECT, work_id, key, None, reason, role, worktree=worktree, yes=yes)
+    _sign(estate, wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What the command line says."""
+
+    decision: Decision
+    work_id: str
+    key: str
+    valid: str | None
+    note: str | None
+    role: str | None = None
+    worktree: str | None = None
+    yes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ShownSigner:
+    """Signs what a person was shown and agreed to, byte for byte."""
+
+    signer: Signer
+    agree: Callable[[bytes], None]
+
+    @property
+    def public_key(self) -> PublicKey:
+        """The key that signs."""
+        return self.signer.public_key
+
+    def sign(self, message: bytes, namespace: Namespace) -> str:
+        """Return the armored signature; raises what `agree` raises where nobody agrees."""
+        self.agree(message)
+        return self.signer.sign(message, namespace)
+
+
+def _sign(estate: str | None, wanted: _Wanted) -> None:
+    """Afterwards the statement lies beside the work; the ledger has it where it can."""
+    from dbops.audit.entry import DigestOf, Label
+    from dbops.cli.render import say
+    from dbops.cli.review_overview import Asked
+    from dbops.cli.reviewing import open_desk, recording_if_there
+    from dbops.cli.wiring import open_wiring
+    from dbops.keys.recipients import load_signer
+    from dbops.review.statement import Decision
+
+    wiring = open_wiring(estate)
+    desk = open_desk(wiring, wanted.worktree)
+    (folder,) = desk.folders(wanted.work_id)
+    author = wanted.decision is Decision.REQUEST
+    overview = desk.look(folder, Asked.THERE_OR_TO_BE if author else Asked.THERE)
+    order = _order(desk, overview, wanted)
+    signer = ShownSigner(load_signer(Path(wanted.key)), lambda text: _agree(text, wanted))
+    for alias in overview.identities.unchecked:
+        say(f"remark: {alias} is not in reach of this host: its identity is as its author says")
+    with recording_if_there(wiring, _draft(overview, wanted, signer)) as account:
+        decided = _decide(desk, order, signer, wanted)
+        account.name(Label.PRINCIPAL, decided.statement.signer)
+        account.digest(DigestOf.STATEMENT, decided.sha256)
+    click.echo(f"{decided.path}")
+    say(f"signed as {decided.statement.signer}; commit it with its .sig")
+    _tell_rest(desk, folder)
+
+
+def _order(desk: Desk, overview: Overview, wanted: _Wanted) -> DecideOrder:
+    from dbops.review.decide import DecideOrder
+
+    if overview.work is None or overview.fault is not None:
+        raise overview.fault or AssertionError("unreachable")
+    return DecideOrder(
+        worktree=desk.worktree,
+        work=overview.work,
+        identities=overview.identities.known,
+        role=wanted.role,
+        not_after=_end(wanted.valid, desk.now),
+        note=wanted.note,
+    )
+
+
+def _end(valid: str | None, now: datetime) -> datetime | None:
+    from dbops.errors import UsageFault
+    from dbops.estate.durations import DURATION_RULE, parse_duration
+
+    if valid is None:
+        return None
+    length = parse_duration(valid)
+    if length is None:
+        raise UsageFault(
+            "bad-duration", f"--valid is no duration: {valid}", hint=f"allowed: {DURATION_RULE}"
+        )
+    return now.replace(microsecond=0) + length
+
+
+def _draft(overview: Overview, wanted: _Wanted, signer: Signer) -> Draft:
+    from dbops.audit.entry import DigestOf, Draft, Label
+    from dbops.cli.entries import fit
+
+    ticket = overview.manifest.ticket if overview.manifest else None
+    return Draft(
+        event=_event(wanted.decision),
+        work=wanted.work_id,
+        ticket=None if ticket is None else fit(ticket),
+        names={Label.DECISION: wanted.decision.value, Label.KEY: signer.public_key.fingerprint},
+        digests={DigestOf.PLAN: overview.work.plan} if overview.work else {},
+    )
+
+
+def _event(decision: Decision) -> Event:
+    from dbops.audit.entry import Event
+    from dbops.review.statement import Decision
+
+    return {
+        Decision.REQUEST: Event.REVIEW_REQUEST,
+        Decision.APPROVE: Event.REVIEW_APPROVE,
+        Decision.BREAK_GLASS: Event.REVIEW_APPROVE,
+        Decision.REJECT: Event.REVIEW_REJECT,
+    }[decision]
+
+
+def _decide(desk: Desk, order: DecideOrder, signer: Signer, wanted: _Wanted) -> Decided:
+    import secrets
+
+    from dbops.review.decide import approve_work, reject_work, request_work
+    from dbops.review.statement import Decision
+
+    trust, nonce = desk.wiring.trust, secrets.token_hex(16)
+    match wanted.decision:
+        case Decision.REQUEST:
+            return request_work(order, desk.policy, trust, signer, desk.now, nonce)
+        case Decision.REJECT:
+            return reject_work(order, desk.policy, trust, signer, desk.now, nonce)
+        case _:
+            alone = wanted.decision is Decision.BREAK_GLASS
+            return approve_work(
+                order, desk.policy, trust, signer, desk.now, nonce, break_glass=alone
+            )
+
+
+def _agree(text: bytes, wanted: _Wanted) -> None:
+    """Show what will be signed, and ask."""
+    from dbops.cli.render import say
+
+    say(text.decode("utf-8").rstrip("\n"))
+    if not wanted.yes:
+        confirm(f"Sign this ({wanted.decision.value} of {wanted.work_id})?")
+
+
+def _tell_rest(desk: Desk, folder: Path) -> None:
+    """What is still missing now, and the statements recorded as seen where there is a ledger."""
+    from dbops.cli.render import say
+    from dbops.cli.reviewing import open_desk, see_quietly
+
+    after = open_desk(desk.wiring, str(desk.worktree))
+    overview = after.look(folder)
+    if overview.work is not None:
+        remark = see_quietly(after.wiring, [overview.work], after.policy, after.memory, after.now)
+        if remark is not None:
+            say(f"remark: {remark}")
+    missing = overview.judgement.reasons if overview.judgement else ()
+    for reason in missing:
+        say(f"missing: {reason.message}")
+    if not missing:
+        say("nothing is missing once it is committed")

@@ -1,0 +1,327 @@
+"""The sign-off of the estate, wired: policy, work tree, ledger's memory, and the gate of a command.
+
+Everything is imported when it is asked for: most commands need no approval and no policy.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from dbops.errors import DbopsError, NotFound, Refused, UsageFault
+
+if TYPE_CHECKING:
+    from dbops.audit.entry import Draft
+    from dbops.audit.recording import Account
+    from dbops.cli.review_overview import Desk
+    from dbops.cli.wiring import Wiring
+    from dbops.estate.values import Address
+    from dbops.review.authorize import Authorization, AuthorizeOrder
+    from dbops.review.memory import Memory
+    from dbops.review.policy import Policy
+    from dbops.review.work import Kind, Work
+
+POLICY_FILE: Final = "policy.toml"
+NO_LEDGER: Final = "this host has no ledger: who signed what is recorded where the work is run"
+
+
+def policy_path(wiring: Wiring) -> Path:
+    """Where the hospital says who must agree to what."""
+    return wiring.estate.trust / POLICY_FILE
+
+
+def policy_of(wiring: Wiring) -> Policy:
+    """Who must agree to what; raises NotFound where the hospital has not said so yet."""
+    from dbops.crypto.trust import read_trust_file
+    from dbops.review.policy import parse_policy
+
+    path = policy_path(wiring)
+    text = read_trust_file(path)
+    if text is None:
+        raise NotFound(
+            "policy-missing",
+            f"there is no policy: {path} does not exist",
+            hint="say who must agree to what: dbops trust init --help",
+        )
+    return parse_policy(text, str(path))
+
+
+def worktree_of(wiring: Wiring) -> Path:
+    """The work tree of the ops repository; raises UsageFault where the estate names none."""
+    found = wiring.estate.review.repository
+    if found is None:
+        raise UsageFault(
+            "no-review-repository",
+            "dbops.toml has no review.repository: nothing can be reviewed",
+            hint='add the work tree of the ops repository: [review] repository = "ops"',
+        )
+    return found
+
+
+def check_trust_files(
+    wiring: Wiring, policy: Policy | None, touched: tuple[Path, ...] = ()
+) -> None:
+    """Nobody but root and dbops' own account can change what decides about approvals.
+
+    A demo's policy lifts that for what lies in the directory of the estate file, as must all that
+    is `touched`. Raises Refused
+    with a `trust-…` code or `demo-outside`.
+    """
+    from dbops.review.ownership import check_protected, demo_covers
+
+    estate = wiring.estate
+    paths = (estate.path, estate.trust, *_deciding(wiring))
+    if policy is not None and policy.demo:
+        tree = (estate.review.repository,) if estate.review.repository else ()
+        demo_covers(estate.path, (*paths, *tree, *touched, *_touched(wiring)))
+    else:
+        check_protected(paths, outside=estate.review.repository, euid=os.geteuid())
+
+
+def _deciding(wiring: Wiring) -> tuple[Path, ...]:
+    """What else decides: who opens backups, and what the ledger remembers."""
+    return (wiring.estate.recipients, wiring.estate.audit.directory)
+
+
+def _touched(wiring: Wiring) -> Iterator[Path]:
+    """The files of the estate that a demo's rules would be used on: databases and passwords."""
+    from dbops.estate.values import PostgresqlAddress, SecretFile, SqliteAddress
+
+    estate = wiring.estate
+    for address in (*estate.databases.values(), *estate.targets.values()):
+        if isinstance(address, SqliteAddress):
+            yield address.path
+        elif isinstance(address, PostgresqlAddress) and isinstance(address.password, SecretFile):
+            yield address.password.path
+
+
+def memory_of(wiring: Wiring) -> Memory:
+    """What this host's ledger remembers of sign-offs; raises Failed where it is damaged."""
+    from dbops.audit.links import entries
+    from dbops.cli.ledger import segments_of
+    from dbops.review.memory import remember
+
+    return remember(entries(segments_of(wiring)))
+
+
+def open_desk(wiring: Wiring, worktree: str | None = None) -> Desk:
+    """What looking at work needs; `worktree` is a checkout instead of the estate's work tree."""
+    from dbops.cli.review_overview import Desk
+
+    place = worktree_of(wiring) if worktree is None else Path(worktree).absolute()
+    return Desk(wiring, place, wiring.clock())
+
+
+def identity_of(wiring: Wiring, alias: str) -> str:
+    """The engine's own identity of a database or target; else the one of its newest backup.
+
+    Raises NotFound for an unknown name, and what the engine raises where it cannot be asked and
+    no backup knows.
+    """
+    address = wiring.target(alias)
+    try:
+        return wiring.engine(address).identity()
+    except DbopsError:
+        known = _identity_of_backup(wiring, address)
+        if known is None:
+            raise
+        return known
+
+
+def _identity_of_backup(wiring: Wiring, address: Address) -> str | None:
+    """What the newest backup says; None for what is not backed up, or where no backup is."""
+    database = wiring.estate.databases.get(address.name)
+    if database is None:
+        return None
+    try:
+        repository = wiring.repository(database.repository)
+        living = wiring.history(repository, database.name).living
+    except DbopsError:
+        return None
+    return living[-1].envelope.identity if living else None
+
+
+def see_quietly(
+    wiring: Wiring, works: Iterable[Work], policy: Policy, memory: Memory, now: datetime
+) -> str | None:
+    """Afterwards the ledger knows the statements; a sentence that says why, where it does not.
+
+    Whoever runs the work records what it sees there, so that a laptop need have no ledger.
+    """
+    from dbops.cli.ledger import checkpoint_quietly, ledger_of
+    from dbops.review.authorize import see_statements
+
+    if not wiring.estate.audit.directory.is_dir():
+        return NO_LEDGER
+    try:
+        ledger = ledger_of(wiring)
+        before = len(memory.seen)
+        for work in works:
+            memory = see_statements(work, policy, memory, ledger, wiring.trust, now)
+        if len(memory.seen) > before:
+            checkpoint_quietly(wiring)
+    except DbopsError as failure:
+        return f"the ledger could not record who signed what: {failure.message}"
+    return None
+
+
+@contextmanager
+def recording_if_there(wiring: Wiring, draft: Draft) -> Iterator[Account]:
+    """Do the block's work between an intent and its outcome, where this host has a ledger.
+
+    Where it has none, or it cannot be written, the work goes on and a remark says so.
+    """
+    from dbops.audit.recording import Account, Unwritable
+    from dbops.cli.ledger import recording
+    from dbops.cli.render import say
+
+    if not wiring.estate.audit.directory.is_dir():
+        yield Account()
+        return
+    with recording(wiring, draft, unwritable=Unwritable.GO_ON) as account:
+        yield account
+    if account.fault is not None:
+        say(f"remark: the ledger could not record this: {account.fault.message}")
+
+
+def authorize_or_refuse(
+    wiring: Wiring,
+    kind: Kind,
+    database: str | None,
+    work_id: str | None,
+    *,
+    settings: Mapping[str, str] | None = None,
+) -> Authorization | None:
+    """Afterwards the work is allowed to run now; None where the policy asks nothing for its kind.
+
+    `database` is what is written to: an alias, a path, or None for work that has none; `work_id`
+    what `--review` named. `settings` are what the command line says, as the manifest of that kind
+    names them: Refused `review-other` unless the approved work says the same. Raises NotFound
+    `policy-missing`; Refused `review-needed` where approval is asked and no work is named, and
+    with the reasons where the named one does not allow it. Statements that were not seen before
+    are recorded first.
+    """
+    from dbops.review.authorize import authorize, check_rules_protected
+
+    policy, now = policy_of(wiring), wiring.clock()
+    if work_id is None:
+        check_trust_files(wiring, policy, _as_path(database))
+        _refuse_unapproved(wiring, kind, _concerned(database, settings or {}), policy, now)
+        return None
+    order = _order(wiring, kind, database, work_id)
+    check_rules_protected(order, policy)
+    memory = _with_statements(wiring, order, policy, now)
+    allowed = authorize(order, policy, wiring.trust, memory, now)
+    _refuse_other(allowed, settings)
+    return allowed
+
+
+def _as_path(database: str | None) -> tuple[Path, ...]:
+    """The file that is written to, where the person named a path instead of an alias."""
+    return (Path(database).absolute(),) if database is not None and "/" in database else ()
+
+
+def _concerned(database: str | None, settings: Mapping[str, str]) -> tuple[str, ...]:
+    """The databases whose rules apply, as a manifest's `concerns` has them."""
+    written = () if database is None or _as_path(database) else (database,)
+    read = (settings["source"].partition("@")[0],) if "source" in settings else ()
+    return tuple(dict.fromkeys((*written, *read)))
+
+
+def _refuse_unapproved(
+    wiring: Wiring, kind: Kind, databases: tuple[str, ...], policy: Policy, now: datetime
+) -> None:
+    """Raise Refused unless the policy asks nothing for such work, however risky it is."""
+    from dbops.review.work import Risk
+
+    rules, without = policy.matching(kind, databases, Risk.HIGH)
+    if without:
+        on = f" on {without[0]}" if without[0] else ""
+        raise Refused(
+            "policy-no-rule",
+            f"the policy has no rule for a {kind.value}{on}",
+            hint=f"add one to {policy_path(wiring)}, then: dbops trust lint",
+        )
+    if any(rule.asks or rule.evidence for rule in rules):
+        raise Refused(
+            "review-needed",
+            f"the policy asks that a {kind.value} is approved first",
+            hint=f"dbops review new {kind.value} --help; then run this again with --review ID",
+        )
+    broken = policy.break_glass
+    within = timedelta(0) if broken is None else broken.review_within
+    for use in memory_of(wiring).overdue(within, now):
+        raise Refused(
+            "breakglass-review-overdue",
+            f"{use.work} ran by break-glass and was not reviewed in time",
+            hint=f"dbops review confirm {use.work} --key KEY",
+        )
+
+
+def _order(wiring: Wiring, kind: Kind, database: str | None, work_id: str) -> AuthorizeOrder:
+    from dbops.review.authorize import AuthorizeOrder
+
+    path = _as_path(database)
+    alias = None if path else database
+    return AuthorizeOrder(
+        worktree=worktree_of(wiring),
+        id=work_id,
+        kind=kind,
+        database=alias,
+        identity=None if alias is None else _identity_now(wiring, kind, alias),
+        estate=wiring.estate.path,
+        trust=wiring.estate.trust,
+        protected=_deciding(wiring),
+        touched=(*_touched(wiring), *path),
+        euid=os.geteuid(),
+    )
+
+
+def _identity_now(wiring: Wiring, kind: Kind, alias: str) -> str:
+    """Who the database is now; a hold is of backups, so that they may speak for a dead one."""
+    from dbops.review.work import Kind
+
+    if kind is Kind.RELEASE:
+        return identity_of(wiring, alias)
+    return wiring.engine(wiring.target(alias)).identity()
+
+
+def _with_statements(
+    wiring: Wiring, order: AuthorizeOrder, policy: Policy, now: datetime
+) -> Memory:
+    """The ledger's memory, once it has seen what lies in the folder; raises where it cannot."""
+    from dbops.cli.ledger import ledger_of
+    from dbops.review.authorize import see_statements
+    from dbops.review.folder import find_work, read_work
+
+    memory = memory_of(wiring)
+    work = read_work(order.worktree, find_work(order.worktree, order.id))
+    return see_statements(work, policy, memory, ledger_of(wiring), wiring.trust, now)
+
+
+def _refuse_other(allowed: Authorization, settings: Mapping[str, str] | None) -> None:
+    """What is typed must be what was approved."""
+    if settings is None:
+        return
+    typed, approved = _normal(settings), _normal(allowed.manifest.settings)
+    differing = sorted(key for key in {*typed, *approved} if typed.get(key) != approved.get(key))
+    if differing:
+        raise Refused(
+            "review-other",
+            f"{allowed.work.id} was approved with another {' and '.join(differing)}",
+            hint=f"type what it says: dbops review show {allowed.work.id}",
+        )
+
+
+def _normal(settings: Mapping[str, str]) -> dict[str, str]:
+    """A path whole, tables in one order: what means the same reads the same."""
+    found = dict(settings)
+    for path in _as_path(found.get("target")):
+        found["target"] = str(path)
+    if "tables" in found:
+        found["tables"] = ", ".join(sorted(found["tables"].split(", ")))
+    return found

@@ -1,0 +1,108 @@
+"""Evidence: what a verifying host found when it rehearsed the work, and whether it counts; pure.
+
+`evidence.yml` has the keys `dbops: evidence/v1`, `id`, `at` (UTC) and `files`, the sha256 of every
+other file by its path; `evidence.yml.sig` is the host's detached signature of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from dbops.crypto.sshsig import Namespace, check_signature
+from dbops.errors import Refused
+from dbops.review.grounds import CLOCKS_DIFFER, Case, Reason
+from dbops.review.policy import Person
+from dbops.review.work import EVIDENCE, EVIDENCE_SIGNATURE
+from dbops.review.yaml_text import Fields, Located, Scalar, parse_yaml
+
+_KEYS: Final = frozenset({"dbops", "id", "at", "files"})
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+
+
+def judge_evidence(case: Case, signers: Collection[Person]) -> tuple[Reason, ...]:
+    """Return why the evidence that a rule asks for does not count; empty where it does.
+
+    `signers` are the author and the approvers, none of whom may have signed it. The rule with the
+    shortest `evidence_age` decides how old it may be.
+    """
+    rules = [rule for rule in case.rules if rule.evidence]
+    if not rules:
+        return ()
+    ages = [rule.evidence_age for rule in rules if rule.evidence_age is not None]
+    try:
+        _check(case, signers, min(ages, default=None))
+    except Refused as fault:
+        return (Reason(fault.code, f"{case.work.folder}/{EVIDENCE}: {fault.message}"),)
+    return ()
+
+
+def _check(case: Case, signers: Collection[Person], age: timedelta | None) -> None:
+    data, armor = (case.work.files.get(path) for path in (EVIDENCE, EVIDENCE_SIGNATURE))
+    if data is None:
+        raise _refusal("missing", "the policy asks for evidence, and there is none")
+    if armor is None:
+        raise _refusal("unsigned", f"there is no {EVIDENCE_SIGNATURE} beside it")
+    key = check_signature(data, armor.decode("ascii", "replace"), Namespace.EVIDENCE)
+    principal = case.trust.judge(key, Namespace.EVIDENCE, case.now)
+    person = case.policy.person_of(principal)
+    if person is not None and person.id in {signer.id for signer in signers}:
+        raise _refusal("signer", f"{principal} is author or approver of the work, and signed it")
+    fields = _fields(parse_yaml(data, EVIDENCE))
+    if _text(fields, "dbops") != "evidence/v1":
+        raise _refusal("version", "dbops is not evidence/v1")
+    if _text(fields, "id") != case.work.id:
+        raise _refusal("id", "it is of other work")
+    if _files(fields) != _rehearsed(case):
+        raise _refusal("files", "it is of other files than those that are there")
+    _check_age(_time(fields), case.now, age)
+
+
+def _check_age(at: datetime, now: datetime, age: timedelta | None) -> None:
+    if at > now + CLOCKS_DIFFER:
+        raise _refusal("future", "it says that it was made in the future")
+    if age is not None and now - at > age:
+        hours = age / timedelta(hours=1)
+        raise _refusal("old", f"it is older than the {hours:g} hours of the policy")
+
+
+def _rehearsed(case: Case) -> Mapping[str, str]:
+    own = {EVIDENCE, EVIDENCE_SIGNATURE}
+    return {path: digest for path, digest in case.work.digests.items() if path not in own}
+
+
+def _fields(tree: Located) -> Mapping[str, Located]:
+    """Return the mapping; the rehearsal's findings stand beside the keys that are read here."""
+    if not isinstance(tree, Fields) or not tree.fields.keys() >= _KEYS:
+        raise _refusal("form", "it lacks one of the keys dbops, id, at, files")
+    return tree.fields
+
+
+def _text(fields: Mapping[str, Located], key: str) -> str:
+    node = fields[key]
+    if not isinstance(node, Scalar):
+        raise _refusal("form", f"{key} is not a text")
+    return node.text
+
+
+def _files(fields: Mapping[str, Located]) -> Mapping[str, str]:
+    node = fields["files"]
+    if not isinstance(node, Fields):
+        raise _refusal("form", "files is not a mapping of paths to sha256")
+    files = {path: each.text for path, each in node.fields.items() if isinstance(each, Scalar)}
+    if len(files) != len(node.fields) or not all(map(_DIGEST.fullmatch, files.values())):
+        raise _refusal("form", "files is not a mapping of paths to sha256")
+    return files
+
+
+def _time(fields: Mapping[str, Located]) -> datetime:
+    try:
+        return datetime.strptime(_text(fields, "at"), "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    except ValueError:
+        raise _refusal("form", "at is not YYYY-MM-DDThh:mm:ssZ") from None
+
+
+def _refusal(reason: str, message: str) -> Refused:
+    return Refused(f"evidence-{reason}", message, hint="rehearse the work again, then request it")
