@@ -12,6 +12,7 @@ What git says on stderr is never shown: a repository chooses much of it.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import pwd
@@ -195,15 +196,19 @@ def _run(
     options = [part for setting in (*_SETTINGS, *more) for part in ("-c", setting)]
     command = ["git", "--no-pager", "--no-replace-objects", *options, *arguments]
     variables = _READING_ENVIRON if reading else _writing_environ(directory, environ)
-    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as said:
-        given.write(stdin)
-        given.seek(0)
-        with _started(command, directory, variables, access, given, said) as process:
-            output, late = _drain(process, timeout, directory, arguments)
-        said.seek(0)
-        if late:
-            raise _failed(directory, arguments, f"took over {timeout:g} s", "timeout")
-        return _Ran(process.returncode, output, said.read(_STDERR_MOST))
+    try:
+        with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as said:
+            given.write(stdin)
+            given.seek(0)
+            with _started(command, directory, variables, access, given, said) as process:
+                output, late = _drain(process, timeout, directory, arguments)
+            said.seek(0)
+            ran = _Ran(process.returncode, output, said.read(_STDERR_MOST))
+    except OSError as fault:
+        raise _not_run(directory, arguments, fault) from None
+    if late:
+        raise _failed(directory, arguments, f"took over {timeout:g} s", "timeout")
+    return ran
 
 
 @contextmanager
@@ -217,25 +222,18 @@ def _started(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Git is ended with its children where the block is left before it ended itself."""
     user, group = _account(directory) if access is Access.READ else (None, None)
-    try:
-        process = subprocess.Popen(
-            command,
-            cwd=directory,
-            env=variables,
-            stdin=given,
-            stdout=subprocess.PIPE,
-            stderr=said,
-            start_new_session=True,  # no terminal to ask on, and one group to end
-            user=user,
-            group=group,
-            extra_groups=None if user is None else (),
-        )
-    except FileNotFoundError:
-        raise NotFound(
-            "git-missing", "there is no git on this host", hint="install it: apt-get install git"
-        ) from None
-    except OSError as fault:
-        raise _failed(directory, (command[-1],), f"could not start ({fault.errno})") from None
+    process = subprocess.Popen(
+        command,
+        cwd=directory,
+        env=variables,
+        stdin=given,
+        stdout=subprocess.PIPE,
+        stderr=said,
+        start_new_session=True,  # no terminal to ask on, and one group to end
+        user=user,
+        group=group,
+        extra_groups=None if user is None else (),
+    )
     with process:
         try:
             if access is Access.READ:
@@ -319,6 +317,15 @@ def _fault(directory: Path, arguments: tuple[str, ...], ran: _Ran) -> DbopsError
             "git-remote", f"the remote of {directory} cannot be reached", hint=by_hand
         )
     return _failed(directory, arguments, f"failed (status {ran.status})")
+
+
+def _not_run(directory: Path, arguments: tuple[str, ...], fault: OSError) -> DbopsError:
+    if isinstance(fault, FileNotFoundError) and fault.filename == "git":
+        return NotFound(
+            "git-missing", "there is no git on this host", hint="install it: apt-get install git"
+        )
+    code = errno.errorcode.get(fault.errno or 0, "unknown error")
+    return _failed(directory, arguments, f"could not be run ({code})")
 
 
 def _failed(

@@ -97,14 +97,11 @@ class Trust:
             if found:
                 options = dict(re.findall(r'([a-z-]+)="([^"]*)"', found[2]))
                 blob = base64.b64decode(found[4])
-                after, before = (
-                    moment(options.get("valid-after")),
-                    moment(options.get("valid-before")),
-                )
-                valid = (after is None or after <= now) and (before is None or now <= before)
-                counts = valid and fingerprint(blob) not in self.revoked
+                after, before = map(options.get, ("valid-after", "valid-before"))
+                valid = moment(after or "20000101Z") <= now <= moment(before or "99980101Z")
                 ledger = "dbops-checkpoint@v1" in options.get("namespaces", "").split(",")
-                if counts and ledger and found[3] == "ssh-ed25519":
+                counts = valid and ledger and fingerprint(blob) not in self.revoked
+                if counts and found[3] == "ssh-ed25519":
                     self.keys.append(blob[-32:])
 
     def checkpoint(self, note):
@@ -150,11 +147,9 @@ def fingerprint(blob):
 
 def moment(text):
     """A time of allowed_signers; without Z it is local."""
-    if text is None:
-        return None
     if text.endswith("Z"):
         return utc(text[:-1].ljust(14, "0") + "Z", "%Y%m%d%H%M%SZ")
-    return datetime.strptime(text.ljust(14, "0"), "%Y%m%d%H%M%S").astimezone()  # noqa: DTZ007
+    return datetime.strptime(text.ljust(14, "0"), "%Y%m%d%H%M%S").astimezone()
 
 
 def signed_by(key, body, signature):
@@ -207,7 +202,8 @@ class Reader:
     def fault(self, verdict, code, entry, message):
         """The chain does not hold here, so that nothing behind it has a root to compare."""
         self.broken = True
-        self.tell(verdict, code, entry, message)
+        if (entry, code) not in [(each[0], each[2]) for each in self.found[-1:]]:
+            self.tell(verdict, code, entry, message)
 
     def explained(self, strays, name, head, line):
         """How many entries the lines in front of this one were once, that are none now."""
@@ -228,11 +224,7 @@ class Reader:
     def entry(self, head, line, explained):
         """Judge one entry by the one before it, and go on from it."""
         number, before, digest = int(head[1]), bytes.fromhex(head[2].decode()), leaf(line)
-        if head[6]:
-            self.answered.add(int(head[6]))
-            self.closed |= {int(head[6])} if head[4] == b"ledger.close" else set()
-        elif head[5] == b"intent":
-            self.open[number] = head[4].decode()
+        self.ends(head, number)
         if number < self.next and before != self.hash:
             self.late.add(number)
             self.broken = True
@@ -256,6 +248,14 @@ class Reader:
         self.last = at
         if number in self.tree.asked:
             self.times[number] = at
+
+    def ends(self, head, number):
+        """Intents, and the entries that answer them."""
+        if head[6]:
+            self.answered.add(int(head[6]))
+            self.closed |= {int(head[6])} if head[4] == b"ledger.close" else set()
+        elif head[5] == b"intent":
+            self.open[number] = head[4].decode()
 
     def tail(self, pieces):
         """Bytes behind the last entry: the beginning of the next one, or put there."""
@@ -336,6 +336,9 @@ def verify(options):
     titled = [(f"checkpoint {path.name}", path) for path in kept if path.exists()]
     outside = [(path.name, path) for path in options.against]
     known, anchored, signed = [], [], []
+    if options.trust is None and (directory / "allowed_signers").exists():
+        print("remark: the keys are those of the export itself; better name the --trust root")
+        options.trust = directory
     if options.trust is None:
         print("remark: no signature was checked, no checkpoint counts: name the --trust root")
     else:

@@ -240,6 +240,30 @@ def test_no_git_is_said(tree: OpsTree, monkeypatch: pytest.MonkeyPatch) -> None:
     assert caught.value.code == "git-missing"
 
 
+def test_no_room_for_what_git_says_is_said(
+    tree: OpsTree, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A machine without a place for temporary files gives an error of ours."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "absent"))
+    with pytest.raises(Failed) as caught:
+        head_commit(tree.path)
+    assert caught.value.message == f"git rev-parse in {tree.path} could not be run (ENOENT)"
+
+
+def test_alternates_give_objects_and_no_orders(tree: OpsTree, trap: tuple[Path, Path]) -> None:
+    """Objects may lie in another repository; what its configuration says is not heard."""
+    commit = tree.git("rev-parse", "HEAD")
+    other = tree.path.parent / "borrowing"
+    tree.git("clone", "--quiet", "--shared", "--no-checkout", str(tree.path), str(other))
+    program, ran = trap
+    configure(tree, program)
+    (tree.path / ".git/objects/info/alternates").write_text("/nonexistent\n../../away\n")
+    assert (other / ".git/objects/info/alternates").exists()
+    assert head_commit(other) == commit
+    assert set(list_tree(other, commit, "repairs")) == {b"repairs/one/repair.sql"}
+    assert not ran.exists()
+
+
 def test_root_reads_a_strangers_tree_as_that_stranger(tree: OpsTree) -> None:
     """What git may open is what the owner may: root's own rights are not used."""
     require_root("reading as somebody else")

@@ -136,12 +136,12 @@ class Ledger:
                     hint="write the first: dbops audit heartbeat",
                 )
             before = self._local_note()
-            claimed = _claimed(before) if before else None
+            claimed = None if before is None else _claimed(before)
             root = sound_root(
                 self._tiles,
                 self._segments,
                 end.sequence,
-                self._signed(before, signer) if before else None,
+                None if before is None else self._signed(before, signer),
                 claimed or Checkpoint(self._place.origin, 0, EMPTY_ROOT),
             )
             made = Checkpoint(self._place.origin, end.sequence, root)
@@ -178,7 +178,7 @@ class Ledger:
         tail = self._segments.tail()
         end = end_of(tail)
         note = self._local_note()
-        claimed = _claimed(note).size if note else 0
+        claimed = 0 if note is None else _claimed(note).size
         if claimed > end.sequence:
             raise damaged(f"its checkpoint has {claimed} entries, and {end.sequence} are there")
         last = None if tail.entry is None else leaf_hash(tail.entry)

@@ -15,18 +15,21 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
+from itertools import count
 from typing import Final
 
 from dbops.audit.entry import NOTHING_BEFORE, Event, Label, decode
 from dbops.audit.links import entries, entry_at, line_at, links
 from dbops.audit.segments import (
     HEAD,
+    REST,
     Block,
     Extent,
     Segments,
     blocks,
     end_alike,
     ends_as_entry,
+    link_of,
 )
 from dbops.audit.timeline import Clock, Month, Silence
 from dbops.audit.torn import Region, tells_of
@@ -198,14 +201,15 @@ class _Pass:
         """Whether all lines were entries that follow one another; if not, nothing was taken."""
         if self._strays or self._named not in {None, self._next} or not end_alike(lines):
             return False
-        heads = [found.groups() for found in map(HEAD.match, lines) if found]
-        if len(heads) != len(lines):
-            return False
         previous = [self._previous, *map(hexlify, leaves)]
-        numbers, befores, ats, _events, phases, answered = zip(*heads, strict=True)
-        after = self._next + len(lines)
-        if befores != tuple(previous[:-1]) or numbers != _numerals(self._next, after):
+        begins = list(map(link_of, count(self._next), previous[:-1]))
+        if not all(map(bytes.startswith, lines, begins)):
             return False
+        rests = [found.groups() for found in map(REST.match, lines, map(len, begins)) if found]
+        if len(rests) != len(lines):
+            return False
+        ats, _events, phases, answered = zip(*rests, strict=True)
+        after = self._next + len(lines)
         for number, phase, of in zip(range(self._next, after), phases, answered, strict=True):
             if of is not None:
                 self._open.pop(int(of), None)
@@ -312,10 +316,6 @@ class _Tree:
             begin = size - base
             self.roots[size] = self.frontier.root()
         self.frontier.extend(leaves[begin:] if begin else leaves)
-
-
-def _numerals(begin: int, end: int) -> tuple[bytes, ...]:
-    return tuple([b"%d" % number for number in range(begin, end)])
 
 
 def _tail_of(region: Region, sequence: int | None) -> TornTail:

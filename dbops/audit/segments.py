@@ -25,16 +25,17 @@ LOCK: Final = "lock"
 LOCK_SECONDS: Final = 60.0
 SEGMENT_MOST: Final = 64 << 20  # bytes; a segment that has as many gets no more lines
 
-HEAD: Final = re.compile(
-    rb'\{"v":1,"seq":(0|[1-9][0-9]{0,17}),"prev":"([0-9a-f]{64})",'
+_REST: Final = (
     rb'"at":"([0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9])Z",'
     rb'"event":"([a-z.]+)","phase":"([a-z]+)"(?:,"of":([0-9]{1,19}))?,'
 )
+REST: Final = re.compile(_REST)  # a head's part behind the link
+HEAD: Final = re.compile(rb'\{"v":1,"seq":(0|[1-9][0-9]{0,17}),"prev":"([0-9a-f]{64})",' + _REST)
 _TOOL: Final = b',"tool":"'
 _END: Final = re.compile(rb',"tool":"[^"\\\x00-\x1f]*"\}')
 _NAME: Final = re.compile(r"([0-9]{12})\.jsonl")
 
-_BLOCK: Final = 1 << 20  # bytes read at once
+_BLOCK: Final = 1 << 18  # bytes read at once
 _LOOK: Final = 0.001  # seconds between two looks at a lock
 _NEAR: Final = 1 << 16  # bytes: what is searched line by line
 
@@ -90,6 +91,11 @@ class Tail:
 def is_entry(line: bytes) -> bool:
     """Whether the line has the form of an entry; the beginning of an entry never has."""
     return HEAD.match(line) is not None and ends_as_entry(line)
+
+
+def link_of(sequence: int, previous: bytes) -> bytes:
+    """Return how an entry's line begins: its number, and in hex the leaf hash of the one before."""
+    return b'{"v":1,"seq":%d,"prev":"%b",' % (sequence, previous)
 
 
 def ends_as_entry(line: bytes) -> bool:

@@ -82,7 +82,7 @@ class Clock:
     def months(self, size: int) -> tuple[Month, ...]:
         """Return where each month began and, with `size` entries, ended."""
         ends = [*(first for _month, first in self._begins[1:]), size]
-        pairs = zip(self._begins, ends, strict=True)
+        pairs = zip(self._begins, ends, strict=False)  # no month, and no end, without entries
         return tuple(Month(month, first, end - 1) for (month, first), end in pairs)
 
 

@@ -16,8 +16,12 @@ if TYPE_CHECKING:
 
 
 @click.command()
+@click.option("--quiet", is_flag=True, help="Print only what went wrong, as cron wants it.")
 @click.pass_obj
-def heartbeat(estate: str | None) -> int:
+def heartbeat(
+    estate: str | None,
+    quiet: bool,  # noqa: FBT001 - click passes options by name
+) -> int:
     """Record that this host lives, sign a checkpoint, and publish it to all anchors.
 
     Run it once a day: a silence longer than audit.heartbeat in dbops.toml is reported as a gap.
@@ -25,11 +29,11 @@ def heartbeat(estate: str | None) -> int:
 
     \b
     Example, for cron:
-        dbops --estate /etc/dbops/dbops.toml audit heartbeat
+        dbops --estate /etc/dbops/dbops.toml audit heartbeat --quiet
 
     \b
-    Exit statuses: 0 done, 3 recorded, but no anchor or not all of them could be reached,
-    5 refused, 11 the ledger cannot be written.
+    Exit statuses: 0 done, 1 the ledger is damaged, 3 recorded, but not published to all anchors,
+    5 the key cannot be used, 10 there is no key file, 11 the ledger cannot be written.
     """
     from dbops.audit.entry import Draft, Event
     from dbops.cli.ledger import anchors_of, checkpoint_signer, ledger_of, sign_checkpoint
@@ -39,14 +43,14 @@ def heartbeat(estate: str | None) -> int:
 
     wiring = open_wiring(estate)
     entry = ledger_of(wiring).append(Draft(event=Event.LEDGER_HEARTBEAT))
-    click.echo(
-        f"entry {entry.sequence} of {wiring.estate.audit.origin}: {wiring.estate.host.name} lives"
-    )
+    lives = f"{wiring.estate.audit.origin}: {wiring.estate.host.name} lives"
+    if not quiet:
+        click.echo(f"entry {entry.sequence} of {lives}")
     if checkpoint_signer(wiring) is None:
         say("remark: no checkpoint, as dbops.toml has no audit.signing_key")
         return ExitStatus.DONE
     sign_checkpoint(wiring)
-    failures = _publish(wiring, anchors_of(wiring))
+    failures = _publish(wiring, anchors_of(wiring), quiet=quiet)
     return ExitStatus.PARTLY if failures else ExitStatus.DONE
 
 
@@ -103,13 +107,13 @@ def anchor(estate: str | None, name: str | None) -> int:
     require_checkpoint_signer(wiring)
     segments_of(wiring).measure()  # a ledger that is not there is not begun by this
     chosen = anchors if name is None else {name: anchor_named(wiring, name)}
-    failures = _publish(wiring, chosen)
+    failures = _publish(wiring, chosen, quiet=False)
     if len(failures) < len(chosen):
         return ExitStatus.PARTLY if failures else ExitStatus.DONE
     return failures[0].status
 
 
-def _publish(wiring: Wiring, anchors: Mapping[str, Anchor]) -> list[DbopsError]:
+def _publish(wiring: Wiring, anchors: Mapping[str, Anchor], *, quiet: bool) -> list[DbopsError]:
     """Publish to each; what went wrong is said, and the next one is tried."""
     from dbops.cli.render import show_error
     from dbops.errors import DbopsError
@@ -121,7 +125,8 @@ def _publish(wiring: Wiring, anchors: Mapping[str, Anchor]) -> list[DbopsError]:
         except DbopsError as failure:
             show_error(failure, as_json=False)
             failures.append(failure)
-        else:
+            continue
+        if not quiet:
             click.echo(f"anchor {name} holds {done.size} entries, root {done.root.hex()[:16]}…")
     return failures
 

@@ -44,8 +44,15 @@ and here:
     metavar="FILE",
     help="Write there what is to be signed elsewhere.",
 )
-@click.option("--statement", type=click.Path(dir_okay=False), metavar="FILE", help="What was.")
-@click.option("--signature", type=click.Path(dir_okay=False), metavar="FILE.sig", help="As it was.")
+@click.option(
+    "--statement",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="What was signed elsewhere.",
+)
+@click.option(
+    "--signature", type=click.Path(dir_okay=False), metavar="FILE.sig", help="Its signature."
+)
 @click.pass_obj
 def countersign(
     estate: str | None,

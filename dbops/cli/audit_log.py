@@ -40,7 +40,7 @@ LAST_MOST: Final = 100_000
     "--last",
     type=click.IntRange(1, LAST_MOST),
     metavar="N",
-    help=f"The newest N; else {TABLE_LAST} in a table, and all with --json.",
+    help=f"The newest N entries; in a table else {TABLE_LAST}, with --json else all.",
 )
 @json_option
 @click.pass_obj

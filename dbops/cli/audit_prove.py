@@ -34,7 +34,7 @@ def prove(estate: str | None, sequence: int, out: str) -> None:
     Exit statuses: 0 done, 1 the ledger is damaged, 2 usage, 5 FILE exists or the checkpoint is
     not trusted, 10 no such entry, 11 the ledger cannot be read.
     """
-    from dbops.audit.prove import prove_entry
+    from dbops.audit.prove import check_proof, prove_entry
     from dbops.cli.ledger import segments_of, tiles_of
     from dbops.cli.wiring import open_wiring
     from dbops.keys.recipients import create_document
@@ -43,6 +43,7 @@ def prove(estate: str | None, sequence: int, out: str) -> None:
     segments = segments_of(wiring)
     note = _covering_note(wiring, sequence)
     proof = prove_entry(segments, tiles_of(wiring), note, sequence)
+    check_proof(proof, wiring.trust, wiring.clock())  # nobody is handed one that proves nothing
     create_document(Path(out), proof.encode())
     click.echo(f"{out} proves entry {sequence}; to check it: dbops audit check-proof {out}")
 

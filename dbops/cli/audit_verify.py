@@ -37,11 +37,18 @@ def verify(
 ) -> int:
     """Read the whole ledger and say whether it is what it was.
 
-    It is held to every checkpoint of this host and to the newest of each anchor. Seven things can
-    be wrong: EDITED a line was changed, TORN the last line is unfinished, ROLLBACK a checkpoint
-    knows more entries, FORK a checkpoint knows other entries, STALE the newest entries are not
-    anchored, GAP entries are missing or silence lasted too long, DANGLING a work was begun and
-    nothing says how it ended. Without an anchor nobody can tell a ledger that was written anew.
+    It is held to the checkpoints of this host, to the newest of each anchor, and to the months that
+    the hospital has countersigned. Without any of these that this host cannot write, nobody can
+    tell a ledger that was written anew.
+
+    \b
+    EDITED    a line was changed, put in or moved
+    TORN      the last line was never finished, and no entry tells of it
+    ROLLBACK  a checkpoint knows more entries
+    FORK      a checkpoint knows other entries
+    STALE     the newest entries have waited too long to be anchored
+    GAP       entries are missing, or none were written for too long
+    DANGLING  a work was begun, and nothing says how it ended
 
     \b
     Example: dbops audit verify --against checkpoint-from-the-report.note
@@ -65,6 +72,7 @@ def _verify(wiring: Wiring, names: tuple[str, ...]) -> LedgerReport:
     from dbops.audit.findings import LedgerPolicy
     from dbops.audit.known import kept_checkpoints
     from dbops.audit.verify import verify_ledger
+    from dbops.cli.countersigned import check_countersignatures
     from dbops.cli.known_checkpoints import anchored_checkpoints, named_checkpoints
     from dbops.cli.ledger import anchors_of, segments_of, tiles_of
 
@@ -85,7 +93,12 @@ def _verify(wiring: Wiring, names: tuple[str, ...]) -> LedgerReport:
         boot=boot_id(),
         tiles=tiles_of(wiring),
     )
-    return dataclasses.replace(report, remarks=(*report.remarks, *silent))
+    contradictions, doubts = check_countersignatures(wiring, segments)
+    return dataclasses.replace(
+        report,
+        findings=(*report.findings, *contradictions),
+        remarks=(*report.remarks, *silent, *doubts),
+    )
 
 
 def _show(wiring: Wiring, report: LedgerReport) -> None:

@@ -15,16 +15,18 @@ from dbops.audit.segments import Segments
 from dbops.audit.verify import verify_ledger
 from dbops.cli.ledger import ledger_of, require_checkpoint_signer
 from dbops.cli.ops import make_work_tree
-from dbops.cli.review_overview import Desk
-from dbops.cli.reviewing import open_desk
+from dbops.cli.reviewing import identity_of, memory_of, policy_of
 from dbops.cli.wiring import Wiring
 from dbops.crypto.signing import KeyFileSigner, generate_signing_key
 from dbops.crypto.trust import read_trust_file
 from dbops.git import Access, run_git
 from dbops.review.decide import DecideOrder, approve_work, request_work
+from dbops.review.folder import read_work, refuse_uncommitted
 from dbops.review.grounds import Reason
+from dbops.review.judge import judge
 from dbops.review.policy import parse_policy
 from dbops.review.trust_init import NewPerson, add_persons, add_signers, signs_for
+from dbops.review.work import read_manifest
 
 WORK = "2026-117-lab"
 DATABASE = "lab"
@@ -115,23 +117,27 @@ def _add_engineer(wiring: Wiring, directory: Path) -> Path:
 
 def _decide(wiring: Wiring, folder: Path, signer: KeyFileSigner, *, asks: bool) -> None:
     """Afterwards the signer's request or approval lies beside the repair."""
-    desk = _desk(wiring)
-    work = desk.look(folder).work
-    if work is None:
-        return
-    identities = desk.identities([DATABASE]).known
-    order = DecideOrder(worktree=desk.worktree, work=work, identities=identities)
+    seen, worktree = _fresh(wiring), folder.parents[1]
+    identities = {DATABASE: identity_of(seen, DATABASE)}
+    order = DecideOrder(worktree=worktree, work=read_work(worktree, folder), identities=identities)
     decide = request_work if asks else approve_work
-    decide(order, desk.policy, desk.wiring.trust, signer, desk.now, secrets.token_hex(16))
-
-
-def _desk(wiring: Wiring) -> Desk:
-    """As a new process would see it: the trust root has changed meanwhile."""
-    return open_desk(Wiring(wiring.estate, wiring.environ, wiring.clock))
+    decide(order, policy_of(seen), seen.trust, signer, seen.clock(), secrets.token_hex(16))
 
 
 def _obstacles(wiring: Wiring, folder: Path) -> tuple[Reason, ...]:
-    return _desk(wiring).look(folder, live=True).obstacles
+    """What `dbops review check` says of the repair."""
+    seen = _fresh(wiring)
+    work = read_work(folder.parents[1], folder)
+    refuse_uncommitted(folder.parents[1], work)
+    identities = {DATABASE: identity_of(seen, DATABASE)}
+    policy, memory = policy_of(seen), memory_of(seen)
+    manifest, now = read_manifest(work), seen.clock()
+    return judge(work, manifest, policy, seen.trust, memory, identities, DATABASE, now).reasons
+
+
+def _fresh(wiring: Wiring) -> Wiring:
+    """As a new process would see it: the trust root has changed meanwhile."""
+    return Wiring(wiring.estate, wiring.environ, wiring.clock)
 
 
 def _commit(worktree: Path, message: str) -> None:

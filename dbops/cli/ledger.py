@@ -164,12 +164,15 @@ def recording(
 
     chosen = Unwritable.STOP if unwritable is None else unwritable
     context = click.get_current_context(silent=True)
-    with recorded(ledger_of(wiring), draft, unwritable=chosen) as account:
-        if context is not None and account.fault is None:
-            _checkpoint_at_the_end(wiring, context.find_root())
-        yield account
-    if context is None and account.fault is None:
-        checkpoint_quietly(wiring)
+    account: Account | None = None
+    try:
+        with recorded(ledger_of(wiring), draft, unwritable=chosen) as account:
+            if context is not None and account.fault is None:
+                _checkpoint_at_the_end(wiring, context.find_root())
+            yield account
+    finally:
+        if context is None and account is not None and account.fault is None:
+            checkpoint_quietly(wiring)
 
 
 def _checkpoint_at_the_end(wiring: Wiring, command: click.Context) -> None:

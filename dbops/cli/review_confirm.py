@@ -26,16 +26,14 @@ if TYPE_CHECKING:
 def confirm_use(estate: str | None, work_id: str, key: str, yes: bool) -> None:  # noqa: FBT001
     """Say that you have reviewed what was done about ID by break-glass.
 
-    Until somebody has who neither asked for it nor broke the glass, and in time, nothing else may
-    run. It stands in this host's ledger alone, so this is done where the work was run.
+    Where nobody has in time who neither asked for it nor broke the glass, nothing else may run. It
+    stands in this host's ledger alone, so this is done where the work was run.
 
     \b
     Example: dbops review confirm 2026-117-lab --key ~/.ssh/id_ed25519
     Exit statuses: 0 done, 2 usage, 5 you may not, 10 nothing of ID waits for a review, 11 the
     ledger cannot be written.
     """
-    from dbops.audit.entry import DigestOf, Draft, Event, Label, Result
-    from dbops.cli.ledger import checkpoint_quietly, ledger_of
     from dbops.cli.reviewing import open_desk
     from dbops.cli.wiring import open_wiring
     from dbops.crypto.sshsig import Namespace
@@ -56,20 +54,28 @@ def confirm_use(estate: str | None, work_id: str, key: str, yes: bool) -> None: 
     _refuse_involved(desk, waiting, principal)
     # A .pub file alone proves nothing: the key must be at hand.
     signer.sign(_text(desk, waiting, principal), Namespace.APPROVAL)
-    ledger = ledger_of(wiring)
+    _record(desk, waiting, principal, signer.public_key.fingerprint)
+    click.echo(f"{work_id} was reviewed by {principal}")
+
+
+def _record(desk: Desk, waiting: list[Use], principal: str, fingerprint: str) -> None:
+    """Afterwards the ledger has a record for each use."""
+    from dbops.audit.entry import DigestOf, Draft, Event, Label, Result
+    from dbops.cli.ledger import checkpoint_quietly, ledger_of
+
+    ledger = ledger_of(desk.wiring)
     for use in waiting:
         ledger.append(
             Draft(
                 event=Event.REVIEW_CONFIRM,
                 target=use.database,
-                work=work_id,
-                names={Label.PRINCIPAL: principal, Label.KEY: signer.public_key.fingerprint},
+                work=use.work,
+                names={Label.PRINCIPAL: principal, Label.KEY: fingerprint},
                 digests={DigestOf.STATEMENT: _broken_statement(desk, use)},
                 result=Result.DONE,
             )
         )
-    checkpoint_quietly(wiring)
-    click.echo(f"{work_id} was reviewed by {principal}")
+    checkpoint_quietly(desk.wiring)
 
 
 def _agree(text: bytes, *, yes: bool) -> None:

@@ -49,6 +49,9 @@ class Asked(Enum):
     THERE_OR_TO_BE = auto()
 
 
+_AT_REST = frozenset({State.MALFORMED, State.APPROVED, State.FREE, State.DONE, State.UNKNOWN})
+
+
 @dataclass(frozen=True, slots=True)
 class Identities:
     """The engines' own identities by alias, as far as they can be asked here; and who cannot."""
@@ -84,9 +87,6 @@ class Overview:
             return State.UNREVIEWED
         if self.judgement.complete:
             return State.APPROVED if self.judgement.asked else State.FREE
-        codes = {reason.code for reason in self.judgement.faults}
-        if codes & {"rejected", "rejection-removed"}:
-            return State.REJECTED
         return self._used_state or self._open_state
 
     @property
@@ -98,7 +98,10 @@ class Overview:
 
     @property
     def _open_state(self) -> State:
-        if self.judgement is None or self.judgement.faults:
+        faults = self.judgement.faults if self.judgement else ()
+        if {reason.code for reason in faults} & {"rejected", "rejection-removed"}:
+            return State.REJECTED
+        if self.judgement is None or faults:
             return State.FORBIDDEN
         author_missing = any(each.role is None for each in self.judgement.missing)
         return State.DRAFT if author_missing else State.WAITING
@@ -134,7 +137,9 @@ class Desk:
 
     @cached_property
     def memory(self) -> Memory:
-        return memory_of(self.wiring)
+        """What the ledger remembers; nothing on a host that has none, such as a laptop."""
+        there = self.wiring.estate.audit.directory.is_dir()
+        return memory_of(self.wiring) if there else Memory()
 
     def folders(self, work_id: str | None) -> tuple[Path, ...]:
         """The folder of that id, or of everything."""
@@ -209,10 +214,10 @@ class Desk:
 
 def waits_for(overview: Overview, policy: Policy) -> tuple[str, ...]:
     """Who is to sign next: persons by role, the author by principal."""
-    if overview.judgement is None or overview.manifest is None:
-        return ()
     if overview.unreviewed:
         return ("a review after break-glass",)
+    if overview.judgement is None or overview.manifest is None or overview.state in _AT_REST:
+        return ()
     author = policy.person_of(overview.manifest.author)
     waiting = []
     for each in overview.judgement.missing:

@@ -81,7 +81,8 @@ def _show_head(desk: Desk, overview: Overview) -> None:
     from dbops.cli.render import moment
 
     rows = [("work", overview.folder.relative_to(desk.worktree).as_posix())]
-    rows += [] if overview.manifest is None else list(_manifest_rows(overview, overview.manifest))
+    if overview.manifest is not None:
+        rows += _manifest_rows(overview, overview.manifest, _claimed(desk, overview))
     rows.append(("state", overview.state.value))
     if overview.due is not None:
         rows.append(("due", moment(overview.due, desk.wiring.estate.zone)))
@@ -92,14 +93,32 @@ def _show_head(desk: Desk, overview: Overview) -> None:
         click.echo(f"{name:<10} {value}")
 
 
-def _manifest_rows(overview: Overview, manifest: Manifest) -> Iterator[tuple[str, str]]:
+def _claimed(desk: Desk, overview: Overview) -> dict[str, str]:
+    """Who the databases are as the author says, for those that cannot be asked here."""
+    from dbops.errors import Refused
+    from dbops.review.verified import verify_statement
+
+    work, manifest = overview.work, overview.manifest
+    if work is None or manifest is None or manifest.author not in work.statements:
+        return {}
+    trust = desk.wiring.trust
+    try:
+        found = verify_statement(work, manifest.author, desk.policy, trust, desk.now)
+    except Refused:
+        return {}
+    return dict(found.statement.databases)
+
+
+def _manifest_rows(
+    overview: Overview, manifest: Manifest, claimed: dict[str, str]
+) -> Iterator[tuple[str, str]]:
     yield "title", manifest.title
     yield "kind", f"{manifest.kind.value}, risk {manifest.risk.value}"
     yield "author", manifest.author
     yield "ticket", manifest.ticket or "-"
     for alias in manifest.databases:
-        found = overview.identities.known.get(alias, "not in reach of this host, unchecked")
-        yield "database", f"{alias}  {found}"
+        unchecked = f"{claimed.get(alias, 'not known')} (as the author says, unchecked here)"
+        yield "database", f"{alias}  {overview.identities.known.get(alias, unchecked)}"
     for limit in manifest.limits:
         name, _, value = limit.partition(": ")
         yield name, value

@@ -190,7 +190,7 @@ def _sign(estate: str | None, wanted: _Wanted) -> None:
     from dbops.audit.entry import DigestOf, Label
     from dbops.cli.render import say
     from dbops.cli.review_overview import Asked
-    from dbops.cli.reviewing import open_desk, recording_if_there
+    from dbops.cli.reviewing import identity_of, open_desk, recording_if_there
     from dbops.cli.wiring import open_wiring
     from dbops.keys.recipients import load_signer
     from dbops.review.statement import Decision
@@ -203,6 +203,8 @@ def _sign(estate: str | None, wanted: _Wanted) -> None:
     order = _order(desk, overview, wanted)
     signer = ShownSigner(load_signer(Path(wanted.key)), lambda text: _agree(text, wanted))
     for alias in overview.identities.unchecked:
+        if author:
+            identity_of(wiring, alias)  # says why it cannot be asked
         say(f"remark: {alias} is not in reach of this host: its identity is as its author says")
     with recording_if_there(wiring, _draft(overview, wanted, signer)) as account:
         decided = _decide(desk, order, signer, wanted)

@@ -5,20 +5,23 @@ What is written reads back as what was meant, or nothing is written.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
-import shutil
+import secrets
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from dbops.errors import Failed, NotFound, Refused
-from dbops.publish import sync_directory
-from dbops.review.folder import find_work
+from dbops.review.folder import find_work, opened_folder
 from dbops.review.work import Kind, Risk, Work, check_work_id, read_manifest
 
+_DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _PLAIN: Final = re.compile(r"[a-z0-9][a-z0-9@._-]*")
 
 
@@ -70,30 +73,20 @@ def _scalar(text: str) -> str:
 def create_work(worktree: Path, work: Work) -> Path:
     """Afterwards the folder is there with its files, durable; returns it.
 
-    Raises Refused `work-exists` where the id is taken, by work of whatever kind, and Failed
-    `work-unwritable`. A crash leaves nothing by that name; a directory `.ID.new` may lie there,
-    which is removed by the next attempt.
+    No symbolic link is followed, and where root writes, what it writes belongs to the owner of the
+    work tree, who has to commit it. Raises Refused `work-exists` where the id is taken, by work of
+    whatever kind, and Failed `work-unwritable`. A crash leaves nothing by that name; a directory
+    `.dbops-….tmp` may lie beside it.
     """
     _refuse_taken(worktree, work.id)
-    above = worktree / work.kind.folder
-    fresh = above / f".{work.id}.new"
-    try:
-        above.mkdir(exist_ok=True)
-        _refuse_link(above)
-        shutil.rmtree(fresh, ignore_errors=True)
-        fresh.mkdir()
-        for path, data in work.files.items():
-            _write(fresh / path, data)
-        sync_directory(fresh)
-        fresh.rename(above / work.id)
-        sync_directory(above)
-    except OSError as failure:
-        raise Failed(
-            "work-unwritable",
-            f"{work.folder} cannot be written in {worktree} ({failure.strerror})",
-            hint=f"look at it: ls -la {worktree}",
-        ) from None
-    return above / work.id
+    with opened_folder(worktree, ()) as tree:
+        if tree is not None:
+            _make_directory(tree, work.kind.folder, worktree)
+    with opened_folder(worktree, (work.kind.folder,)) as shelf:
+        if shelf is None:
+            raise _unwritable(worktree, work.kind.folder, "ENOENT")
+        _fill(shelf, work, worktree)
+    return worktree / work.folder
 
 
 def _refuse_taken(worktree: Path, work_id: str) -> None:
@@ -108,18 +101,62 @@ def _refuse_taken(worktree: Path, work_id: str) -> None:
     )
 
 
-def _refuse_link(directory: Path) -> None:
-    if directory.is_symlink():
-        raise Refused(
-            "work-link",
-            f"{directory.name} is a link",
-            hint=f"put the folder itself there: ls -ld {directory}",
-        )
+def _make_directory(above: int, name: str, worktree: Path) -> None:
+    """Afterwards there is something by that name; what it is, is asked when it is opened."""
+    try:
+        os.mkdir(name, 0o755, dir_fd=above)
+        made = os.open(name, _DIRECTORY, dir_fd=above)
+        try:
+            _give_to_owner(made, above)
+        finally:
+            os.close(made)
+    except FileExistsError:
+        return
+    except OSError as failure:
+        raise _unwritable(worktree, name, _code(failure)) from None
 
 
-def _write(path: Path, data: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+def _fill(shelf: int, work: Work, worktree: Path) -> None:
+    """The folder gets its name when everything in it is durable."""
+    fresh = f".dbops-{secrets.token_hex(8)}.tmp"
+    try:
+        os.mkdir(fresh, 0o755, dir_fd=shelf)
+        directory = os.open(fresh, _DIRECTORY, dir_fd=shelf)
+        try:
+            _give_to_owner(directory, shelf)
+            for name, data in work.files.items():
+                _write(directory, name, data)
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+        os.rename(fresh, work.id, src_dir_fd=shelf, dst_dir_fd=shelf)
+        os.fsync(shelf)
+    except OSError as failure:
+        raise _unwritable(worktree, work.folder, _code(failure)) from None
+
+
+def _write(directory: int, name: str, data: bytes) -> None:
+    descriptor = os.open(name, _NEW, 0o644, dir_fd=directory)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
         file.flush()
-        os.fsync(file.fileno())
+        _give_to_owner(descriptor, directory)
+        os.fsync(descriptor)
+
+
+def _give_to_owner(descriptor: int, of: int) -> None:
+    if os.geteuid() == 0:
+        owner = os.fstat(of)
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)
+
+
+def _unwritable(worktree: Path, what: str, code: str) -> Failed:
+    return Failed(
+        "work-unwritable",
+        f"{what} cannot be written in {worktree} ({code})",
+        hint=f"look at it: ls -la {shlex.quote(str(worktree))}",
+    )
+
+
+def _code(failure: OSError) -> str:
+    return errno.errorcode.get(failure.errno or 0, "unknown error")

@@ -274,6 +274,58 @@ def test_what_an_entry_cannot_hold_is_not_written(made: Made) -> None:
     assert made.text() == before
 
 
+def durable_steps(made: Made, patch: pytest.MonkeyPatch) -> list[str]:
+    """What one append of a new process writes and syncs, in order, without the cache."""
+    steps: list[str] = []
+    write, fsync = os.write, os.fsync
+
+    def name_of(descriptor: int) -> str:
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        return path.relative_to(made.directory.parent).as_posix()
+
+    def noted_write(descriptor: int, data: bytes) -> int:
+        steps.append(f"write {name_of(descriptor)}")
+        return write(descriptor, data)
+
+    def noted_fsync(descriptor: int) -> None:
+        steps.append(f"fsync {name_of(descriptor)}")
+        fsync(descriptor)
+
+    with patch.context() as inner:
+        inner.setattr(os, "write", noted_write)
+        inner.setattr(os, "fsync", noted_fsync)
+        made.append()
+    return steps
+
+
+def test_an_entry_and_the_way_to_it_are_on_the_disk(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One write, then its fsync; a new process trusts no name that it has not synced itself."""
+    one = "audit/seg/000000000000.jsonl"
+    names = ["fsync audit/seg", "fsync audit", "fsync ."]
+    made_first = ["fsync .", "fsync audit"]
+    first = durable_steps(made, monkeypatch)
+    assert first == [
+        *made_first,
+        f"write {one}",
+        f"fsync {one}",
+        *names,
+        f"write {one}",
+        f"fsync {one}",
+    ]
+    assert durable_steps(made, monkeypatch) == [f"write {one}", f"fsync {one}", *names]
+    made.clock.move(days=20)
+    two = "audit/seg/000000000003.jsonl"
+    # What an earlier writer may have left unsynced is on the disk before anything stands behind it.
+    assert durable_steps(made, monkeypatch) == [
+        f"fsync {one}",
+        f"write {two}",
+        f"fsync {two}",
+        *names,
+    ]
+
+
 class Faulty:
     """Lets one of the calls that reach the disk fail, or fail after it took place."""
 

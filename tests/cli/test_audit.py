@@ -223,6 +223,7 @@ def test_verify_against_a_note_from_elsewhere(estate: BuiltEstate, tmp_path: Pat
     shutil.rmtree(estate.root / "audit")
     estate.clock.skip(timedelta(hours=1))
     begin_ledger(estate)
+    begin_ledger(estate)
     assert at(estate, "audit", "verify").exit_code == 0
     result = at(estate, "audit", "verify", "--against", note, "--json")
     assert result.exit_code == 4

@@ -14,6 +14,7 @@ import pytest
 
 from dbops.engines.postgresql.binaries import Installation, find_installations
 from tests.cli.mistakes import MISTAKES, Mistake
+from tests.cli.review_mistakes import REVIEW_MISTAKES
 from tests.crash.postgresql import NAME, found_postgresql_estate
 from tests.crash.processes import Outcome, dbops
 from tests.fix_postgresql import PgDatabase, PgServer
@@ -72,7 +73,7 @@ def _json_error(text: str) -> object:
     return found["error"] if "error" in found else found["databases"][0]["error"]
 
 
-@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.name)
+@pytest.mark.parametrize("mistake", [*MISTAKES, *REVIEW_MISTAKES], ids=lambda mistake: mistake.name)
 def test_mistake_gets_an_error_and_a_hint(root: Path, mistake: Mistake) -> None:
     """Two lines on standard error, exactly these; the same in JSON where there is JSON."""
     size = (root / f"{DATABASE}.db").stat().st_size

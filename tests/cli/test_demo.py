@@ -27,6 +27,8 @@ STEPS = (
     "disaster",
     "find_corruption",
     "restore",
+    "sign_off",
+    "ledger",
     "total",
 )
 
@@ -67,6 +69,36 @@ def test_demo_proves_fifty_systems(played: Played) -> None:
     assert (told["backups"], told["restored"]) == (100, 3)
 
 
+def test_demo_shows_an_approval_that_no_longer_counts(played: Played) -> None:
+    """A repair was approved; with one other byte in its script it is refused for that."""
+    require_tool("git", "git")
+    assert played.told["sign_off"] == {
+        "work": "2026-117-lab",
+        "approved": True,
+        "refused": {
+            "code": "file-changed",
+            "message": "repairs/2026-117-lab/approvals/zhang.wei@vendor.txt:"
+            " repair.sql was changed after it was signed",
+        },
+    }
+
+
+def test_demo_shows_that_an_edited_ledger_is_noticed(played: Played) -> None:
+    """Everything that was done is recorded and whole; in the copy the right line is named."""
+    told = played.told["ledger"]
+    assert isinstance(told, dict)
+    edited = told["edited"]
+    # 100 backups, 50 proofs, 50 searches and 3 restores, each an intent and an outcome.
+    assert told["entries"] == 2 * 203 + 1
+    assert told["whole"] is True
+    assert told["found"] == {
+        "verdict": "edited",
+        "code": "line-edited",
+        "sequence": edited,
+        "message": f"entry {edited} was changed: entry {edited + 1} names another line before it",
+    }
+
+
 def test_demo_tells_how_long_each_step_took(played: Played) -> None:
     """Every step has its seconds, the total is their sum, and it is less than a minute."""
     seconds = played.told["seconds"]
@@ -84,19 +116,22 @@ def test_demo_stays_small(played: Played) -> None:
     assert 50_000_000 < played.peak.disk < LIMIT
 
 
-def test_the_five_commands_work(played: Played) -> None:
+def test_the_commands_work(played: Played) -> None:
     """Each of the commands that the demo prints does what it is printed for."""
     require_tool("age", "age")
     require_tool("zstd", "zstd")
+    require_tool("git", "git")
     commands = played.told["try"]
     assert isinstance(commands, list)
     done = [_shell(command, played.place) for command in commands]
-    listed, shown, searched, restored, opened = done
-    assert [item.returncode for item in done] == [0, 0, 4, 0, 0]
+    listed, shown, searched, restored, checked, audited, opened = done
+    assert [item.returncode for item in done] == [0, 0, 4, 0, 5, 0, 0]
     assert "lab@2" in listed.stdout
     assert "sealed to  recovery hospital, drill verifier" in shown.stdout
     assert "error: oa@2 did not reach stored: 1 finding\n" in searched.stderr
     assert restored.stdout.endswith(", and it is equal\n")
+    assert "repair.sql was changed after it was signed\n" in checked.stdout
+    assert audited.stdout.startswith("the ledger is whole: ")
     assert opened.stdout == "SQLite format 3\0"
 
 
@@ -142,3 +177,5 @@ def test_demo_leaves_nothing_and_prints_a_table(tmp_path: Path) -> None:
     assert sum(line.endswith("  proven") for line in done.stdout.splitlines()) == 50
     assert "proven      50 of 50: " in done.stdout
     assert "disaster    3 databases destroyed, restored and compared: " in done.stdout
+    assert "sign-off    2026-117-lab approved; one byte later refused: " in done.stdout
+    assert "ledger      407 entries whole; with entry 2 edited: EDITED: " in done.stdout

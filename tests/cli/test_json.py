@@ -26,7 +26,12 @@ REPORTING = {
     "keys recipients show",
     "keys report",
     "restore run",
+    "review check",
+    "review list",
+    "review show",
     "systems list",
+    "trust lint",
+    "trust show",
 }
 # They change something and say in one line that they did, or print what the next command reads.
 ACTING = {
@@ -46,6 +51,14 @@ ACTING = {
     "keys new",
     "keys recipients sign",
     "repository create",
+    "review approve",
+    "review confirm",
+    "review new recipients",
+    "review new release",
+    "review new restore",
+    "review reject",
+    "review request",
+    "trust init",
 }
 
 

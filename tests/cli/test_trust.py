@@ -129,6 +129,17 @@ def test_init_writes_the_default_policy(root: Path) -> None:
     assert policy(root).rules
 
 
+def test_init_begins_a_trust_root(root: Path) -> None:
+    """Where there is no allowed_signers either, the persons are its first lines."""
+    (root / "trust" / "policy.toml").unlink()
+    (root / "trust" / "allowed_signers").unlink()
+    assert add(root, LI, WEI).exit_code == 0
+    assert [line.split()[0] for line in signers(root).splitlines()] == [
+        "li.na@hospital",
+        "wei@contractor",
+    ]
+
+
 def test_init_is_recorded(root: Path) -> None:
     """Intent and outcome, with the digests of what was written."""
     add(root, WEI)

@@ -19,23 +19,30 @@ from tests.crash.processes import fresh_random, note
 
 ROOT = Path(__file__).parents[2]
 WRITERS = 8
-LONGEST = 120.0  # seconds for the whole run
+LONGEST = 300.0  # seconds for the whole run
 
 # Appends until it is killed, and says each number only when the ledger has acknowledged it. The
-# name of the round stands in the entry, so that an acknowledgement belongs to one line only.
+# name of the round stands in the entry, so that an acknowledgement belongs to one line only. The
+# first writer has a slow disk that takes a line in pieces: it is the one that leaves torn tails.
 WRITER = """
-import os, sys
+import os, sys, time
 from pathlib import Path
 from dbops.audit.entry import Draft, Event
 from tests.audit.made_ledger import Made
 made = Made(Path(sys.argv[1]))
 most = int(sys.argv[3])
+write = os.write
+def write_a_piece(descriptor, data):
+    time.sleep(0.0005)
+    return write(descriptor, data[:100])
+if sys.argv[2].startswith("w0"):
+    os.write = write_a_piece
 ledger = made.ledger(segment_most=200_000)
 count = 0
 while ledger.size < most:
     target = f"{sys.argv[2]}-{count}"
     entry = ledger.append(Draft(event=Event.BACKUP_RUN, target=target))
-    os.write(1, f"{entry.sequence} {target}\\n".encode())
+    write(1, f"{entry.sequence} {target}\\n".encode())
     count += 1
 """
 
@@ -94,7 +101,7 @@ def write_and_kill(
     while any(not writer.ended for writer in writers):
         assert time.monotonic() < end, "the writers do not get done"
         time.sleep(random_source.uniform(0, 2 * pause))
-        victim = random_source.choice(writers)
+        victim = random_source.choice([writers[0], *writers])
         if not victim.ended:
             victim.kill()
             victim.start()
@@ -116,10 +123,9 @@ def hold_what_was_told(made: Made, writers: list[Writer]) -> None:
         if found.get(number) != target
     ]
     assert lost == []
-    leaves = [line.data for line in made.segments.lines() if line.data.startswith(b'{"v":1,"seq"')]
     torn = {(tail.segment, tail.offset) for tail in seen.torn}
     whole = [line.data for line in made.segments.lines() if (line.segment, line.offset) not in torn]
-    assert len(leaves) >= len(whole) == seen.size
+    assert len(whole) == seen.size
     assert seen.root == rfc9162.mth(whole)
     killed = sum(writer.killed for writer in writers)
     told = sum(len(writer.acknowledged) for writer in writers)
@@ -134,12 +140,12 @@ def run(made: Made, most: int, pause: float) -> None:
 
 
 def test_writers_that_are_killed_lose_nothing_acknowledged(tmp_path: Path) -> None:
-    """10,000 entries by eight processes, killed at random; the cache keeps in step, too."""
-    run(Made(tmp_path / "audit"), 10_000, 0.1)
+    """Eight processes that append and are killed at random; the cache keeps in step, too."""
+    run(Made(tmp_path / "audit"), 2500, 0.25)
 
 
 @pytest.mark.sweep
-def test_writers_that_are_killed_all_the_time_lose_nothing(tmp_path: Path) -> None:
-    """The same with a death in every second of a hundred writes."""
-    for number in range(10):
-        run(Made(tmp_path / str(number)), 10_000, 0.03)
+@pytest.mark.parametrize("pause", [0.03, 0.1, 0.3, 1.0])
+def test_ten_thousand_entries_of_killed_writers(tmp_path: Path, pause: float) -> None:
+    """10,000 entries; with many deaths most processes hardly get to write, with few they do."""
+    run(Made(tmp_path / "audit"), 10_000, pause)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -32,6 +34,8 @@ ID = "2026-117-ward"
 DATABASE = "lab"
 IDENTITY = "postgresql:7444512345678901234:16401"
 FOLDER = f"repairs/{ID}"
+AUTHOR, LI, ZHAO = "wang.fang@site", "li.na@hospital", "zhao.lei@hospital"
+ENGINEER = 4711  # an account that is neither root's nor dbops'
 
 POLICY = """\
 dbops = "policy/v1"
@@ -111,8 +115,10 @@ MAY: Mapping[str, set[Namespace]] = {
 
 @cache
 def key_directory() -> Path:
-    """Where the key files are; made once, and gone with the machine's temporary files."""
-    return Path(tempfile.mkdtemp(prefix="dbops-keys-"))
+    """Where the key files are: made once, and gone when this process ends."""
+    made = Path(tempfile.mkdtemp(prefix="dbops-keys-"))
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    return made
 
 
 @cache
@@ -385,3 +391,20 @@ def made_desk(place: Path) -> Desk:
     desk.sign_all()
     desk.tree.commit()
     return desk
+
+
+def copied(desk: Desk, place: Path) -> Desk:
+    """The same desk again, on files of its own at a new place."""
+    shutil.copytree(desk.place, place)
+    return replace(
+        desk,
+        place=place,
+        tree=OpsTree(place / "ops"),
+        trust=place / "trust",
+        estate=place / "dbops.toml",
+        signers=dict(desk.signers),
+        identities=dict(desk.identities),
+    )
+
+
+Attack = Callable[[Desk], None]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.fix_tools import require_root
-from tests.review.attacks import ATTACKS, OWNERSHIP, UNCOMMITTED, Attack
-from tests.review.desk import ID, Desk, made_desk
+from tests.review.attacks import ATTACKS, NEEDS_ROOT, UNCOMMITTED
+from tests.review.desk import ID, Attack, Desk, copied, made_desk, sha256
 from tests.support.ops_tree import protected_place
 
 
@@ -17,11 +16,17 @@ def _name(each: Attack | str) -> str:
     return each if isinstance(each, str) else each.__name__
 
 
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     """A complete, valid, approved piece of work."""
-    with protected_place(tmp_path) as place:
-        yield made_desk(place)
+    with protected_place(tmp_path_factory.mktemp("desk")) as place:
+        yield made_desk(place / "original")
+
+
+@pytest.fixture
+def desk(original: Desk, request: pytest.FixtureRequest) -> Desk:
+    """The same on files of its own."""
+    return copied(original, original.place.parent / sha256(request.node.name.encode()))
 
 
 def test_the_table_is_large() -> None:
@@ -33,7 +38,7 @@ def test_the_table_is_large() -> None:
 @pytest.mark.parametrize(("attack", "code"), ATTACKS.items(), ids=_name)
 def test_attack_is_refused(desk: Desk, attack: Attack, code: str) -> None:
     """What was complete is refused after the attack, and the first reason is the attack's own."""
-    if attack in OWNERSHIP:
+    if attack in NEEDS_ROOT:
         require_root("keeping rules from somebody")
     assert desk.authorized().work.id == ID
     attack(desk)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -172,6 +173,16 @@ def _deep(folder: Path) -> None:
     (path / "x").touch()
 
 
+def _file_for_folder(folder: Path) -> None:
+    folder.rename(folder.with_name("x"))
+    folder.touch()
+
+
+def _no_statements(folder: Path) -> None:
+    for path in (folder / "approvals").iterdir():
+        path.unlink()
+
+
 FOLDERS: dict[str, tuple[str, Change]] = {
     "folder is a link": ("work-link", _link_folder),
     "kind is a link": ("work-link", _link_kind),
@@ -182,7 +193,7 @@ FOLDERS: dict[str, tuple[str, Change]] = {
     "fifo": ("work-special", lambda folder: os.mkfifo(folder / "pipe.sql")),
     "folder is a file": (
         "work-special",
-        lambda folder: (folder.rename(folder.with_name("x")), folder.touch()),
+        _file_for_folder,
     ),
     "huge file": ("work-large", _huge),
     "huge statement": ("work-large", _huge_statement),
@@ -222,7 +233,7 @@ FOLDERS: dict[str, tuple[str, Change]] = {
     "missing file": ("work-dirty", lambda folder: (folder / "tables/visit.csv").unlink()),
     "missing statement": (
         "work-dirty",
-        lambda folder: [path.unlink() for path in (folder / "approvals").iterdir()],
+        _no_statements,
     ),
 }
 
@@ -333,6 +344,30 @@ def test_a_huge_file_costs_no_memory(tree: OpsTree) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert fault(tree).message == f"{FOLDER}/dump.sql is over {FILE_MOST} bytes"
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # KiB
+
+
+@pytest.mark.parametrize("name", ["repairs", FOLDER, f"{FOLDER}/tables", f"{FOLDER}/repair.sql"])
+def test_a_name_that_turns_into_a_link_leads_nowhere(
+    tree: OpsTree, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """A name swapped for a link, after it was looked at and before it is opened, is refused."""
+    target, outside = tree.path / name, tree.path.parent / "outside"
+    shutil.copytree(tree.path / "repairs", outside)
+    really = os.open
+    swapped: list[str] = []
+
+    def swap_then_open(path: str, flags: int, *, dir_fd: int | None = None) -> int:
+        if dir_fd is not None and path == target.name and not swapped:
+            swapped.append(path)
+            target.rename(tree.path / "aside")
+            target.symlink_to(outside / target.relative_to(tree.path / "repairs"))
+        return really(path, flags, dir_fd=dir_fd)
+
+    monkeypatch.setattr("os.open", swap_then_open)
+    with pytest.raises(Failed) as caught:
+        read_work(tree.path, Path(FOLDER))
+    assert caught.value.code == "work-unreadable"
+    assert swapped
 
 
 def test_an_open_folder_leaves_no_descriptor(tree: OpsTree) -> None:

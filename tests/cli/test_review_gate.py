@@ -1,0 +1,243 @@
+"""What was agreed runs once; what was not, does not; and what a pipeline says of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import Result
+
+from dbops.audit.entry import Effect, Event, Phase
+from dbops.audit.links import entries
+from dbops.audit.segments import Segments
+from tests.cli.ops import WORK, Ops, copy_ops, found_ops
+
+PIPELINES = Path(__file__).parents[2] / "docs" / "pipelines"
+
+
+@pytest.fixture(scope="module")
+def founded(tmp_path_factory: pytest.TempPathFactory) -> Ops:
+    """An estate with persons and one backup."""
+    return found_ops(tmp_path_factory.mktemp("gate") / "estate")
+
+
+@pytest.fixture
+def ops(founded: Ops, tmp_path: Path) -> Ops:
+    """A copy of it."""
+    return copy_ops(founded, tmp_path / "estate")
+
+
+def restore(ops: Ops, *more: str, source: str = "example@1", to: str = "copy") -> Result:
+    """Run the restore that the work asks for, or another one."""
+    return ops.run("restore", "run", source, "--to", to, *more)
+
+
+def refusal(text: str, hint: str) -> tuple[int, str]:
+    return 5, f"error: {text}\nhint: {hint}\n"
+
+
+def said(result: Result) -> tuple[int, str]:
+    return result.exit_code, result.stderr
+
+
+def state(ops: Ops) -> str:
+    (found,) = json.loads(ops.review("list", "--json").stdout)["work"]
+    assert bool(found["waits_for"]) == (found["state"] not in {"done", "approved"})
+    return str(found["state"])
+
+
+def test_what_was_agreed_runs_once(ops: Ops) -> None:
+    """The second time the approval is used up; the work counts as done and check passes it by."""
+    ops.agreed()
+    result = restore(ops, "--review", WORK)
+    assert result.exit_code == 0, result.output
+    assert (ops.root / "copy.db").exists()
+    assert state(ops) == "done"
+    (ops.root / "copy.db").unlink()
+    result = restore(ops, "--review", WORK)
+    path = f"restores/{WORK}/approvals/li.na@hospital.txt"
+    assert result.exit_code == 5
+    assert "it was used for a run already, and is for one only" in result.stderr
+    assert not (ops.root / "copy.db").exists()
+    assert said(ops.review("check", "--all")) == (0, "no work to check\n")
+    assert path in ops.review("check", WORK).stdout
+
+
+def test_nothing_runs_without_approval(ops: Ops) -> None:
+    """The hint says how to ask for one."""
+    assert said(restore(ops)) == refusal(
+        "the policy asks that a restore is approved first",
+        "dbops review new restore --help; then run this again with --review ID",
+    )
+
+
+@pytest.mark.parametrize(
+    ("more", "source", "differing"),
+    [
+        (("--table", "ward"), "example@1", "tables"),
+        (("--overwrite", "copy"), "example@1", "overwrite"),
+        ((), "example", "source"),
+    ],
+)
+def test_what_is_typed_is_what_was_agreed(
+    ops: Ops, more: tuple[str, ...], source: str, differing: str
+) -> None:
+    """Another table, an overwriting, another source: each is other work."""
+    ops.agreed()
+    assert said(restore(ops, "--review", WORK, *more, source=source)) == refusal(
+        f"{WORK} was approved with another {differing}",
+        f"type what it says: dbops review show {WORK}",
+    )
+    assert not (ops.root / "copy.db").exists()
+
+
+def test_another_target_is_not_named(ops: Ops) -> None:
+    """A path instead of the alias is another place."""
+    ops.agreed()
+    result = restore(ops, "--review", WORK, to="./other.db")
+    assert result.exit_code == 5
+
+
+def test_uncommitted_work_does_not_run(ops: Ops) -> None:
+    """What runs can be found in the history."""
+    ops.agreed()
+    (ops.folder / "note.txt").write_text("x\n")
+    result = restore(ops, "--review", WORK)
+    assert result.exit_code == 5
+    assert f"restores/{WORK}/note.txt is not committed" in result.stderr
+
+
+def test_unknown_work(ops: Ops) -> None:
+    """The hint shows what there is."""
+    assert said(restore(ops, "--review", "2026-1")) == (
+        10,
+        "error: there is no work 2026-1\nhint: dbops review list\n",
+    )
+
+
+def test_the_glass_is_broken_and_reviewed(ops: Ops) -> None:
+    """One signature runs it; somebody who had no part in it reviews it afterwards."""
+    ops.new()
+    ops.sign("request", "wei")
+    assert ops.sign("approve", "gu", "--break-glass").exit_code == 2
+    result = ops.sign("approve", "gu", "--break-glass", "--note", "夜间无人可联系")
+    assert result.exit_code == 0, result.output
+    ops.commit()
+    assert restore(ops, "--review", WORK).exit_code == 0
+    assert state(ops) == "unreviewed"
+    confirm = ("confirm", WORK, "--yes", "--key")
+    assert said(ops.review(*confirm, ops.key("wei")))[0] == 5
+    assert said(ops.review(*confirm, ops.key("gu")))[0] == 5
+    assert ops.review(*confirm, ops.key("li")).stdout == f"{WORK} was reviewed by li.na@hospital\n"
+    assert state(ops) == "done"
+    assert said(ops.review(*confirm, ops.key("li"))) == (
+        10,
+        f"error: nothing of {WORK} was done by break-glass that waits for a review\n"
+        "hint: dbops review list\n",
+    )
+
+
+def test_who_broke_the_glass_cannot_review_it(ops: Ops) -> None:
+    """Even with a role that may agree to work."""
+    policy = ops.root / "trust" / "policy.toml"
+    text = policy.read_text("utf-8").replace('break-glass = ["', 'break-glass = ["li-na", "')
+    policy.write_text(text, "utf-8")
+    signers = ops.root / "trust" / "allowed_signers"
+    text = signers.read_text("utf-8")
+    may = 'li.na@hospital namespaces="dbops-approval@v1,'
+    assert may in text
+    signers.write_text(text.replace(may, f"{may}dbops-breakglass@v1,"), "utf-8")
+    ops.new()
+    ops.sign("request", "wei")
+    assert ops.sign("approve", "li", "--break-glass", "--note", "夜间").exit_code == 0
+    ops.commit()
+    assert restore(ops, "--review", WORK).exit_code == 0
+    result = ops.review("confirm", WORK, "--yes", "--key", ops.key("li"))
+    assert result.exit_code == 5
+    assert result.stderr.endswith(
+        "error: li-na asked for the work or broke the glass, and cannot review it\n"
+        "hint: somebody else reviews it: dbops trust show\n"
+    )
+    assert ops.review("confirm", WORK, "--yes", "--key", ops.key("chen")).exit_code == 0
+
+
+def test_a_run_names_what_allowed_it(ops: Ops) -> None:
+    """The intent has the work and the statements, the outcome the effect."""
+    ops.agreed()
+    restore(ops, "--review", WORK)
+    found = [entry.draft for entry in entries(Segments(ops.root / "audit"))]
+    intent, outcome = (draft for draft in found if draft.event is Event.RESTORE_RUN)
+    assert (intent.phase, intent.work, len(intent.approvals)) == (Phase.INTENT, WORK, 2)
+    assert outcome.effect is Effect.COMMITTED
+
+
+def test_check_looks_at_what_a_merge_request_changes(ops: Ops) -> None:
+    """What was there before is not asked about, and a commit that is not there is said."""
+    ops.new("2026-1-old")
+    ops.commit()
+    base = ops.git("rev-parse", "HEAD")
+    assert said(ops.review("check", "--all", "--changed-from", base)) == (0, "no work to check\n")
+    ops.agreed()
+    result = ops.review("check", "--all", "--changed-from", base)
+    assert (result.exit_code, result.stdout) == (0, f"{WORK}: complete\n")
+    assert ops.review("check", "--all").exit_code == 5
+    assert said(ops.review("check", "--all", "--changed-from", "0" * 40)) == (
+        10,
+        f"error: the ops repository has no commit {'0' * 40}\n"
+        "hint: fetch it: a pipeline needs the whole history, not its newest commit alone\n",
+    )
+
+
+def _script(name: str) -> str:
+    """The one command of a pipeline file."""
+    found = yaml.safe_load((PIPELINES / name).read_text("utf-8"))
+    if name == "gitlab-ci.yml":
+        (line,) = found["review-check"]["script"]
+        return str(line)
+    steps = found["jobs"]["review-check"]["steps"]
+    (line,) = (step["run"] for step in steps if "run" in step)
+    return str(line)
+
+
+@pytest.mark.parametrize("name", ["gitlab-ci.yml", "github-workflow.yml"])
+def test_the_pipeline_files_work(ops: Ops, tmp_path: Path, name: str) -> None:
+    """In a fresh clone they fail while a signature is missing, and pass when it is there."""
+    ops.new("2026-1-old")
+    ops.commit()
+    base = ops.git("rev-parse", "HEAD")
+    ops.new()
+    ops.sign("request", "wei")
+    ops.commit()
+    script, changed = re.subn("/etc/dbops/dbops.toml", str(ops.root / "dbops.toml"), _script(name))
+    assert changed == 1
+    clone = tmp_path / "clone"
+
+    def run() -> tuple[int, str]:
+        ops.git("clone", "-q", str(ops.tree), str(clone / ops.git("rev-parse", "HEAD")))
+        place = str(clone / ops.git("rev-parse", "HEAD"))
+        programs = tmp_path / "bin"
+        programs.mkdir(exist_ok=True)
+        program = programs / "dbops"
+        program.write_text(f'#!/bin/sh\nexec {sys.executable} -m dbops "$@"\n')
+        program.chmod(0o755)
+        environ = {
+            **os.environ,
+            "PATH": f"{programs}:{os.environ['PATH']}",
+            **dict.fromkeys(("CI_PROJECT_DIR", "GITHUB_WORKSPACE"), place),
+            **dict.fromkeys(("CI_MERGE_REQUEST_DIFF_BASE_SHA", "BASE"), base),
+        }
+        done = subprocess.run(
+            ["sh", "-c", script], env=environ, capture_output=True, text=True, check=False
+        )
+        return done.returncode, done.stdout
+
+    assert run() == (5, f"{WORK}: 1 more approval of it-department missing (0 count)\n")
+    ops.sign("approve", "li")
+    ops.commit()
+    assert run() == (0, f"{WORK}: complete\n")
