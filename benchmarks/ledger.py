@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from dbops.audit.checkpoint import Checkpoint, sign_checkpoint
@@ -87,7 +88,7 @@ def measure(place: Path, count: int) -> str:
     whole = min(pair[1] for pair in pairs)
     chosen = [count * number // PROOFS for number in range(PROOFS)]
     proof = statistics.median(
-        seconds(lambda at=at: prove_entry(segments, tiles, note, at)) for at in chosen
+        seconds(partial(prove_entry, segments, tiles, note, at)) for at in chosen
     )
     text = prove_entry(segments, tiles, note, count // 3)
     check = seconds(lambda: check_proof(text, trust, now))

@@ -284,14 +284,14 @@ class Reader:
 
 def check_checkpoints(reader, size, checkpoints):
     """Hold the ledger to (title, origin, size, root) of each."""
-    good = [0]
-    wrong = []
+    good, wrong = [0], []
+    sound = min((each[0] for each in reader.found), default=0) if reader.broken else size
     for title, origin, count, root in checkpoints:
         if reader.origin is not None and origin != reader.origin:
             reader.tell("FORK", "origin-differs", 0, f"{title} is of ledger {origin}")
         elif count > size:
             reader.tell("ROLLBACK", "truncated", size, f"{title} knows {count} entries")
-        elif count in reader.tree.roots:
+        elif count in reader.tree.roots and count <= sound:
             (good if reader.tree.roots[count] == root else wrong).append(count)
     if wrong:
         low = max(count for count in good if count < min(wrong))

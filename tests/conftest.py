@@ -2,4 +2,10 @@
 
 from __future__ import annotations
 
+from hypothesis import settings
+
 pytest_plugins = ["tests.fix_postgresql"]
+
+# How long an example takes says something about the machine and nothing about the code.
+settings.register_profile("dbops", deadline=None)
+settings.load_profile("dbops")

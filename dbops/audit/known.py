@@ -17,6 +17,7 @@ from dbops.audit.tree import leaf_hash, root_at
 from dbops.crypto.trust import TrustRoot
 from dbops.errors import DbopsError, Refused
 
+_HERE: Final = "the checkpoint kept here"
 KEPT_MOST: Final = 64  # checkpoints kept on the host that a verification looks at, the newest
 
 
@@ -38,8 +39,8 @@ def open_known(
 ) -> tuple[list[Opened], list[LedgerFinding], list[str]]:
     """Return the checkpoints that count, findings about those that do not, and remarks.
 
-    One that does not count is worth a remark where its place has another one that does: the key
-    may have been replaced since.
+    One whose key counts no longer is worth a remark where its place has another that does: the key
+    was replaced since.
     """
     opened: list[Opened] = []
     bad: list[tuple[KnownCheckpoint, Refused]] = []
@@ -50,8 +51,9 @@ def open_known(
             bad.append((each, fault))
     findings, remarks = [], []
     for each, why in bad:
-        message = f"the checkpoint of {each.title} does not count: {why.message}"
-        if any(good.title == each.title for good in opened):
+        message = f"{each.title} does not count: {why.message}"
+        replaced = any(good.title == each.title for good in opened)
+        if replaced and why.code.startswith("trust-"):
             remarks.append(message)
         else:
             finding = LedgerFinding(Verdict.STALE, "checkpoint-untrusted", None, message)
@@ -71,7 +73,7 @@ def kept_checkpoints(segments: Segments) -> tuple[KnownCheckpoint, ...]:
             continue
         except (OSError, UnicodeDecodeError):
             note = ""
-        found.append(KnownCheckpoint(f"this host ({path.name})", note))
+        found.append(KnownCheckpoint(_HERE, note))
     return tuple(found)
 
 
@@ -82,24 +84,30 @@ def check_known(
     opened: Sequence[Opened],
     tiles: Tiles | None,
     *,
-    damaged: bool,
+    cached: int,
+    sound: int | None,
 ) -> list[LedgerFinding]:
     """Return where the ledger is not what the checkpoints know, each contradiction once.
 
-    `size` is the number of entries. Behind a fault of the chain roots say nothing more, and only
-    the size is compared.
+    `size` is the number of entries, `cached` of those that the cache had when the lines were read.
+    The chain is broken behind the first `sound` entries (None: it holds). Roots say nothing of what
+    is behind, and only the size is compared.
     """
     ours = [each for each in opened if each.checkpoint.origin == seen.origin]
     findings = [_other_origin(each, seen) for each in opened if each not in ours and seen.origin]
     longer = [each for each in opened if each.checkpoint.size > size]
     if longer:
         findings.append(_truncated(max(longer, key=lambda each: each.checkpoint.size), size))
-    wrong = [each for each in ours if _contradicts(each, seen)]
+    wrong = [
+        each
+        for each in ours
+        if _contradicts(each, seen) and (sound is None or each.checkpoint.size <= sound)
+    ]
     if wrong:
         first = min(wrong, key=lambda each: each.checkpoint.size)
         findings.append(_rewritten(segments, seen, size, first, ours, tiles))
-    elif not damaged and not findings:
-        findings += _cache(segments, seen, size, tiles)
+    elif sound is None and not findings and tiles is not None:
+        findings += _cache(segments, seen, size, tiles, cached)
     return findings
 
 
@@ -110,8 +118,7 @@ def _contradicts(each: Opened, seen: Scan) -> bool:
 
 def _other_origin(each: Opened, seen: Scan) -> LedgerFinding:
     message = (
-        f"the checkpoint of {each.title} is of ledger {each.checkpoint.origin},"
-        f" and this is ledger {seen.origin}"
+        f"{each.title} is of ledger {each.checkpoint.origin}, and this is ledger {seen.origin}"
     )
     return LedgerFinding(Verdict.FORK, "origin-differs", 0, message)
 
@@ -170,17 +177,20 @@ def _compare(segments: Segments, tiles: Tiles, size: int) -> int | None:
 
 
 def _cache(
-    segments: Segments, seen: Scan, size: int, tiles: Tiles | None
+    segments: Segments, seen: Scan, size: int, tiles: Tiles, cached: int
 ) -> Iterator[LedgerFinding]:
     """What only the cache knows: no proof, but its writer saw the lines."""
-    if tiles is None:
-        return
-    cached = tiles.size
     if cached > size:
         message = f"the cache of hashes knows {cached} entries, and the ledger has only {size}"
         yield LedgerFinding(Verdict.ROLLBACK, "truncated", size, message)
-    elif cached and root_at(tiles, cached) != seen.roots.get(cached):
+        return
+    try:
+        if not cached or root_at(tiles, cached) == seen.roots.get(cached):
+            return
         index = _compare(segments, tiles, cached)
-        if index is not None and any(tiles.leaf(index)):
-            message = f"entry {index} is not the line whose hash was cached when it was written"
-            yield LedgerFinding(Verdict.EDITED, "cache-differs", index, message)
+        lost = index is None or not any(tiles.leaf(index))
+    except DbopsError:
+        return  # it is only a cache, and can be made anew
+    if not lost:
+        message = f"entry {index} is not the line whose hash was cached when it was written"
+        yield LedgerFinding(Verdict.EDITED, "cache-differs", index, message)

@@ -14,6 +14,7 @@ from dbops.audit.tree import leaf_hash
 from dbops.errors import Failed, NotFound
 
 _NOBODY: Final = NOTHING_BEFORE.encode()
+_ABOUT_WORK: Final = b'"work":"'
 
 
 class Link(NamedTuple):
@@ -50,6 +51,18 @@ def entries(segments: Segments, start: int = 0) -> Iterator[Entry]:
     """Yield the entries from number `start` on; raises as `links`, before the first fault."""
     for link in links(segments, start):
         yield _decoded(link)
+
+
+def entries_about_work(segments: Segments) -> Iterator[Entry]:
+    """Yield the entries that name a piece of work; the whole chain is checked, as by `links`.
+
+    A sign-off asks for these among all of three years' backups.
+    """
+    for link in links(segments):
+        if _ABOUT_WORK in link.line:
+            entry = _decoded(link)
+            if entry.draft.work is not None:
+                yield entry
 
 
 def line_at(segments: Segments, sequence: int) -> bytes:

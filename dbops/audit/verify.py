@@ -28,7 +28,7 @@ from dbops.audit.tiles import Tiles
 from dbops.audit.timeline import Silence
 from dbops.audit.tree import EMPTY_ROOT, Frontier, leaf_hash
 from dbops.crypto.trust import TrustRoot
-from dbops.errors import NotFound
+from dbops.errors import DbopsError, NotFound
 
 _CLOSING: Final = b"ledger.close"
 _PUT_IN: Final = ("line-inserted", "line-repeated")
@@ -55,12 +55,14 @@ def verify_ledger(
     of one, and Unreachable. Takes one pass, and another where something is wrong.
     """
     opened, findings, remarks = open_known(known, trust, now)
-    seen = _scan(segments, opened, tiles, policy.heartbeat)
+    cached = _cached(tiles)  # before the lines are read: what is cached has its line
+    seen = _scan(segments, opened, cached, policy.heartbeat)
     damage, size = _damage(segments, seen)
     findings += damage
     findings += _origin(seen)
     findings += _tail(segments, seen, size)
-    contradictions = check_known(segments, seen, size, opened, tiles, damaged=bool(damage))
+    sound = min((each.sequence or 0 for each in damage), default=None)
+    contradictions = check_known(segments, seen, size, opened, tiles, cached=cached, sound=sound)
     findings += contradictions
     anchored = _Anchored.of(opened, seen)
     if not contradictions:
@@ -86,11 +88,17 @@ def verify_ledger(
     )
 
 
-def _scan(
-    segments: Segments, opened: Sequence[Opened], tiles: Tiles | None, silence: timedelta
-) -> Scan:
+def _cached(tiles: Tiles | None) -> int:
+    """The number of entries in the cache; 0 where it cannot be read."""
+    try:
+        return 0 if tiles is None else tiles.size
+    except DbopsError:
+        return 0
+
+
+def _scan(segments: Segments, opened: Sequence[Opened], cached: int, silence: timedelta) -> Scan:
     sizes = {each.checkpoint.size for each in opened}
-    asked = sizes | ({tiles.size} if tiles is not None else set())
+    asked = sizes | {cached}
     try:
         return scan(segments, roots=asked, times=sizes | {0}, silence=silence)
     except NotFound:
@@ -228,9 +236,10 @@ class _Anchored:
         """What protects the newest entries."""
         if not policy.anchors:
             yield "no anchor is configured: whoever is root on this host can rewrite the ledger"
-        elif self.since is not None:
-            first = self.size or 0
-            yield f"whoever is root on this host can rewrite what is behind entry {first - 1}"
+        elif self.size is None and self.since is not None:
+            yield "nothing is anchored yet: whoever is root on this host can rewrite the ledger"
+        elif self.size and self.since is not None:
+            yield f"whoever is root on this host can rewrite what is behind entry {self.size - 1}"
 
 
 def _silences(

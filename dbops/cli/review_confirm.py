@@ -2,46 +2,43 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from dbops.cli.options import confirm, yes_option
-from dbops.cli.review_sign import ShownSigner, key_option
+from dbops.cli.review_list import worktree_option_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from dbops.cli.review_overview import Desk
+    from dbops.review.judge import Judgement
     from dbops.review.memory import Use
-    from dbops.review.policy import Person
+    from dbops.review.work import Manifest, Work
 
 
 @click.command("confirm")
 @click.argument("work_id", metavar="ID")
-@key_option
-@yes_option
+@click.option("--worktree", type=click.Path(file_okay=False), help=worktree_option_text())
 @click.pass_obj
-def confirm_use(estate: str | None, work_id: str, key: str, yes: bool) -> None:  # noqa: FBT001
-    """Say that you have reviewed what was done about ID by break-glass.
+def confirm_use(estate: str | None, work_id: str, worktree: str | None) -> None:
+    """Record that what was done about ID by break-glass was reviewed afterwards.
 
-    Where nobody has in time who neither asked for it nor broke the glass, nothing else may run. It
-    stands in this host's ledger alone, so this is done where the work was run.
+    The ordinary reviewers look at the files that were run and at what came of them, and approve
+    them with dbops review approve. Once everybody has whom the policy asks, not counting those
+    who broke the glass, this command writes it into the ledger. Where that is overdue, nothing
+    else may run. It is done on the host where the work was run.
 
     \b
-    Example: dbops review confirm 2026-117-lab --key ~/.ssh/id_ed25519
-    Exit statuses: 0 done, 2 usage, 5 you may not, 10 nothing of ID waits for a review, 11 the
-    ledger cannot be written.
+    Example: dbops review confirm 2026-117-lab
+    Exit statuses: 0 done, 5 somebody has not approved yet or the files are not those that were
+    run, 10 nothing of ID waits for a review, 11 the ledger cannot be written.
     """
     from dbops.cli.reviewing import open_desk
     from dbops.cli.wiring import open_wiring
-    from dbops.crypto.sshsig import Namespace
     from dbops.errors import NotFound
-    from dbops.keys.recipients import load_signer
+    from dbops.review.folder import read_work, refuse_uncommitted
+    from dbops.review.work import read_manifest
 
-    wiring = open_wiring(estate)
-    desk = open_desk(wiring)
+    desk = open_desk(open_wiring(estate), worktree)
     waiting = [use for use in desk.memory.unreviewed() if use.work == work_id]
     if not waiting:
         raise NotFound(
@@ -49,100 +46,103 @@ def confirm_use(estate: str | None, work_id: str, key: str, yes: bool) -> None: 
             f"nothing of {work_id} was done by break-glass that waits for a review",
             hint="dbops review list",
         )
-    signer = ShownSigner(load_signer(Path(key)), lambda text: _agree(text, yes=yes))
-    principal = wiring.trust.judge(signer.public_key, Namespace.APPROVAL, desk.now)
-    _refuse_involved(desk, waiting, principal)
-    # A .pub file alone proves nothing: the key must be at hand.
-    signer.sign(_text(desk, waiting, principal), Namespace.APPROVAL)
-    _record(desk, waiting, principal, signer.public_key.fingerprint)
-    click.echo(f"{work_id} was reviewed by {principal}")
+    (folder,) = desk.folders(work_id)
+    work = read_work(desk.worktree, folder)
+    refuse_uncommitted(desk.worktree, work)
+    _refuse_other_files(work, waiting)
+    judgement = _judge_ordinarily(desk, work, read_manifest(work), waiting)
+    _refuse_missing(work, judgement)
+    _record(desk, waiting, judgement)
+    approvers = ", ".join(each.person.id for each in judgement.counted if each.role is not None)
+    click.echo(f"{work_id} was reviewed by {approvers}")
 
 
-def _record(desk: Desk, waiting: list[Use], principal: str, fingerprint: str) -> None:
-    """Afterwards the ledger has a record for each use."""
+def _refuse_other_files(work: Work, waiting: list[Use]) -> None:
+    from dbops.errors import Refused
+
+    for use in waiting:
+        if use.plan != work.plan:
+            raise Refused(
+                "confirm-other-files",
+                f"the files of {work.id} are not those that were run",
+                hint=f"bring them back from git; the run is: dbops audit show {use.sequence}",
+            )
+
+
+def _judge_ordinarily(desk: Desk, work: Work, manifest: Manifest, waiting: list[Use]) -> Judgement:
+    """Whether it would have been complete without a broken glass, and those who broke it."""
+    from dataclasses import replace
+
+    from dbops.review.judge import judge
+    from dbops.review.memory import Memory
+
+    breakers = _breakers(desk, waiting)
+    others = {}
+    for name, signed in work.statements.items():
+        person = desk.policy.person_of(name)
+        if person is None or person.id not in breakers:
+            others[name] = signed
+    memory = Memory(seen=desk.memory.seen)  # what was used up then counts for the review
+    ordinary = replace(work, statements=others)
+    trust = desk.wiring.trust
+    return judge(ordinary, manifest, desk.policy, trust, memory, None, None, desk.now)
+
+
+def _breakers(desk: Desk, waiting: list[Use]) -> frozenset[str]:
+    """Who broke the glass, as the ledger saw it; raises where it does not know."""
+    from dbops.errors import Refused
+    from dbops.review.statement import Decision
+
+    found = set()
+    for use in waiting:
+        persons = [
+            desk.policy.person_of(each.principal)
+            for each in desk.memory.seen
+            if each.sha256 in use.approvals and each.decision is Decision.BREAK_GLASS
+        ]
+        if not persons or None in persons:
+            raise Refused(
+                "confirm-unknown",
+                f"who broke the glass for {use.work} is not known to the ledger and the policy",
+                hint=f"see the entry: dbops audit show {use.sequence}",
+            )
+        found |= {person.id for person in persons if person is not None}
+    return frozenset(found)
+
+
+def _refuse_missing(work: Work, judgement: Judgement) -> None:
+    from dbops.errors import Refused
+
+    reasons = judgement.reasons
+    if reasons:
+        more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
+        raise Refused(
+            "confirm-missing",
+            f"{work.id} was not reviewed by everybody yet: {reasons[0].message}{more}",
+            hint=f"have it approved as it was run: dbops review approve {work.id} --key KEY",
+        )
+
+
+def _record(desk: Desk, waiting: list[Use], judgement: Judgement) -> None:
+    """Afterwards the ledger has a record for each use, with the statements of the review."""
     from dbops.audit.entry import DigestOf, Draft, Event, Label, Result
     from dbops.cli.ledger import checkpoint_quietly, ledger_of
+    from dbops.review.statement import Decision
 
+    seen = desk.memory.seen
+    broken = {each.sha256 for each in seen if each.decision is Decision.BREAK_GLASS}
     ledger = ledger_of(desk.wiring)
     for use in waiting:
+        (statement, *_) = (sha256 for sha256 in use.approvals if sha256 in broken)
         ledger.append(
             Draft(
                 event=Event.REVIEW_CONFIRM,
                 target=use.database,
                 work=use.work,
-                names={Label.PRINCIPAL: principal, Label.KEY: fingerprint},
-                digests={DigestOf.STATEMENT: _broken_statement(desk, use)},
+                names={Label.PRINCIPAL: judgement.counted[-1].principal},
+                digests={DigestOf.STATEMENT: statement},
+                approvals=judgement.approvals,
                 result=Result.DONE,
             )
         )
     checkpoint_quietly(desk.wiring)
-
-
-def _agree(text: bytes, *, yes: bool) -> None:
-    from dbops.cli.render import say
-
-    say(text.decode("utf-8").rstrip("\n"))
-    if not yes:
-        confirm("Was this right, and did you look at what it did?")
-
-
-def _text(desk: Desk, waiting: list[Use], principal: str) -> bytes:
-    """What the reviewer reads; its signature shows that the key is at hand."""
-    uses = [
-        f"  {use.at:%Y-%m-%dT%H:%M:%SZ}  ledger entry {use.sequence}"
-        f"  {use.database or '-'}  {use.effect.value}"
-        for use in waiting
-    ]
-    lines = ["dbops-confirm/v1", f"id: {waiting[0].work}", f"signer: {principal}"]
-    lines += [f"signed-at: {desk.now:%Y-%m-%dT%H:%M:%SZ}", "uses:", *uses]
-    return ("\n".join(lines) + "\n").encode()
-
-
-def _refuse_involved(desk: Desk, waiting: list[Use], principal: str) -> None:
-    """The reviewer has a role that agrees to work, and had no part in this."""
-    from dbops.errors import Refused
-
-    person = desk.policy.person_of(principal)
-    roles = {role for rule in desk.policy.rules for role in rule.quorum}
-    if person is None or not any(desk.policy.holds(person, role) for role in roles):
-        raise Refused(
-            "confirm-role",
-            f"{principal} has no role whose agreement the policy asks for",
-            hint="dbops trust show",
-        )
-    involved = {one.id for use in waiting for one in _involved(desk, use)}
-    if person.id in involved:
-        raise Refused(
-            "confirm-involved",
-            f"{person.id} asked for the work or broke the glass, and cannot review it",
-            hint="somebody else reviews it: dbops trust show",
-        )
-
-
-def _involved(desk: Desk, use: Use) -> Iterator[Person]:
-    """Everybody on whose statements the use rested; raises where somebody is not known."""
-    from dbops.errors import Refused
-
-    seen = {each.sha256: each.principal for each in desk.memory.seen if each.work == use.work}
-    for sha256 in use.approvals:
-        principal = seen.get(sha256)
-        person = None if principal is None else desk.policy.person_of(principal)
-        if person is None:
-            raise Refused(
-                "confirm-unknown",
-                f"the ledger does not say who signed what {use.work} was run on",
-                hint=f"see the entry: dbops audit show {use.sequence}",
-            )
-        yield person
-
-
-def _broken_statement(desk: Desk, use: Use) -> str:
-    """The sha256 of the statement that broke the glass."""
-    from dbops.review.statement import Decision
-
-    broken = [
-        each.sha256
-        for each in desk.memory.seen
-        if each.sha256 in use.approvals and each.decision is Decision.BREAK_GLASS
-    ]
-    return broken[0] if broken else use.approvals[-1]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., object])
 
 
-def key_option(command: Command) -> Command:
+def _key_option(command: Command) -> Command:
     """`--key KEY`."""
     return click.option(
         "--key",
@@ -50,7 +50,7 @@ def _worktree_option(command: Command) -> Command:
 
 @click.command()
 @click.argument("work_id", metavar="ID")
-@key_option
+@_key_option
 @_valid_option
 @click.option("--note", metavar="TEXT", help="What approvers should know, in one line.")
 @_worktree_option
@@ -82,7 +82,7 @@ def request(
 
 @click.command()
 @click.argument("work_id", metavar="ID")
-@key_option
+@_key_option
 @click.option("--role", metavar="ROLE", help="As what; needed where you have several.")
 @click.option("--note", metavar="TEXT", help="What was looked at, in one line.")
 @_valid_option
@@ -104,8 +104,8 @@ def approve(
     """Sign that the work ID may be done as its author requested it.
 
     What will be signed is shown first: read it together with dbops review show. With --break-glass
-    it stands in for everybody else's agreement, and must be reviewed afterwards with dbops review
-    confirm. Commit what is written.
+    it stands in for everybody else's agreement, for hours; afterwards the others approve as well,
+    and dbops review confirm records that. Commit what is written.
 
     \b
     Example: dbops review approve 2026-117-lab --key ~/.ssh/id_ed25519
@@ -127,7 +127,7 @@ def approve(
 @click.command()
 @click.argument("work_id", metavar="ID")
 @click.option("--reason", required=True, metavar="TEXT", help="Why, in one line.")
-@key_option
+@_key_option
 @click.option("--role", metavar="ROLE", help="As what.")
 @_worktree_option
 @yes_option
@@ -220,10 +220,12 @@ def _order(desk: Desk, overview: Overview, wanted: _Wanted) -> DecideOrder:
 
     if overview.work is None or overview.fault is not None:
         raise overview.fault or AssertionError("unreachable")
+    # What was run by break-glass may have made its database: then the request says which it was.
+    known = None if overview.unreviewed else overview.identities.known
     return DecideOrder(
         worktree=desk.worktree,
         work=overview.work,
-        identities=overview.identities.known,
+        identities=known,
         role=wanted.role,
         not_after=_end(wanted.valid, desk.now),
         note=wanted.note,

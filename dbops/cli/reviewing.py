@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -101,11 +102,11 @@ def _touched(wiring: Wiring) -> Iterator[Path]:
 
 def memory_of(wiring: Wiring) -> Memory:
     """What this host's ledger remembers of sign-offs; raises Failed where it is damaged."""
-    from dbops.audit.links import entries
+    from dbops.audit.links import entries_about_work
     from dbops.cli.ledger import segments_of
     from dbops.review.memory import remember
 
-    return remember(entries(segments_of(wiring)))
+    return remember(entries_about_work(segments_of(wiring)))
 
 
 def open_desk(wiring: Wiring, worktree: str | None = None) -> Desk:
@@ -208,16 +209,40 @@ def authorize_or_refuse(
     from dbops.review.authorize import authorize, check_rules_protected
 
     policy, now = policy_of(wiring), wiring.clock()
+    _refuse_server_of_demo(wiring, policy, database)
     if work_id is None:
         check_trust_files(wiring, policy, _as_path(database))
         _refuse_unapproved(wiring, kind, _concerned(database, settings or {}), policy, now)
         return None
     order = _order(wiring, kind, database, work_id)
     check_rules_protected(order, policy)
+    # Only now is the estate believed: asking a database may run a command that stands in it.
+    if order.database is not None:
+        order = replace(order, identity=_identity_now(wiring, kind, order.database))
     memory = _with_statements(wiring, order, policy, now)
     allowed = authorize(order, policy, wiring.trust, memory, now)
     _refuse_other(allowed, settings)
     return allowed
+
+
+def _refuse_server_of_demo(wiring: Wiring, policy: Policy, database: str | None) -> None:
+    """Raise Refused where a demo's rules would reach a server by more than a password given to it.
+
+    A socket, a variable or a command may let this account in where the person could not get in.
+    """
+    from dbops.estate.values import PostgresqlAddress, SecretFile
+
+    if not policy.demo or database is None or _as_path(database):
+        return
+    address = wiring.target(database)
+    if isinstance(address, PostgresqlAddress) and (
+        address.host.startswith("/") or not isinstance(address.password, SecretFile)
+    ):
+        raise Refused(
+            "demo-outside",
+            f"a demo's policy does not reach {database}: its password is not a file of the demo",
+            hint="name host and password = { file = … }, or have a real policy: dbops trust init",
+        )
 
 
 def _as_path(database: str | None) -> tuple[Path, ...]:
@@ -252,6 +277,8 @@ def _refuse_unapproved(
             f"the policy asks that a {kind.value} is approved first",
             hint=f"dbops review new {kind.value} --help; then run this again with --review ID",
         )
+    if not wiring.estate.audit.directory.is_dir():
+        return  # what follows begins the ledger: no glass was ever broken here
     broken = policy.break_glass
     within = timedelta(0) if broken is None else broken.review_within
     for use in memory_of(wiring).overdue(within, now):
@@ -272,7 +299,7 @@ def _order(wiring: Wiring, kind: Kind, database: str | None, work_id: str) -> Au
         id=work_id,
         kind=kind,
         database=alias,
-        identity=None if alias is None else _identity_now(wiring, kind, alias),
+        identity=None,
         estate=wiring.estate.path,
         trust=wiring.estate.trust,
         protected=_deciding(wiring),

@@ -149,8 +149,8 @@ class Statements:
                 )
 
     def _approved_after(self, person: Person, time: datetime) -> bool:
-        """Whether the person signed an approval of this work at that time or later."""
+        """Whether the person signed an approval of this work later than that."""
         return any(
-            found.person.id == person.id and found.statement.signed_at >= time
+            found.person.id == person.id and found.statement.signed_at > time
             for found in self._of(Decision.APPROVE)
         )

@@ -7,6 +7,7 @@ is an anchor only as far as somebody else reads it.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -117,16 +118,30 @@ class GitAnchor:
         if head_commit(self._path) is None:
             self._git("reset", "--quiet", "--hard", theirs)
             return branch
+        behind, ahead = self._count(f"HEAD..{theirs}"), self._count(f"{theirs}..HEAD")
+        if behind:
+            self._join(theirs, alone=not ahead)
+        return branch
+
+    def _count(self, commits: str) -> int:
+        return int(self._git("rev-list", "--count", commits))
+
+    def _join(self, theirs: str, *, alone: bool) -> None:
+        """Take the remote's commits, and put those made here, unless there are none, on top."""
         try:
-            self._git("rebase", "--quiet", theirs)
+            if alone:
+                self._git("merge", "--quiet", "--ff-only", theirs)
+            else:
+                self._git("rebase", "--quiet", theirs)
         except DbopsError:
-            self._git("rebase", "--abort")
+            if not alone:
+                with suppress(DbopsError):  # where it did not even begin
+                    self._git("rebase", "--abort")
             raise Refused(
                 "anchor-diverged",
                 f"{self._title} does not continue what its clone on this host knows",
                 hint=f"compare them: git -C {self._path} log --oneline HEAD...{theirs}",
             ) from None
-        return branch
 
     def _push(self, branch: str) -> None:
         for left in reversed(range(TRIES)):

@@ -175,6 +175,25 @@ class TestGit:
         assert anchor.newest(ORIGIN) == second
         assert refused(anchor, made, first) == "anchor-ahead"
 
+    def test_two_notes_of_one_size_do_not_join(
+        self, remote: Path, made: MadeLedger, tmp_path: Path
+    ) -> None:
+        """A note that was committed here and not pushed never hides another one of the remote."""
+        paths = [clone(remote, tmp_path / name) for name in ("a", "b")]
+        publish(GitAnchor(paths[0], "a"), made, made.note())
+        other = MadeLedger(tmp_path / "other", made.signer)
+        other.clock.now += timedelta(seconds=30)
+        other.write(12)
+        (paths[1] / anchor_name(ORIGIN, 13)).parent.mkdir(parents=True)
+        (paths[1] / anchor_name(ORIGIN, 13)).write_text(other.note(), "utf-8")
+        git(paths[1], "add", ".")
+        git(paths[1], "commit", "--quiet", "-m", "by hand")
+        with pytest.raises(Refused) as caught:
+            GitAnchor(paths[1], "b").newest(ORIGIN)
+        assert caught.value.code == "anchor-diverged"
+        assert caught.value.message == "b does not continue what its clone on this host knows"
+        assert git(paths[1], "status", "--porcelain") == ""
+
     def test_a_remote_that_is_away_is_said(self, made: MadeLedger, tmp_path: Path) -> None:
         """Nothing is taken from the clone instead."""
         path = tmp_path / "clone"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from dbops.audit import segments as reading
 from dbops.audit.entry import Draft, Event, Phase
-from dbops.audit.links import damaged
+from dbops.audit.links import damaged, entries_about_work
 from dbops.audit.scan import (
     ChainFault,
     FaultKind,
@@ -312,6 +313,26 @@ def test_entries_stop_before_the_first_that_does_not_fit(made: Made, ten: Lines)
         "the ledger is damaged: entry 5 does not fit to what stands before it"
     )
     assert caught.value.hint == damaged("x").hint
+
+
+def test_entries_about_work_are_those_that_name_one(made: Made) -> None:
+    """None of them is left out, whatever else stands between; the chain is checked all the same."""
+    ledger = made.ledger()
+    named = [
+        entry.sequence
+        for entry in (
+            ledger.append(heartbeat()),
+            ledger.append(Draft(event=Event.REVIEW_SEEN, work="2026-1")),
+            ledger.append(intent(target="work")),
+            ledger.append(replace(intent(), work="2026-1")),
+        )
+        if entry.draft.work is not None
+    ]
+    assert len(named) == 2
+    assert [entry.sequence for entry in entries_about_work(made.segments)] == named
+    made.newest().write_bytes(edited(made.text()))
+    with pytest.raises(Failed):
+        list(entries_about_work(made.segments))
 
 
 def test_an_entry_of_unknown_form_is_not_yielded(made: Made, ten: Lines) -> None:

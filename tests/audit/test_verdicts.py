@@ -14,6 +14,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dbops.audit.checkpoint import Checkpoint, sign_checkpoint
 from dbops.audit.entry import Draft, Event
@@ -134,6 +136,26 @@ def _at_most(pristine: Known, size: int) -> str:
     return sign_checkpoint(checkpoint, pristine.made.signer)
 
 
+@pytest.mark.parametrize("size", [5, 6, 7, 12, 13])
+def test_a_broken_chain_is_no_fork(pristine: Known, made: MadeLedger, size: int) -> None:
+    """A checkpoint beside the changed line adds no second verdict."""
+    made.edit(change_line(5))
+    note = KnownCheckpoint("report", _at_most(pristine, size))
+    assert told(verify(made, anchored(pristine), note)) == [(EDITED, "line-edited", 5)]
+
+
+def test_a_cache_that_cannot_be_read_is_no_finding(pristine: Known, made: MadeLedger) -> None:
+    """It is only a cache: what a power failure took of it says nothing of the lines."""
+    (made.directory / "tile").mkdir()
+    (made.directory / "tile" / "0").mkdir()
+    assert verify(made, anchored(pristine), cache=True).ok
+    shutil.rmtree(made.directory / "tile")
+    shutil.copytree(pristine.made.directory / "tile", made.directory / "tile")
+    whole = (made.directory / "tile" / "0").read_bytes()
+    (made.directory / "tile" / "0").write_bytes(whole[:-32] + bytes(32))
+    assert verify(made, anchored(pristine), cache=True).ok
+
+
 def test_several_changes_are_several_findings(pristine: Known, made: MadeLedger) -> None:
     """Every place is told, each once."""
     made.edit(change_line(2))
@@ -144,6 +166,25 @@ def test_several_changes_are_several_findings(pristine: Known, made: MadeLedger)
         (GAP, "entries-missing", 7),
         (EDITED, "lines-reordered", 18),
     ]
+
+
+@settings(deadline=None, max_examples=60)  # a verification waits for the disk
+@given(data=st.data())
+def test_nothing_that_is_anchored_can_be_changed(
+    pristine: Known, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """Whatever happens to whichever bytes of the segments, the ledger is not whole any more."""
+    made = pristine.made.copy(tmp_path_factory.mktemp("copy") / "audit")
+    path = data.draw(st.sampled_from(made.files))
+    whole = path.read_bytes()
+    begin = data.draw(st.integers(0, len(whole)))
+    end = data.draw(st.integers(begin, min(len(whole), begin + 1000)))
+    source = data.draw(st.sampled_from([b"", b"\n", whole[: end - begin], whole[end : 2 * end]]))
+    changed = whole[:begin] + source + whole[end:]
+    path.write_bytes(changed)
+    report = verify(made, anchored(pristine), cache=data.draw(st.booleans()))
+    assert report.ok is (changed == whole)
+    shutil.rmtree(made.directory.parent)
 
 
 class TestSegments:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 
 from dbops.audit.entry import Draft, Event, Phase
 from dbops.audit.findings import KnownCheckpoint, LedgerPolicy, Verdict
+from dbops.audit.known import kept_checkpoints
+from dbops.crypto.trust import TrustRoot
 from tests.audit.ledgers import MadeLedger, make_ledger, new_signer, trust_in
 from tests.audit.tampering import NO_ANCHOR, POLICY, told, verify
 
@@ -64,6 +67,39 @@ class TestStale:
         ]
         both = trust_in(made.signer, stranger.signer)
         assert (Verdict.ROLLBACK, "truncated", SIZE) in told(verify(made, note, trust=both))
+
+
+class TestKeptHere:
+    """The checkpoints beside the ledger, signed by a key that may have been replaced."""
+
+    def test_an_older_key_is_a_remark(self, made: MadeLedger, tmp_path: Path) -> None:
+        """Where a newer key's checkpoint counts, those of the older one are not missed."""
+        made.note()
+        younger = MadeLedger(made.directory, new_signer(tmp_path / "younger"), clock=made.clock)
+        younger.write(2)
+        younger.note()
+        root = trust_in(made.signer, younger.signer)
+        expired = replace(root.signers[0], valid_before=made.clock.now - timedelta(hours=1))
+        trust = TrustRoot((expired, root.signers[1]))
+        known = kept_checkpoints(made.segments)
+        report = verify(made, *known, policy=NO_ANCHOR, trust=trust)
+        assert told(report) == []
+        assert [each.partition(" of signer0")[0] for each in report.remarks[:1]] == [
+            f"the checkpoint kept here does not count: key {made.signer.public_key.fingerprint}"
+        ]
+        only = verify(made, *known[:1], policy=NO_ANCHOR, trust=trust)
+        assert told(only) == [(Verdict.STALE, "checkpoint-untrusted", None)]
+
+    def test_an_edited_one_is_told(self, made: MadeLedger) -> None:
+        """A note whose signature does not fit is never a remark."""
+        made.note()
+        path = made.directory / "checkpoint"
+        path.write_text(path.read_text("utf-8").replace("\n37\n", "\n36\n"), "utf-8")
+        report = verify(made, *kept_checkpoints(made.segments), policy=NO_ANCHOR)
+        assert told(report) == [(Verdict.STALE, "checkpoint-untrusted", None)]
+        path.write_bytes(b"\xff")
+        report = verify(made, *kept_checkpoints(made.segments), policy=NO_ANCHOR)
+        assert told(report) == [(Verdict.STALE, "checkpoint-untrusted", None)]
 
 
 class TestSilence:

@@ -95,7 +95,7 @@ REVIEW_MISTAKES = (
     ),
     Mistake(
         "nothing to review afterwards",
-        "review confirm 2026-1 --key wei",
+        "review confirm 2026-1",
         10,
         "nothing-to-review",
         "nothing of 2026-1 was done by break-glass that waits for a review",

@@ -16,6 +16,11 @@ from click.testing import Result
 from dbops.audit.entry import Effect, Event, Phase
 from dbops.audit.links import entries
 from dbops.audit.segments import Segments
+from dbops.cli.reviewing import authorize_or_refuse
+from dbops.cli.wiring import Wiring
+from dbops.errors import Refused
+from dbops.estate.load import load_estate
+from dbops.review.work import Kind
 from tests.cli.ops import WORK, Ops, copy_ops, found_ops
 
 PIPELINES = Path(__file__).parents[2] / "docs" / "pipelines"
@@ -121,30 +126,52 @@ def test_unknown_work(ops: Ops) -> None:
     )
 
 
-def test_the_glass_is_broken_and_reviewed(ops: Ops) -> None:
-    """One signature runs it; somebody who had no part in it reviews it afterwards."""
+def break_glass(ops: Ops, person: str) -> None:
+    """Afterwards the work was run on one signature."""
     ops.new()
     ops.sign("request", "wei")
-    assert ops.sign("approve", "gu", "--break-glass").exit_code == 2
-    result = ops.sign("approve", "gu", "--break-glass", "--note", "夜间无人可联系")
+    result = ops.sign("approve", person, "--break-glass", "--note", "夜间无人可联系")
     assert result.exit_code == 0, result.output
     ops.commit()
-    assert restore(ops, "--review", WORK).exit_code == 0
+    result = restore(ops, "--review", WORK)
+    assert result.exit_code == 0, result.output
     assert state(ops) == "unreviewed"
-    confirm = ("confirm", WORK, "--yes", "--key")
-    assert said(ops.review(*confirm, ops.key("wei")))[0] == 5
-    assert said(ops.review(*confirm, ops.key("gu")))[0] == 5
-    assert ops.review(*confirm, ops.key("li")).stdout == f"{WORK} was reviewed by li.na@hospital\n"
+
+
+def test_the_glass_is_broken_and_reviewed(ops: Ops) -> None:
+    """One signature runs it; the ordinary approval comes afterwards and is recorded."""
+    break_glass(ops, "gu")
+    assert said(ops.review("confirm", WORK)) == refusal(
+        f"{WORK} was not reviewed by everybody yet: 1 more approval of it-department missing "
+        "(0 count)",
+        f"have it approved as it was run: dbops review approve {WORK} --key KEY",
+    )
+    assert ops.sign("approve", "li").exit_code == 0
+    ops.commit()
+    assert ops.review("confirm", WORK).stdout == f"{WORK} was reviewed by li-na\n"
     assert state(ops) == "done"
-    assert said(ops.review(*confirm, ops.key("li"))) == (
+    assert said(ops.review("confirm", WORK)) == (
         10,
         f"error: nothing of {WORK} was done by break-glass that waits for a review\n"
         "hint: dbops review list\n",
     )
+    (ops.root / "copy.db").unlink()
+    assert restore(ops, "--review", WORK).exit_code == 5
+
+
+def test_only_what_was_run_is_reviewed(ops: Ops) -> None:
+    """Files that were changed after the run are other work."""
+    break_glass(ops, "gu")
+    manifest = ops.folder / "restore.yml"
+    manifest.write_bytes(manifest.read_bytes() + b"# later\n")
+    ops.commit()
+    result = ops.review("confirm", WORK)
+    assert result.exit_code == 5
+    assert result.stderr.startswith(f"error: the files of {WORK} are not those that were run\n")
 
 
 def test_who_broke_the_glass_cannot_review_it(ops: Ops) -> None:
-    """Even with a role that may agree to work."""
+    """Even with a role that may agree to work, and though the first statement is gone by then."""
     policy = ops.root / "trust" / "policy.toml"
     text = policy.read_text("utf-8").replace('break-glass = ["', 'break-glass = ["li-na", "')
     policy.write_text(text, "utf-8")
@@ -153,18 +180,15 @@ def test_who_broke_the_glass_cannot_review_it(ops: Ops) -> None:
     may = 'li.na@hospital namespaces="dbops-approval@v1,'
     assert may in text
     signers.write_text(text.replace(may, f"{may}dbops-breakglass@v1,"), "utf-8")
-    ops.new()
-    ops.sign("request", "wei")
-    assert ops.sign("approve", "li", "--break-glass", "--note", "夜间").exit_code == 0
+    break_glass(ops, "li")
+    assert ops.sign("approve", "li").exit_code == 0
     ops.commit()
-    assert restore(ops, "--review", WORK).exit_code == 0
-    result = ops.review("confirm", WORK, "--yes", "--key", ops.key("li"))
+    result = ops.review("confirm", WORK)
     assert result.exit_code == 5
-    assert result.stderr.endswith(
-        "error: li-na asked for the work or broke the glass, and cannot review it\n"
-        "hint: somebody else reviews it: dbops trust show\n"
-    )
-    assert ops.review("confirm", WORK, "--yes", "--key", ops.key("chen")).exit_code == 0
+    assert "1 more approval of it-department missing (0 count)" in result.stderr
+    assert ops.sign("approve", "chen").exit_code == 0
+    ops.commit()
+    assert ops.review("confirm", WORK).stdout == f"{WORK} was reviewed by chen\n"
 
 
 def test_a_run_names_what_allowed_it(ops: Ops) -> None:
@@ -241,3 +265,44 @@ def test_the_pipeline_files_work(ops: Ops, tmp_path: Path, name: str) -> None:
     ops.sign("approve", "li")
     ops.commit()
     assert run() == (0, f"{WORK}: complete\n")
+
+
+def repoint(ops: Ops, server: str) -> Wiring:
+    """The estate in which somebody made a server of the target."""
+    path = ops.root / "dbops.toml"
+    text = path.read_text("utf-8")
+    head, _, _ = text.partition("[targets.copy]")
+    target = f'[targets.copy]\nengine = "postgresql"\ndbname = "x"\nuser = "x"\n{server}\n'
+    path.write_text(head + target, "utf-8")
+    return Wiring(load_estate(path), {})
+
+
+def test_a_planted_command_is_not_run(ops: Ops) -> None:
+    """Who can write the estate file is asked before anything of it is believed."""
+    ops.agreed()
+    policy = ops.root / "trust" / "policy.toml"
+    policy.write_text(policy.read_text("utf-8").replace("demo = true\n", ""), "utf-8")
+    mark = ops.root / "mark"
+    wiring = repoint(ops, f'host = "127.0.0.1"\npassword = {{ command = ["touch", "{mark}"] }}')
+    (ops.root / "dbops.toml").chmod(0o666)
+    with pytest.raises(Refused) as refused:
+        authorize_or_refuse(wiring, Kind.RESTORE, "copy", WORK)
+    assert refused.value.code.startswith("trust-")
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        'host = "/run/postgresql"\npassword = { file = "secrets/x" }',
+        'host = "127.0.0.1"',
+        'host = "127.0.0.1"\npassword = { env = "X" }',
+        'host = "127.0.0.1"\npassword = { command = ["cat", "/etc/passwd"] }',
+    ],
+)
+def test_a_demo_reaches_no_server_that_lets_it_in_by_other_means(ops: Ops, server: str) -> None:
+    """The rules of a demo are anybody's, so the password must be one that this person has."""
+    ops.agreed()
+    with pytest.raises(Refused) as refused:
+        authorize_or_refuse(repoint(ops, server), Kind.RESTORE, "copy", WORK)
+    assert refused.value.code == "demo-outside"

@@ -195,6 +195,12 @@ def test_changed_lines(
     assert {line.split()[0] for line in found} == {line.split()[0] for line in expected}
 
 
+def test_a_broken_chain_is_no_fork(kept: Kept, made: MadeLedger) -> None:
+    """A countersignature that covers the last of the month adds no second verdict."""
+    made.edit(change_line(-1))
+    assert run(kept, made.directory, *keys(kept)).findings == ["EDITED line-edited 12"]
+
+
 def test_files_and_ends(kept: Kept, made: MadeLedger) -> None:
     """A renamed segment, a cut tail, a torn line and a rewritten chain have their verdicts."""
     first, last = made.files

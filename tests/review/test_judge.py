@@ -322,7 +322,7 @@ def test_a_rejection_that_was_seen_is_lifted_only_by_its_maker(desk: Desk) -> No
     desk.memory = seen(desk, LI, Decision.REJECT)
     desk.sign(LI)
     assert codes(desk.judged()) == ["rejection-removed"]
-    desk.sign(LI, change=lambda s: replace(s, signed_at=NOW))
+    desk.sign(LI, change=lambda s: replace(s, signed_at=NOW + timedelta(seconds=1)))
     assert desk.judged().complete
 
 

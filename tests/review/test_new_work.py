@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dbops.errors import Refused
@@ -27,6 +27,7 @@ def release(title: str, reason: str = "done", ticket: str | None = None) -> NewW
     )
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.text(max_size=40), st.text(max_size=40), st.text(max_size=10))
 def test_any_text_reads_back_or_is_refused(title: str, reason: str, ticket: str) -> None:
     """No quote, colon, comment sign or control character makes the manifest say something else."""
@@ -39,6 +40,7 @@ def test_any_text_reads_back_or_is_refused(title: str, reason: str, ticket: str)
     assert (found.risk, found.databases) == (Risk.HIGH, ("lab",))
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.text(max_size=12), min_size=1, max_size=4))
 def test_any_table_reads_back_or_is_refused(tables: list[str]) -> None:
     """Names of tables may be Chinese and have quotes."""

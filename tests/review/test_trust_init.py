@@ -8,7 +8,7 @@ import tomllib
 from datetime import UTC
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dbops.crypto.sshsig import Namespace, PublicKey
@@ -34,6 +34,7 @@ def default() -> Policy:
     return parse_policy(default_policy_text(), "policy.toml")
 
 
+@settings(deadline=None, max_examples=50)
 @given(
     st.lists(
         st.tuples(
