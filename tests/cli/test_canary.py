@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from dbops.cli.root import main
+from tests.cli.ops import found_ops
 from tests.crash.postgresql import NAME, found_postgresql_estate
 from tests.fix_postgresql import PgDatabase, PgServer
 from tests.support.estate import DATABASE, found_test_estate, run_sql
@@ -86,7 +87,7 @@ class Heard:
     def both(self, words: str, *paths: object) -> None:
         """The command twice, for people and for programs."""
         self.run(words, *paths)
-        self.run(f"{words} --json", *paths)
+        self.run(words, *paths, "--json")
 
 
 def held_by(data: bytes) -> bool:
@@ -109,6 +110,8 @@ def assert_silent(heard: Heard) -> None:
     assert [text for text in heard.said if held_by(text.encode())] == []
     names = {path.relative_to(heard.root).parts[0] for path in files}
     assert {"audit", "backups", "state", "trust"} <= names
+    # No bug and no mistyped word: every command did what it is for.
+    assert [each for each in heard.statuses if each[1] in {2, 70}] == []
 
 
 def damage(root: Path, database: str) -> None:
@@ -134,6 +137,7 @@ def sign_off_and_look(heard: Heard, database: str) -> None:
     heard.both("audit log")
     heard.both("audit show 1")
     heard.both("audit verify")
+    heard.run("audit prove 1 --out", root / "proof")
     heard.run("audit export", root / "exported")
 
 
@@ -173,6 +177,31 @@ def test_sqlite_rows_show_nowhere(tmp_path: Path, capfd: pytest.CaptureFixture[s
     heard.both("doctor")
     assert_silent(heard)
     assert {status for _, status in heard.statuses} >= {0, 1, 4, 5}
+
+
+def test_sign_off_shows_no_rows(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """What is asked for, signed, shown, refused and run names databases, and never rows."""
+    ops = found_ops(tmp_path / "estate")
+    heard = Heard(ops.root, capfd)
+    run_sql(ops.root / f"{DATABASE}.db", SQLITE)
+    assert heard.run("backup run --all") == 0
+    work = "review new restore 2026-1 --from example@2 --to copy --author wei@contractor --title"
+    assert heard.run(work, "示例库的副本") == 0
+    ops.commit()
+    for verb, person in (("request", "wei"), ("approve", "li")):
+        assert heard.run(f"review {verb} 2026-1 --yes --key", ops.key(person)) == 0
+        heard.both("review show 2026-1")
+    ops.commit()
+    heard.both("review list")
+    heard.both("review check 2026-1")
+    restoring = "restore run example@2 --to copy --prove"
+    assert heard.run(f"{restoring} --table patient --review 2026-1") == 5
+    assert heard.run(f"{restoring} --review 2026-1") == 0
+    assert heard.run(f"{restoring} --review 2026-1 --json") == 5  # it was used up
+    heard.both("audit log")
+    heard.both("trust show")
+    assert len(list((ops.tree / "restores" / "2026-1" / "approvals").iterdir())) == 4
+    assert_silent(heard)
 
 
 @pytest.fixture
