@@ -39,7 +39,8 @@ def expire(
     \b
     Example: dbops backup expire --all --dry-run
     Exit statuses: 0 done, 2 --yes is missing without a terminal, 3 some databases failed,
-    5 refused: a chain is not whole, 10 not found, 11 another run is working on a database.
+    5 refused: a chain is not whole, 10 not found, 11 another run is working on a database, or
+    the ledger cannot be written.
     """
     from dbops.cli.render import show_json
     from dbops.cli.wiring import open_wiring

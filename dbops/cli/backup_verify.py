@@ -66,7 +66,7 @@ def verify(
     \b
     Example: dbops backup verify --all --level proven
     Exit statuses: 0 all reached the level, 3 some could not be verified, 4 something is wrong,
-    10 not found, 11 no scratch server, 12 no identity opens it.
+    10 not found, 11 no scratch server or no ledger to write to, 12 no identity opens it.
     """
     from dbops.cli.render import show_json
     from dbops.cli.tasks import Verification, each_named, repository_opener

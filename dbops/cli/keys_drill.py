@@ -130,8 +130,8 @@ def record(estate: str | None, receipt: str, repository: str | None) -> None:
 
     \b
     Example: dbops keys drill record receipt
-    Exit statuses: 0 done, 1 it is damaged, 2 usage, 5 it is refused, 10 not found,
-    11 unreachable.
+    Exit statuses: 0 done, 1 it is damaged, 2 usage, 3 kept but not recorded, 5 it is refused,
+    10 not found, 11 repository or ledger unreachable.
     """
     import hashlib
 

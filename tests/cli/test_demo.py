@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.measuring import Peak, watch
+from dbops.cli.demo_signoff import sign_off
 from tests.fix_tools import require_tool
+from tests.support.estate import found_test_estate
 
 PROGRAM = Path(sys.executable).parent / "dbops"
 LIMIT = 300_000_000
@@ -160,6 +162,16 @@ def test_demo_does_not_touch_a_directory_that_holds_something(tmp_path: Path) ->
         "hint: name an empty directory: dbops demo --keep DIR\n"
     )
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_demo_without_git_leaves_the_sign_off_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is signed lies in a git repository: where there is no git, that part is not shown."""
+    estate = found_test_estate(tmp_path / "estate")
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert sign_off(estate.wiring, estate.root) is None
+    assert list((estate.root / "ops").iterdir()) == []
 
 
 @pytest.mark.sweep

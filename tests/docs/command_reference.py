@@ -65,10 +65,11 @@ def _help(command: click.Command) -> Iterator[str]:
             continue
         lines = paragraph.splitlines()[1:]
         end = next((n for n, line in enumerate(lines) if line.startswith("Exit ")), len(lines))
-        examples, rest = _example(lines[:end]), lines[end:] or lines
-        if examples:
-            yield "\nExample:\n\n```sh\n" + "".join(f"{line}\n" for line in examples) + "```\n"
-        if rest and rest[0].startswith("Exit statuses"):
+        title, examples = _example(lines[:end])
+        rest = lines[end:] if title else lines
+        if title:
+            yield f"\n{title}:\n\n```sh\n" + "".join(f"{line}\n" for line in examples) + "```\n"
+        if rest and rest[0].startswith("Exit statuses:"):
             yield f"\n{' '.join(line.strip() for line in rest)}\n"
         elif rest:
             language = "sh" if all(line.strip().startswith("dbops ") for line in rest) else "text"
@@ -76,12 +77,14 @@ def _help(command: click.Command) -> Iterator[str]:
             yield f"\n```{language}\n{shown}\n```\n"
 
 
-def _example(lines: list[str]) -> list[str]:
-    """The command lines behind `Example:`, on its line or on those below."""
-    if not lines or not lines[0].startswith("Example:"):
-        return []
-    first = lines[0].removeprefix("Example:").strip()
-    return [*([first] if first else []), *inspect.cleandoc("\n".join(["", *lines[1:]])).split("\n")]
+def _example(lines: list[str]) -> tuple[str, list[str]]:
+    """The title and the command lines behind `Example:`, on its line or on those below."""
+    match = re.fullmatch(r"(Examples?[\w ,]*):(.*)", lines[0]) if lines else None
+    if match is None:
+        return "", []
+    below = inspect.cleandoc("\n".join(["", *lines[1:]])).split("\n") if lines[1:] else []
+    first = match[2].strip()
+    return match[1], [*([first] if first else []), *below]
 
 
 def _options(command: click.Command) -> Iterator[str]:

@@ -3,7 +3,8 @@
 A code is the first argument of one of the error classes. Where that argument is, or is made from, a
 parameter of the function around it, the callers of that function are looked for under its name,
 and so on: a private one in its own file, a public one in its own room. What no caller tells stays
-open and makes a family, written with `…` in its place.
+open and makes a family, written with `…` in its place. A judgement's reasons and a ledger's
+findings carry codes as well, since the first of the reasons becomes the error's.
 """
 
 from __future__ import annotations
@@ -16,7 +17,17 @@ from pathlib import Path
 
 OPEN = "…"
 
-_CLASSES = ("Failed", "UsageFault", "Finding", "Refused", "NotFound", "Unreachable", "NoIdentity")
+_CLASSES = (
+    "Failed",
+    "Partly",
+    "UsageFault",
+    "Finding",
+    "Refused",
+    "NotFound",
+    "Unreachable",
+    "TryAgain",
+    "NoIdentity",
+)
 # What carries a code to where it is raised: where it is used, and the code's position.
 _CARRIERS = {
     "Fault": ("estate", 1),
@@ -26,7 +37,15 @@ _CARRIERS = {
     "ok": ("", 0),
     "warning": ("", 0),
     "problem": ("", 0),
+    # Why work may not run: the first reason's code becomes that of the error.
+    "Reason": ("", 0),
+    # What a verification of the ledger finds.
+    "LedgerFinding": ("", 1),
 }
+# Generators of these yield a code and its sentence, out of which a caller makes a `Reason`.
+_PAIRS = ("Iterator[_Ground]",)
+# Enumerations whose values are codes.
+_ENUMERATIONS = ("FaultKind",)
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -37,6 +56,7 @@ class _Parameter:
 
     name: str
     position: int
+    default: str = OPEN
 
 
 Template = tuple[str | _Parameter, ...]
@@ -66,12 +86,15 @@ def find_codes(package: Path) -> dict[str, set[str]]:
 
     A code that somebody else's error brings along (`fault.code`) is no code of its own.
     """
-    calls = [
-        call
+    trees = {
+        path.relative_to(package): ast.parse(path.read_text("utf-8"))
         for path in sorted(package.rglob("*.py"))
-        for call in _calls(ast.parse(path.read_text("utf-8")), path.relative_to(package))
-    ]
+    }
+    calls = [call for file, tree in trees.items() for call in _calls(tree, file)]
     found: dict[str, set[str]] = {}
+    for file, tree in trees.items():
+        for code in (*_yielded(tree), *_enumerated(tree)):
+            found.setdefault(code, set()).add(str(file))
     waiting = [_Sink(name, "", (_Parameter("code", 0),)) for name in _CLASSES]
     for name, (place, position) in _CARRIERS.items():
         waiting.append(_Sink(name, place, (_Parameter("code", position),)))
@@ -105,6 +128,26 @@ def _calls(tree: ast.Module, file: Path) -> Iterator[_Call]:
     yield from visit(tree, None)
 
 
+def _yielded(tree: ast.Module) -> Iterator[str]:
+    """The codes of pairs that a generator of such pairs yields."""
+    for function in ast.walk(tree):
+        if not isinstance(function, ast.FunctionDef) or function.returns is None:
+            continue
+        if ast.unparse(function.returns) not in _PAIRS:
+            continue
+        for node in ast.walk(function):
+            if isinstance(node, ast.Yield) and isinstance(node.value, ast.Tuple):
+                for filled in _evaluate(node.value.elts[0], None):
+                    yield "".join(map(str, filled))
+
+
+def _enumerated(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef) and node.name in _ENUMERATIONS:
+            values = [item.value for item in node.body if isinstance(item, ast.Assign)]
+            yield from (str(each.value) for each in values if isinstance(each, ast.Constant))
+
+
 def _sink(filled: Template, call: _Call) -> _Sink | None:
     """The function whose callers decide; None where nothing is left to decide."""
     if call.inside is None or not any(isinstance(part, _Parameter) for part in filled):
@@ -127,7 +170,7 @@ def _passed(parameter: _Parameter, call: _Call) -> list[Template]:
     for keyword in call.node.keywords:
         if keyword.arg == parameter.name:
             return list(_evaluate(keyword.value, call.inside))
-    return [(OPEN,)]
+    return [(parameter.default,)]
 
 
 def _evaluate(value: ast.expr, inside: Function | None) -> Iterator[Template]:
@@ -156,6 +199,12 @@ def _parameter(name: str, inside: Function | None) -> _Parameter | None:
     if inside is None:
         return None
     names = [item.arg for item in (*inside.args.posonlyargs, *inside.args.args)]
+    # Defaults belong to the last of the arguments.
+    defaults = dict(zip(reversed(names), reversed(inside.args.defaults), strict=False))
     if names[:1] in (["self"], ["cls"]):
         names = names[1:]
-    return _Parameter(name, names.index(name)) if name in names else None
+    if name not in names:
+        return None
+    default = defaults.get(name)
+    told = str(default.value) if isinstance(default, ast.Constant) and default.value else OPEN
+    return _Parameter(name, names.index(name), told)
