@@ -90,9 +90,11 @@ class _Order:
 
 
 def _write(wiring: Wiring, order: _Order) -> None:
+    from dbops.audit.entry import Effect
     from dbops.cli.entries import allowed_by, of_backup
     from dbops.cli.ledger import recording
     from dbops.cli.tasks import pick_backup, require_backup_id
+    from dbops.errors import Unreachable
 
     wanted = require_backup_id(order.backup_id)
     database = wiring.database(wanted.database)
@@ -100,5 +102,13 @@ def _write(wiring: Wiring, order: _Order) -> None:
     with wiring.state.lock(database.name):
         backup = pick_backup(wiring.history(repository, database.name), wanted)
         # The reason stands in the signed document: free text stays out of the ledger.
-        with recording(wiring, allowed_by(of_backup(order.event, backup), order.allowed)):
-            order.write(repository, backup, order.reason, wiring.actor, wiring.writer, wiring.clock)
+        draft = allowed_by(of_backup(order.event, backup), order.allowed)
+        with recording(wiring, draft) as account:
+            try:
+                order.write(
+                    repository, backup, order.reason, wiring.actor, wiring.writer, wiring.clock
+                )
+            except Unreachable:
+                # A storage that went away may have kept the document all the same.
+                account.effect(Effect.UNKNOWN)
+                raise

@@ -17,6 +17,8 @@ _NEXT = """\
   2. dbops doctor                     checks connections, tools, keys and disks
   3. dbops backup run --all           takes the first backups
   4. dbops backup verify --all        restores and compares them
+  5. dbops trust init --person …      names who asks and who agrees: restores wait for that
+  6. dbops audit heartbeat            every day from cron: the ledger is never silent
 
 Then give the keys to whom they belong:
 

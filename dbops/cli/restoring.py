@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dbops.audit.entry import Effect
 from dbops.backup.contents import open_contents
@@ -14,13 +14,17 @@ from dbops.cli.entries import allowed_by, restore_intent, restored
 from dbops.cli.ledger import recording
 from dbops.cli.wiring import Wiring
 from dbops.crypto.age import Identity
-from dbops.errors import Unreachable
+from dbops.errors import NoIdentity, NotFound, Unreachable
 from dbops.estate.values import Address
 from dbops.repository.chain import Backup
 from dbops.repository.reader import Repository
 
 if TYPE_CHECKING:
     from dbops.review.authorize import Authorization
+
+
+# A table that is named and not there is seen before anything is written.
+_BEFORE_LOADING: Final = frozenset({"no-table", "table-not-in-backup"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +72,9 @@ def restore_recorded(
                 advance=order.advance,
                 begin=begin,
             )
-        except Unreachable:
-            # A server that goes away half way is not one that was never there.
-            if begun:
+        except (Unreachable, NoIdentity, NotFound) as failure:
+            # A server, a pack or a key that is missing half way is not one that was never there.
+            if begun and failure.code not in _BEFORE_LOADING:
                 account.effect(Effect.UNKNOWN)
             raise
         account.effect(Effect.COMMITTED)

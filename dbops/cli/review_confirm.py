@@ -84,8 +84,9 @@ def _judge_ordinarily(desk: Desk, work: Work, manifest: Manifest, waiting: list[
             others[name] = signed
     memory = Memory(seen=desk.memory.seen)  # what was used up then counts for the review
     ordinary = replace(work, statements=others)
-    trust = desk.wiring.trust
-    return judge(ordinary, manifest, desk.policy, trust, memory, None, None, desk.now)
+    # A second broken glass is no review of the first.
+    policy = replace(desk.policy, break_glass=None)
+    return judge(ordinary, manifest, policy, desk.wiring.trust, memory, None, None, desk.now)
 
 
 def _breakers(desk: Desk, waiting: list[Use]) -> frozenset[str]:

@@ -50,7 +50,7 @@ def show(estate: str | None, work_id: str, worktree: str | None, as_json: bool) 
     _show_head(desk, overview)
     if overview.work is not None:
         _show_files(overview.work)
-        _show_form(overview)
+        _show_form(desk, overview)
         _show_statements(desk, overview)
     _show_missing(overview)
 
@@ -149,7 +149,7 @@ def _text(data: bytes) -> str | None:
         return None
 
 
-def _show_form(overview: Overview) -> None:
+def _show_form(desk: Desk, overview: Overview) -> None:
     """What dbops objects to whatever anybody signs, and how the evidence stands."""
     click.echo()
     faults = overview.judgement.faults if overview.judgement else ()
@@ -157,12 +157,22 @@ def _show_form(overview: Overview) -> None:
         click.echo(f"{'objection':<10} {reason.message}")
     if overview.judgement is not None and not faults:
         click.echo(f"{'objections':<10} none")
-    if overview.work is not None:
-        from dbops.review.work import EVIDENCE
+    click.echo(f"{'evidence':<10} {_evidence(desk, overview)}")
 
-        there = "there" if EVIDENCE in overview.work.files else "none"
-        bad = any(reason.code.startswith("evidence-") for reason in faults)
-        click.echo(f"{'evidence':<10} {'does not count' if bad else there}")
+
+def _evidence(desk: Desk, overview: Overview) -> str:
+    from dbops.review.work import EVIDENCE
+
+    judgement, manifest = overview.judgement, overview.manifest
+    if judgement is not None and judgement.evidence:
+        return "does not count"
+    if overview.work is None or EVIDENCE not in overview.work.files:
+        return "none"
+    if manifest is not None:
+        rules, _ = desk.policy.matching(manifest.kind, manifest.concerns, manifest.risk)
+        if any(rule.evidence for rule in rules):
+            return "counts"
+    return "there, and not checked: no rule asks for it"
 
 
 def _statements(desk: Desk, overview: Overview) -> Iterator[dict[str, object]]:

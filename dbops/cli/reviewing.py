@@ -69,8 +69,7 @@ def check_trust_files(
     """Nobody but root and dbops' own account can change what decides about approvals.
 
     A demo's policy lifts that for what lies in the directory of the estate file, as must all that
-    is `touched`. Raises Refused
-    with a `trust-…` code or `demo-outside`.
+    is `touched`. Raises Refused with a `trust-…` code or `demo-outside`.
     """
     from dbops.review.ownership import check_protected, demo_covers
 
@@ -84,8 +83,11 @@ def check_trust_files(
 
 
 def _deciding(wiring: Wiring) -> tuple[Path, ...]:
-    """What else decides: who opens backups, and what the ledger remembers."""
-    return (wiring.estate.recipients, wiring.estate.audit.directory)
+    """What else decides: who opens backups, and what the ledger remembers, to its last line."""
+    from dbops.audit.segments import FOLDER
+
+    directory = wiring.estate.audit.directory
+    return (wiring.estate.recipients, directory, directory / FOLDER)
 
 
 def _touched(wiring: Wiring) -> Iterator[Path]:
@@ -285,7 +287,7 @@ def _refuse_unapproved(
         raise Refused(
             "breakglass-review-overdue",
             f"{use.work} ran by break-glass and was not reviewed in time",
-            hint=f"dbops review confirm {use.work} --key KEY",
+            hint=f"dbops review confirm {use.work}",
         )
 
 

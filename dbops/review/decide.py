@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from dbops.crypto.signing import Signer
-from dbops.crypto.trust import TrustRoot, plain_text
+from dbops.crypto.trust import TrustRoot
 from dbops.errors import Refused, UsageFault
 from dbops.review.grounds import Case, grounds
 from dbops.review.memory import Memory
 from dbops.review.policy import Person, Policy, Rule
+from dbops.review.readable import readable_text
 from dbops.review.statement import Decision, Statement, encode_statement, parse_statement
 from dbops.review.statement_files import write_statement
 from dbops.review.verified import Verified, verify_statement
@@ -132,7 +133,7 @@ class _Desk:
         """Afterwards the statement is written."""
         work, manifest = self._order.work, self._manifest
         for name, data in sorted(work.files.items()):
-            plain_text(data, f"{work.folder}/{name}")
+            readable_text(data, f"{work.folder}/{name}")
         person = self._person()
         request = None if self._decision is Decision.REQUEST else self._answered(person)
         statement = Statement(

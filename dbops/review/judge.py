@@ -12,12 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from dbops.crypto.trust import TrustRoot, plain_text
+from dbops.crypto.trust import TrustRoot
 from dbops.errors import Refused
 from dbops.review.evidence import judge_evidence
 from dbops.review.grounds import Case, Reason
 from dbops.review.memory import Memory
 from dbops.review.policy import Person, Policy
+from dbops.review.readable import readable_text
 from dbops.review.statement import Decision
 from dbops.review.statements import Statements
 from dbops.review.verified import Verified
@@ -153,7 +154,7 @@ def _hidden(work: Work) -> Iterator[Reason]:
     """Yield a reason for each file that may not read as it is: CR, BOM, bidirectional controls."""
     for path, data in sorted(work.files.items()):
         try:
-            plain_text(data, f"{work.folder}/{path}")
+            readable_text(data, f"{work.folder}/{path}")
         except Refused as fault:
             yield Reason(fault.code, fault.message)
 

@@ -31,7 +31,13 @@ class Statements:
         requests = self._of(Decision.REQUEST)
         self._asked_by = next((r for r in requests if r.principal == case.manifest.author), None)
         self.request = self._request(requests)
-        self.approvals = self._approvals()
+        sound = [
+            found
+            for found in self._of(Decision.APPROVE)
+            if not self._ignore(self._against_approval(found))
+        ]
+        self._last = self._last_approvals(sound)
+        self.approvals = self._one_each(sound)
         self.broken = [
             found
             for found in self._of(Decision.BREAK_GLASS)
@@ -77,18 +83,22 @@ class Statements:
             return None
         return asked_by
 
-    def _approvals(self) -> list[Verified]:
+    def _one_each(self, sound: list[Verified]) -> list[Verified]:
         """Return the approvals that count, one for each person."""
         counting: dict[str, Verified] = {}
-        for found in self._of(Decision.APPROVE):
-            if self._ignore(self._against_approval(found)):
-                continue
+        for found in sound:
             if found.person.id in counting:
                 message = f"{found.person.id} approved already, and counts once"
                 self.ignored.append(self._says(found, "approval-same-person", message))
             else:
                 counting[found.person.id] = found
         return list(counting.values())
+
+    @staticmethod
+    def _last_approvals(sound: list[Verified]) -> dict[str, datetime]:
+        """Return when each person last signed an approval of what lies there now."""
+        ordered = sorted(sound, key=lambda found: found.statement.signed_at)
+        return {found.person.id: found.statement.signed_at for found in ordered}
 
     def _against_approval(self, found: Verified) -> Iterator[Reason]:
         yield from self._against_anybody(found)
@@ -149,8 +159,9 @@ class Statements:
                 )
 
     def _approved_after(self, person: Person, time: datetime) -> bool:
-        """Whether the person signed an approval of this work later than that."""
-        return any(
-            found.person.id == person.id and found.statement.signed_at > time
-            for found in self._of(Decision.APPROVE)
-        )
+        """Whether the person approved what lies there now, later than that.
+
+        Who rejects one revision and approves the next has not agreed to the first.
+        """
+        last = self._last.get(person.id)
+        return last is not None and last > time

@@ -14,7 +14,7 @@ from typing import Final, NoReturn
 
 import yaml
 
-from dbops.crypto.trust import plain_text
+from dbops.review.readable import readable_text
 from dbops.errors import Refused
 
 DEPTH_MOST: Final = 20
@@ -61,7 +61,7 @@ def parse_yaml(data: bytes, source: str) -> Located:
             f"{source} has over {SIZE_MOST} bytes",
             hint="keep data in a file beside it",
         )
-    text = plain_text(data, source)
+    text = readable_text(data, source)
     try:
         return _Reader(source, yaml.parse(text, Loader=yaml.SafeLoader)).document()
     except yaml.MarkedYAMLError as fault:
@@ -118,7 +118,7 @@ class _Reader:
     def _check_escapes(self, event: yaml.ScalarEvent) -> None:
         """Refuse what the text's bytes do not show, but an escape in quotes brings in."""
         try:
-            plain_text(event.value.encode("utf-8", "surrogatepass") + b"\n", self._source)
+            readable_text(event.value.encode("utf-8", "surrogatepass") + b"\n", self._source)
         except Refused:
             self._refuse(event, "escape", "an escape stands for a hidden character")
 

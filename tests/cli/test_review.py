@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,10 @@ from dbops.audit.entry import DigestOf, Event, Label, Phase
 from dbops.audit.entry import Result as Ended
 from dbops.audit.links import entries
 from dbops.audit.segments import Segments
+from dbops.crypto.signing import KeyFileSigner
+from dbops.crypto.sshsig import Namespace
 from tests.cli.ops import WORK, Ops, copy_ops, found_ops
+from tests.crash.processes import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -169,9 +173,13 @@ def test_a_rejection_holds_until_its_person_approves(ops: Ops) -> None:
         5,
         f"{WORK}: chen rejected {WORK}, and that rejection is gone\n",
     )
+    # Statements carry whole seconds, and of two in one second the rejection counts.
+    rejected_at = int(time.time())
+    assert wait_until(lambda: int(time.time()) > rejected_at, 5)
     assert ops.sign("approve", "chen").exit_code == 0
     ops.commit()
-    assert ops.review("check", WORK).exit_code == 0
+    result = ops.review("check", WORK)
+    assert (result.exit_code, result.stdout) == (0, f"{WORK}: complete\n")
 
 
 def test_signing_is_recorded(ops: Ops) -> None:
@@ -288,6 +296,27 @@ def test_show_has_everything_on_one_screen(ops: Ops) -> None:
         "wei@contractor": "request",
     }
     assert {each["code"] for each in found["missing"]} >= {"rejected", "approval-missing"}
+
+
+def test_show_says_of_evidence_by_the_wrong_key_that_it_does_not_count(ops: Ops) -> None:
+    """Whatever is wrong with it: a reviewer is never told that evidence is there, and no more."""
+    policy = ops.root / "trust" / "policy.toml"
+    rule = 'kinds = ["restore", '
+    text = policy.read_text("utf-8")
+    assert rule in text
+    policy.write_text(text.replace(rule, f"evidence = true\n{rule}"), "utf-8")
+    ops.new()
+    assert "evidence   does not count\n" in ops.review("show", WORK).stdout
+    evidence = f"dbops: evidence/v1\nid: {WORK}\nat: 2026-11-23T00:00:00Z\nfiles: {{}}\n".encode()
+    (ops.folder / "evidence.yml").write_bytes(evidence)
+    armor = KeyFileSigner.load(ops.key("wei")).sign(evidence, Namespace.EVIDENCE)
+    (ops.folder / "evidence.yml.sig").write_text(armor, "utf-8")
+    shown = ops.review("show", WORK).stdout
+    assert "may not sign for dbops-evidence@v1" in shown
+    assert "evidence   does not count\n" in shown
+    policy.write_text(text, "utf-8")
+    shown = ops.review("show", WORK).stdout
+    assert "evidence   there, and not checked: no rule asks for it\n" in shown
 
 
 def test_show_and_list_survive_a_malformed_folder(ops: Ops) -> None:

@@ -22,6 +22,8 @@ from dbops.errors import Refused
 from dbops.estate.load import load_estate
 from dbops.review.work import Kind
 from tests.cli.ops import WORK, Ops, copy_ops, found_ops
+from tests.fix_tools import require_root
+from tests.support.ops_tree import protected_place
 
 PIPELINES = Path(__file__).parents[2] / "docs" / "pipelines"
 
@@ -275,6 +277,33 @@ def repoint(ops: Ops, server: str) -> Wiring:
     target = f'[targets.copy]\nengine = "postgresql"\ndbname = "x"\nuser = "x"\n{server}\n'
     path.write_text(head + target, "utf-8")
     return Wiring(load_estate(path), {})
+
+
+def test_a_repointed_alias_is_not_written_to(ops: Ops) -> None:
+    """The name of the target stays, the database behind it is the one in use."""
+    ops.agreed()
+    config = ops.root / "dbops.toml"
+    config.write_text(config.read_text("utf-8").replace('"copy.db"', '"example.db"'), "utf-8")
+    before = (ops.root / "example.db").read_bytes()
+    result = restore(ops, "--review", WORK)
+    assert result.exit_code == 5
+    assert "copy is another database now than when it was signed" in result.stderr
+    assert (ops.root / "example.db").read_bytes() == before
+
+
+def test_a_ledger_that_others_can_write_remembers_nothing_for_sure(ops: Ops) -> None:
+    """Who could take a use or a rejection out of its lines is asked before they are believed."""
+    require_root("files that belong to root")
+    ops.agreed()
+    policy = ops.root / "trust" / "policy.toml"
+    policy.write_text(policy.read_text("utf-8").replace("demo = true\n", ""), "utf-8")
+    with protected_place(ops.root) as place:
+        moved = copy_ops(ops, place / "estate")
+        (segment,) = (moved.root / "audit" / "seg").iterdir()
+        segment.chmod(0o646)
+        result = restore(moved, "--review", WORK)
+    assert result.exit_code == 5
+    assert f"other accounts can write {segment} (mode 0646)" in result.stderr
 
 
 def test_a_planted_command_is_not_run(ops: Ops) -> None:

@@ -190,8 +190,9 @@ def test_untouched_hardware_keys_are_refused(kind: bytes, flags: int) -> None:
 
 def test_crafting_makes_good_signatures(made: Path) -> None:
     """The crafted signature with nothing wrong passes, so what fails below fails for its reason."""
-    text = crafted(Parts())
-    assert tool_accepts(made, check_signature(MESSAGE, text, SPACE), text)
+    for digest in (b"sha256", b"sha512"):
+        text = crafted(Parts(digest=digest))
+        assert tool_accepts(made, check_signature(MESSAGE, text, SPACE), text)
     wide = armor(Parts().around(ED.sign(Parts().signed)), 76)
     assert tool_accepts(made, check_signature(MESSAGE, wide, SPACE), wide)
 
@@ -212,6 +213,10 @@ def test_crafting_makes_good_signatures(made: Path) -> None:
         (Parts(inner_tail=b"\0"), "signature-trailing"),
         (Parts(tail=b"\0"), "signature-trailing"),
         (Parts(flags=b"\1\0\0\0\7"), "signature-trailing"),
+        (
+            Parts(blob=string(b"ecdsa-sha2-nistp256") + string(b"nistp256") + string(POINT)),
+            "signature-kind",
+        ),
         (Parts(blob=ED_BLOB + b"\0"), "signature-key-trailing"),
         (Parts(blob=ED_BLOB[:-1]), "signature-key-truncated"),
         (Parts(blob=string(b"ssh-dss")), "signature-key-kind"),
@@ -222,6 +227,27 @@ def test_crafting_makes_good_signatures(made: Path) -> None:
 def test_crafted_signatures_are_refused(parts: Parts, code: str) -> None:
     """Each field made wrong is refused for that field."""
     assert code_of(crafted(parts)) == code
+
+
+ED_KEY = PublicKey("ssh-ed25519", ED_BLOB)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        Parts(digest=b"md5"),
+        Parts(digest=b"sha1"),
+        Parts(space=b"git"),
+        Parts(algorithm=b"ssh-rsa"),
+        Parts(blob=string(b"ecdsa-sha2-nistp256") + string(b"nistp256") + string(POINT)),
+        Parts(inner_tail=b"\0"),
+        Parts(tail=b"\0"),
+    ],
+)
+def test_ssh_keygen_refuses_them_as_well(made: Path, parts: Parts) -> None:
+    """The worst of them are refused by OpenSSH too, so they are crafted as they should be."""
+    assert code_of(crafted(parts)).startswith("signature-")
+    assert not tool_accepts(made, ED_KEY, crafted(parts))
 
 
 GOOD = crafted(Parts())

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from dbops.errors import Refused
 from tests.fix_tools import require_root
-from tests.review.attacks import ATTACKS, NEEDS_ROOT, UNCOMMITTED
+from tests.review.attacks import ATTACKS, NEEDS_ROOT, TOLD, UNCOMMITTED
 from tests.review.desk import ID, Attack, Desk, copied, made_desk, sha256
 from tests.support.ops_tree import protected_place
 
@@ -29,6 +30,16 @@ def desk(original: Desk, request: pytest.FixtureRequest) -> Desk:
     return copied(original, original.place.parent / sha256(request.node.name.encode()))
 
 
+def made(desk: Desk, attack: Attack) -> None:
+    """Afterwards the attack was made on work that could be run, and committed as it is."""
+    if attack in NEEDS_ROOT:
+        require_root("keeping rules from somebody")
+    assert desk.authorized().work.id == ID
+    attack(desk)
+    if attack not in UNCOMMITTED:
+        desk.tree.commit()
+
+
 def test_the_table_is_large() -> None:
     """At least thirty attacks, by many different reasons."""
     assert len(ATTACKS) >= 30
@@ -38,10 +49,14 @@ def test_the_table_is_large() -> None:
 @pytest.mark.parametrize(("attack", "code"), ATTACKS.items(), ids=_name)
 def test_attack_is_refused(desk: Desk, attack: Attack, code: str) -> None:
     """What was complete is refused after the attack, and the first reason is the attack's own."""
-    if attack in NEEDS_ROOT:
-        require_root("keeping rules from somebody")
-    assert desk.authorized().work.id == ID
-    attack(desk)
-    if attack not in UNCOMMITTED:
-        desk.tree.commit()
+    made(desk, attack)
     assert desk.refused() == code
+
+
+@pytest.mark.parametrize(("attack", "text"), TOLD.items(), ids=_name)
+def test_attack_is_told_apart(desk: Desk, attack: Attack, text: str) -> None:
+    """Where others have the same code, the sentence says what this one did."""
+    made(desk, attack)
+    with pytest.raises(Refused) as caught:
+        desk.authorized()
+    assert text in caught.value.message
