@@ -141,6 +141,19 @@ def utc(text, form=TIME):
     return datetime.strptime(text, form).replace(tzinfo=timezone.utc)  # noqa: UP017 - Python 3.9
 
 
+def parsed(line):
+    """What the JSON of a line says; nothing, where somebody made something else of it."""
+    try:
+        said = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def part(said, key):
+    return said[key] if isinstance(said.get(key), dict) else {}
+
+
 def fingerprint(blob):
     return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
 
@@ -210,11 +223,11 @@ class Reader:
         if not strays:
             return 0
         data = b"\n".join(stray[2] for stray in strays)
-        said = json.loads(line) if head[4] in (b"ledger.torn", b"ledger.open") else {}
-        counts, digest = said.get("counts", {}), said.get("digests", {}).get("torn")
+        said = parsed(line) if head[4] in (b"ledger.torn", b"ledger.open") else {}
+        counts, digest = part(said, "counts"), part(said, "digests").get("torn")
         told = name, counts.get("offset"), counts.get("length"), digest
         if told == (*strays[0][:2], len(data), hashlib.sha256(data).hexdigest()):
-            self.remarks.append(f"entry {said['seq']} tells of {len(data)} torn bytes")
+            self.remarks.append(f"entry {int(head[1])} tells of {len(data)} torn bytes")
             return 0
         count = min(len(strays), max(0, int(head[1]) - self.next))
         code = "line-edited" if count else "line-foreign"
@@ -240,14 +253,23 @@ class Reader:
         if not self.broken:
             self.tree.add(digest)
             if number == 0:
-                self.origin = json.loads(line).get("names", {}).get("origin")
+                named = str(part(parsed(line), "names").get("origin", ""))
+                self.origin = named if named.isprintable() and named else None
         self.next, self.hash = number + 1, digest
-        at = utc(head[3].decode())
+        at = self.time(head, number)
         if self.last and at - self.last > self.heartbeat:
             self.silent.append((number - 1, self.last, at))
         self.last = at
         if number in self.tree.asked:
             self.times[number] = at
+
+    def time(self, head, number):
+        """When it says that it was written; the last time, where no calendar has that one."""
+        try:
+            return utc(head[3].decode())
+        except ValueError:
+            self.tell("EDITED", "line-edited", number, "its time is none")
+            return self.last
 
     def ends(self, head, number):
         """Intents, and the entries that answer them."""
@@ -326,7 +348,7 @@ def opened(trust, titled, reader_found):
     for title, path in titled:
         try:
             yield (title, *trust.checkpoint(path.read_text("utf-8")))
-        except (Refused, UnicodeDecodeError) as why:
+        except (Refused, ValueError) as why:
             reader_found.append((0, "STALE", "checkpoint-untrusted", f"{title}: {why}"))
 
 
@@ -348,7 +370,7 @@ def verify(options):
         for path in sorted(directory.glob("countersigned/*.txt")):
             try:
                 signed.append((path.name, trust.countersigned(path.read_bytes(), path.name)))
-            except (Refused, UnicodeDecodeError) as why:
+            except (Refused, ValueError) as why:
                 found.append((0, "EDITED", "countersignature", f"{path.name}: {why}"))
     for name, said in signed:
         known.append((name, said["origin"], int(said["size"]), base64.b64decode(said["root"])))
@@ -409,7 +431,10 @@ def main():
     options = parser.parse_args()
     if options.proof is None and (options.ledger is None or not any(lines_of(options.ledger))):
         parser.error("there is no ledger to verify")
-    found = check_proof(options) if options.proof else verify(options)
+    try:
+        found = check_proof(options) if options.proof else verify(options)
+    except OSError as why:
+        parser.error(str(why))
     for entry, verdict, code, message in found:
         print(f"{verdict} {code} {entry}: {message}")
     return 4 if found else 0

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from dbops.audit.scan import scan
-from dbops.audit.segments import Segments
+from dbops.audit.segments import Segments, reading
 from dbops.crypto.signed import open_document, sign_document
 from dbops.crypto.signing import Signer
 from dbops.crypto.sshsig import Namespace
@@ -149,8 +149,10 @@ def read_countersigned(
     Signed, by the principal that it and its name say, who may; raises `Refused` at the first that
     is not. Whether the ledger still is what was confirmed, `check_countersigned` tells.
     """
-    for path in sorted((directory / FOLDER).glob("*.txt")):
-        with path.open("rb") as file:
+    with reading():
+        paths = sorted((directory / FOLDER).glob("*.txt"))
+    for path in paths:
+        with reading(), path.open("rb") as file:
             data = file.read(_DOCUMENT_MOST)
         opened = open_document(data, Namespace.COUNTERSIGN, trust, now)
         found = parse_countersignature(opened.body)

@@ -33,12 +33,14 @@ class LedgerFinding:
 class KnownCheckpoint:
     """A checkpoint to hold the ledger to, as the note that was found; it is verified when used.
 
-    `title` names where it was found. `anchored` says that this place is out of the host's reach.
+    `title` names where it was found, and `file` the file there. `anchored` says that this place is
+    out of the host's reach.
     """
 
     title: str
     note: str
     anchored: bool = False
+    file: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

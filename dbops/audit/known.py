@@ -11,7 +11,7 @@ from typing import Final
 from dbops.audit.checkpoint import Checkpoint, open_checkpoint
 from dbops.audit.findings import KnownCheckpoint, LedgerFinding, Verdict
 from dbops.audit.scan import Scan
-from dbops.audit.segments import Segments, is_entry
+from dbops.audit.segments import Segments, is_entry, reading
 from dbops.audit.tiles import Tiles
 from dbops.audit.tree import leaf_hash, root_at
 from dbops.crypto.trust import TrustRoot
@@ -51,7 +51,8 @@ def open_known(
             bad.append((each, fault))
     findings, remarks = [], []
     for each, why in bad:
-        message = f"{each.title} does not count: {why.message}"
+        where = f"{each.title} ({each.file})" if each.file else each.title
+        message = f"{where} does not count: {why.message}"
         replaced = any(good.title == each.title for good in opened)
         if replaced and why.code.startswith("trust-"):
             remarks.append(message)
@@ -64,7 +65,8 @@ def open_known(
 def kept_checkpoints(segments: Segments) -> tuple[KnownCheckpoint, ...]:
     """Return the checkpoints that are kept beside the ledger, the newest ones by their names."""
     directory = segments.directory
-    notes = sorted((directory / "checkpoints").glob("*.note"))[-KEPT_MOST:]
+    with reading():
+        notes = sorted((directory / "checkpoints").glob("*.note"))[-KEPT_MOST:]
     found = []
     for path in [*notes, directory / "checkpoint"]:
         try:
@@ -73,7 +75,8 @@ def kept_checkpoints(segments: Segments) -> tuple[KnownCheckpoint, ...]:
             continue
         except (OSError, UnicodeDecodeError):
             note = ""
-        found.append(KnownCheckpoint(_HERE, note))
+        file = path.relative_to(directory).as_posix()
+        found.append(KnownCheckpoint(_HERE, note, file=file))
     return tuple(found)
 
 

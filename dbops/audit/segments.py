@@ -131,13 +131,19 @@ class Segments:
 
     directory: Path
 
+    @property
+    def exist(self) -> bool:
+        """Whether there is a directory of a ledger; an empty one counts."""
+        with reading():
+            return self.directory.is_dir()
+
     def path_of(self, first: int) -> Path:
         """Return the path of the segment whose first entry has the number."""
         return self.directory / FOLDER / f"{first:012d}.jsonl"
 
     def files(self) -> tuple[Path, ...]:
         """Return the segments, oldest first; other files beside them do not count."""
-        with _reading():
+        with reading():
             try:
                 found = [*(self.directory / FOLDER).iterdir()]
             except FileNotFoundError:
@@ -151,8 +157,8 @@ class Segments:
         ledger at all.
         """
         lock = self.directory / LOCK
-        with _reading():
-            if not self.directory.is_dir():
+        with reading():
+            if not self.exist:
                 raise NotFound(
                     "ledger-missing",
                     "there is no ledger here",
@@ -165,7 +171,7 @@ class Segments:
 
     def extents(self) -> tuple[Extent, ...]:
         """Return the segments and their sizes as they are, for who holds the lock."""
-        with _reading():
+        with reading():
             return tuple(
                 Extent(path, int(path.stem), path.lstat().st_size) for path in self.files()
             )
@@ -203,7 +209,7 @@ def first_entry(extent: Extent) -> bytes | None:
 def blocks(extent: Extent, offset: int = 0) -> Iterator[Block]:
     """Yield the segment's lines in blocks, from the line that begins at `offset`."""
     pending = b""
-    with _reading(), _opened(extent.path) as descriptor:
+    with reading(), _opened(extent.path) as descriptor:
         at = offset
         while at < extent.size:
             data = os.pread(descriptor, min(_BLOCK, extent.size - at), at)
@@ -225,7 +231,7 @@ def offset_near(extent: Extent, sequence: int) -> int:
     By halving: entries stand in order. In a segment where they do not it may be any line.
     """
     low, high = 0, extent.size
-    with _reading(), _opened(extent.path) as descriptor:
+    with reading(), _opened(extent.path) as descriptor:
         while high - low > _NEAR:
             middle = (low + high) // 2
             data = os.pread(descriptor, min(_NEAR, high - middle), middle)
@@ -253,7 +259,7 @@ def _first_entry(data: bytes) -> tuple[int, int] | None:
 def _last_entry(extent: Extent) -> tuple[bytes | None, int, bytes]:
     """The last line that is an entry, where it and its newline end, and what stands behind."""
     window = _NEAR
-    with _reading(), _opened(extent.path) as descriptor:
+    with reading(), _opened(extent.path) as descriptor:
         while True:
             start = max(0, extent.size - window)
             data = os.pread(descriptor, extent.size - start, start)
@@ -316,7 +322,8 @@ def _try(descriptor: int, operation: int) -> bool:
 
 
 @contextmanager
-def _reading() -> Iterator[None]:
+def reading() -> Iterator[None]:
+    """What the file system refuses meanwhile is told as Unreachable `ledger-unreadable`."""
     try:
         yield
     except OSError as fault:

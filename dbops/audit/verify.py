@@ -239,7 +239,8 @@ class _Anchored:
         elif self.size is None and self.since is not None:
             yield "nothing is anchored yet: whoever is root on this host can rewrite the ledger"
         elif self.size and self.since is not None:
-            yield f"whoever is root on this host can rewrite what is behind entry {self.size - 1}"
+            last = self.size - 1
+            yield f"whoever is root on this host can rewrite all that comes after entry {last}"
 
 
 def _silences(

@@ -35,7 +35,7 @@ LAST_MOST: Final = 100_000
 @click.option("--database", metavar="DB", help="What was done to it, or restored into it.")
 @click.option("--work", metavar="ID", help="What was done under this piece of reviewed work.")
 @click.option("--actor", metavar="NAME", help="A login, or the account that acted.")
-@click.option("--result", type=click.Choice([each.value for each in Result]))
+@click.option("--result", type=click.Choice([each.value for each in Result]), help="How it ended.")
 @click.option(
     "--last",
     type=click.IntRange(1, LAST_MOST),
@@ -58,7 +58,7 @@ def log(
 ) -> None:
     """List what was done, by whom, and how it ended; newest last.
 
-    What is not said narrows nothing. With --json each entry stands there as its line in the
+    Every option narrows the list. With --json each entry stands there as its line in the
     ledger, however many there are. Whether the ledger is whole is for dbops audit verify to say.
 
     \b

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,12 +54,14 @@ def _covering_note(wiring: Wiring, sequence: int) -> str:
     from dbops.audit.checkpoint import claimed_checkpoint
     from dbops.audit.links import line_at
     from dbops.cli.ledger import newest_note, segments_of, sign_checkpoint
+    from dbops.errors import Refused
 
     line_at(segments_of(wiring), sequence)
     note = newest_note(wiring)
-    if note is None or claimed_checkpoint(note).size <= sequence:
-        return sign_checkpoint(wiring)
-    return note
+    with suppress(Refused):  # what is no checkpoint is damage, and signing says so
+        if note is not None and claimed_checkpoint(note).size > sequence:
+            return note
+    return sign_checkpoint(wiring)
 
 
 @click.command("check-proof")
@@ -106,11 +109,21 @@ def _trust(estate: str | None, directory: str | None) -> tuple[TrustRoot, ZoneIn
 
     from dbops.cli.wiring import open_wiring
     from dbops.crypto.trust import load_trust_root
+    from dbops.errors import NotFound
 
     if directory is not None:
         zone = ZoneInfo("UTC")
         return load_trust_root(Path(directory), zone), zone
-    wiring = open_wiring(estate)
+    try:
+        wiring = open_wiring(estate)
+    except NotFound as failure:
+        if estate is not None or failure.code != "no-estate":
+            raise
+        raise NotFound(
+            "no-trust-root",
+            "there is no estate here to say whose checkpoints count",
+            hint="name the hospital's trust root: --trust DIR",
+        ) from None
     return wiring.trust, wiring.estate.zone
 
 

@@ -38,8 +38,8 @@ def verify(
     """Read the whole ledger and say whether it is what it was.
 
     It is held to the checkpoints of this host, to the newest of each anchor, and to the months that
-    the hospital has countersigned. Without any of these that this host cannot write, nobody can
-    tell a ledger that was written anew.
+    the hospital has countersigned. Without one that this host cannot write, nobody can tell
+    whether the ledger was written anew.
 
     \b
     EDITED    a line was changed, put in or moved
@@ -150,6 +150,11 @@ def _hint(wiring: Wiring, finding: LedgerFinding) -> str:
             return f"keep {place} and that checkpoint as they are: only one tells what was done"
         case Verdict.TORN:
             return "the next entry records it: dbops audit heartbeat"
+        case Verdict.STALE if finding.code == "checkpoint-untrusted":
+            return (
+                f"compare it with the others of {place}/checkpoints and with the anchors; where its"
+                " file was spoilt, the newest that counts can be copied over it"
+            )
         case Verdict.STALE:
             return "dbops audit heartbeat; then see why cron did not run it"
         case Verdict.GAP if finding.code == "silence":

@@ -130,9 +130,8 @@ def show(
     repository = wiring.repository(database.repository)
     backup = pick_backup(wiring.history(repository, database.name), wanted)
     opening = (*wiring.catalogue_identities, *wiring.identities(identities))
-    catalogue = repository.catalogue(backup.envelope, opening)
-    # Nothing of it is shown before the ledger holds that it was opened.
     with recording(wiring, of_backup(Event.BACKUP_SHOW, backup)):
+        catalogue = repository.catalogue(backup.envelope, opening)
         if as_json:
             show_json(_details(backup, catalogue))
         else:

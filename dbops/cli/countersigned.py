@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dbops.audit.countersign import FOLDER, Countersignature, read_countersigned
+from dbops.audit.countersign import Countersignature, read_countersigned
 from dbops.audit.findings import LedgerFinding, Verdict
 from dbops.audit.scan import Scan, scan
 from dbops.errors import Refused
@@ -22,8 +22,6 @@ def check_countersignatures(
     Reads the ledger once more, where a month is countersigned at all.
     """
     directory = wiring.estate.audit.directory
-    if not (directory / FOLDER).is_dir():
-        return [], []
     try:
         signed = list(read_countersigned(directory, wiring.trust, wiring.clock()))
     except Refused as fault:

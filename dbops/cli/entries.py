@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dbops.audit.entry import Count, DigestOf, Draft, Event, Label, Phase, Result
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from dbops.repository.records import Certificate, ProofLevel
     from dbops.review.authorize import Authorization
 
+_TICKET: Final = re.compile(r"[\w./#-]{1,40}")
+_NUMBERED: Final = re.compile(r"\d{9}")  # may belong to a patient; as in a closing's reason
+
 
 def fit(text: str) -> str:
     """Return the text, or its digest where it has what an entry may not hold.
@@ -33,6 +37,16 @@ def fit(text: str) -> str:
     return text
 
 
+def fit_ticket(text: str) -> str:
+    """Return the ticket where it is one word without a long number, else its digest.
+
+    A manifest's ticket is free text of an engineer, and the ledger can never be changed.
+    """
+    if _TICKET.fullmatch(text) and not _NUMBERED.search(text):
+        return fit(text)
+    return f"sha256:{hashlib.sha256(text.encode('utf-8', 'surrogateescape')).hexdigest()}"
+
+
 def backup_intent(database: str) -> Draft:
     return Draft(event=Event.BACKUP_RUN, phase=Phase.INTENT, target=database)
 
@@ -40,10 +54,13 @@ def backup_intent(database: str) -> Draft:
 def backup_taken(
     account: Account, repository: str, envelope: Envelope, head: Head, damages: Sequence[Damage]
 ) -> None:
-    """Afterwards the outcome names the new backup, what it holds, and its manifest's digest."""
+    """Afterwards the outcome names the new backup, what it holds, and its manifest's digest.
+
+    `repository` is the store's title or the name in it.
+    """
     account.name(Label.BACKUP, str(envelope.id))
     account.name(Label.IDENTITY, fit(envelope.identity))
-    account.name(Label.REPOSITORY, fit(repository))
+    account.name(Label.REPOSITORY, fit(repository.removeprefix("repository ")))
     account.name(Label.SERVER, fit(envelope.server))
     account.count(Count.BYTES, envelope.totals.bytes)
     account.count(Count.STORED, envelope.totals.stored)
@@ -91,7 +108,7 @@ def allowed_by(draft: Draft, authorization: Authorization | None) -> Draft:
     return replace(
         draft,
         work=authorization.manifest.id,
-        ticket=None if (ticket := authorization.manifest.ticket) is None else fit(ticket),
+        ticket=None if (ticket := authorization.manifest.ticket) is None else fit_ticket(ticket),
         approvals=authorization.approvals,
         names=names,
         digests={**draft.digests, DigestOf.PLAN: authorization.plan},

@@ -32,7 +32,7 @@ Then give the keys to whom they belong:
 @click.option("--hospital", default="示范医院", metavar="NAME", help="Stands on reports.")
 @click.option("--timezone", default="Asia/Shanghai", show_default=True, metavar="ZONE")
 @click.option("--host", metavar="NAME", help="This host's name in the records; else its own.")
-@click.option("--demo", is_flag=True, help="To try dbops out: nothing needs approval in there.")
+@click.option("--demo", is_flag=True, help="To try dbops out: nothing in it needs approval.")
 def init(
     directory: str,
     hospital: str,

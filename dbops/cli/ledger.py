@@ -140,9 +140,9 @@ def checkpoint_quietly(wiring: Wiring) -> None:
     """
     from dbops.cli.render import say
 
-    if not wiring.estate.audit.directory.is_dir():
-        return
     try:
+        if not segments_of(wiring).exist:
+            return
         signer = checkpoint_signer(wiring)
         if signer is not None:
             ledger_of(wiring).checkpoint(signer)

@@ -33,7 +33,7 @@ def create(estate: str | None, name: str) -> None:
 
     wiring = open_wiring(estate)
     store = wiring.store(name)
-    names = {Label.REPOSITORY: store.title}
+    names = {Label.REPOSITORY: name}
     draft = Draft(event=Event.REPOSITORY_CREATE, phase=Phase.INTENT, names=names)
     with recording(wiring, draft):
         mark = create_repository(store, secrets.token_hex(16))

@@ -74,6 +74,7 @@ def run(
     database = wiring.database(name)
     address = _target(wiring, database, target)
     _refuse_misnamed(target, overwrite)
+    _refuse_comma(tables, work_id)
     repository = wiring.repository(database.repository)
     history = wiring.history(repository, database.name)
     _refuse_doubtful(history, named=backup_id is not None)
@@ -147,6 +148,18 @@ def _refuse_misnamed(target: str, overwrite: str | None) -> None:
             "overwrite-other",
             f"--overwrite names {overwrite}, but the target is {target}",
             hint="name the target twice to replace what it holds",
+        )
+
+
+def _refuse_comma(tables: tuple[str, ...], work_id: str | None) -> None:
+    """A comma stands between the tables of what was approved, so none can be in a name."""
+    from dbops.errors import UsageFault
+
+    if work_id is not None and any("," in table for table in tables):
+        raise UsageFault(
+            "table-comma",
+            "approved work names no table with a comma",
+            hint="name each table by a --table of its own",
         )
 
 

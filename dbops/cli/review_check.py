@@ -38,7 +38,7 @@ def check(
     """Say what is still missing before work may run, each thing on its own line.
 
     Nothing is run and no key is needed. Databases that cannot be reached are taken for those that
-    the statements name, which is said; whoever runs the work looks again. Statements that were
+    the statements name, and that is said; whoever runs the work looks again. Statements that were
     not seen before are recorded in this host's ledger, if it has one.
 
     \b

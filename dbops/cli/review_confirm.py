@@ -23,22 +23,23 @@ def confirm_use(estate: str | None, work_id: str, worktree: str | None) -> None:
     """Record that what was done about ID by break-glass was reviewed afterwards.
 
     The ordinary reviewers look at the files that were run and at what came of them, and approve
-    them with dbops review approve. Once everybody has whom the policy asks, not counting those
-    who broke the glass, this command writes it into the ledger. Where that is overdue, nothing
-    else may run. It is done on the host where the work was run.
+    them with dbops review approve. Once everybody whom the policy asks has done so, not counting
+    those who broke the glass, this command writes it into the ledger, on the host where the work
+    was run. Where that is overdue, nothing else may run.
 
     \b
     Example: dbops review confirm 2026-117-lab
     Exit statuses: 0 done, 5 somebody has not approved yet or the files are not those that were
     run, 10 nothing of ID waits for a review, 11 the ledger cannot be written.
     """
-    from dbops.cli.reviewing import open_desk
+    from dbops.cli.reviewing import check_trust_files, open_desk
     from dbops.cli.wiring import open_wiring
     from dbops.errors import NotFound
     from dbops.review.folder import read_work, refuse_uncommitted
     from dbops.review.work import read_manifest
 
     desk = open_desk(open_wiring(estate), worktree)
+    check_trust_files(desk.wiring, desk.policy)
     waiting = [use for use in desk.memory.unreviewed() if use.work == work_id]
     if not waiting:
         raise NotFound(
@@ -114,6 +115,12 @@ def _breakers(desk: Desk, waiting: list[Use]) -> frozenset[str]:
 def _refuse_missing(work: Work, judgement: Judgement) -> None:
     from dbops.errors import Refused
 
+    if not judgement.asked:
+        raise Refused(
+            "confirm-unasked",
+            f"the policy asks nobody to agree to {work.id}, so nobody can review it",
+            hint="have a rule that names who reviews it: dbops trust show",
+        )
     reasons = judgement.reasons
     if reasons:
         more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""

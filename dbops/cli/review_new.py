@@ -190,8 +190,38 @@ def _create(wiring: Wiring, wanted: NewWork) -> None:
     from dbops.cli.reviewing import worktree_of
     from dbops.review.new_work import create_work, draw_up_work
 
+    _refuse_texts(wanted)
     worktree = worktree_of(wiring)
     work = draw_up_work(wanted)
     folder = create_work(worktree, work)
     click.echo(f"{folder / work.kind.manifest}")
     say(f"next: dbops review request {work.id} --key KEY")
+
+
+def _refuse_texts(wanted: NewWork) -> None:
+    """What is typed is named as it was typed, not by its line of a file that is not there."""
+    from dbops.errors import UsageFault
+    from dbops.review.work import TEXT_RULE, is_text
+
+    typed = {"title": wanted.title, "ticket": wanted.ticket}
+    if "reason" in wanted.settings:
+        typed["reason"] = wanted.settings["reason"]
+    for option, text in typed.items():
+        if text is not None and not (is_text(text) and is_plain(text)):
+            raise UsageFault(
+                "bad-text",
+                f"--{option} may not be that",
+                hint=f"allowed: {TEXT_RULE}, none of them hidden",
+            )
+
+
+def is_plain(text: str) -> bool:
+    """Whether it reads as it is: UTF-8, and no character that hides or turns what stands there."""
+    from dbops.crypto.trust import plain_text
+    from dbops.errors import Refused
+
+    try:
+        plain_text(f"{text}\n".encode("utf-8", "surrogateescape"), "the text")
+    except Refused:
+        return False
+    return True

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from dbops.audit.entry import Effect
+from dbops.cli.ledger import segments_of
 from dbops.cli.reviewing import identity_of, memory_of, policy_of
 from dbops.cli.wiring import Wiring
 from dbops.errors import DbopsError, Refused
@@ -91,6 +92,8 @@ class Overview:
 
     @property
     def _used_state(self) -> State | None:
+        if self._author_asks:
+            return None  # once more
         effects = {use.effect for use in self.uses}
         if Effect.UNKNOWN in effects:
             return State.UNKNOWN
@@ -103,12 +106,18 @@ class Overview:
             return State.REJECTED
         if self.judgement is None or faults:
             return State.FORBIDDEN
-        author_missing = any(each.role is None for each in self.judgement.missing)
-        return State.DRAFT if author_missing else State.WAITING
+        return State.WAITING if self._author_asks else State.DRAFT
+
+    @property
+    def _author_asks(self) -> bool:
+        missing = self.judgement.missing if self.judgement else ()
+        return not any(each.role is None for each in missing)
 
     @property
     def due(self) -> datetime | None:
-        """Until when what is signed so far counts, in UTC; None where nothing is."""
+        """Until when what is signed so far counts, in UTC; None where nothing is, or it is done."""
+        if self.state is State.DONE:
+            return None
         counted = self.judgement.counted if self.judgement else ()
         return min((each.not_after for each in counted), default=None)
 
@@ -138,8 +147,7 @@ class Desk:
     @cached_property
     def memory(self) -> Memory:
         """What the ledger remembers; nothing on a host that has none, such as a laptop."""
-        there = self.wiring.estate.audit.directory.is_dir()
-        return memory_of(self.wiring) if there else Memory()
+        return memory_of(self.wiring) if segments_of(self.wiring).exist else Memory()
 
     def folders(self, work_id: str | None) -> tuple[Path, ...]:
         """The folder of that id, or of everything."""
@@ -201,7 +209,7 @@ class Desk:
             if absent and (asked is Asked.THERE or alias in self.wiring.estate.databases):
                 return None
             return identity_of(self.wiring, alias)
-        except DbopsError:
+        except (DbopsError, OSError):
             return None
 
     def _uncommitted(self, work: Work) -> DbopsError | None:

@@ -184,6 +184,7 @@ def _statements(desk: Desk, overview: Overview) -> Iterator[dict[str, object]]:
     if work is None or judgement is None:
         return
     counted = set(judgement.approvals)
+    used = {sha256 for use in overview.uses for sha256 in use.approvals}
     for name, signed in sorted(work.statements.items()):
         row: dict[str, object] = {"principal": name, "sha256": signed.sha256}
         try:
@@ -202,6 +203,7 @@ def _statements(desk: Desk, overview: Overview) -> Iterator[dict[str, object]]:
             "note": statement.note,
             "databases": dict(statement.databases),
             "counts": signed.sha256 in counted,
+            "used": signed.sha256 in used,
             "why": [
                 reason.message.removeprefix(f"{path}: ")
                 for reason in (*judgement.ignored, *judgement.faults)
@@ -231,6 +233,9 @@ def _statement_lines(row: dict[str, object], zone: ZoneInfo) -> Iterator[str]:
     yield f"{'signed by':<10} {row['principal']}: {said + when if known else 'does not count'}"
     if row.get("note"):
         yield f"{'':<10} note: {row['note']}"
+    if row.get("used"):
+        yield f"{'':<10} was used for the run"
+        return
     why = row["why"]
     for reason in why if isinstance(why, list) else ():
         yield f"{'':<10} does not count: {reason}"
@@ -238,7 +243,18 @@ def _statement_lines(row: dict[str, object], zone: ZoneInfo) -> Iterator[str]:
 
 def _show_missing(overview: Overview) -> None:
     click.echo()
-    for reason in overview.obstacles:
-        click.echo(f"{'missing':<10} {reason.message}")
-    if not overview.obstacles:
-        click.echo(f"{'missing':<10} nothing")
+    for text in _missing(overview):
+        click.echo(f"{'missing':<10} {text}")
+
+
+def _missing(overview: Overview) -> list[str]:
+    """What somebody has to do next; that a run used its approvals up is nothing that is missing."""
+    from dbops.cli.review_overview import State
+
+    match overview.state:
+        case State.DONE:
+            return ["nothing: it was done; to do it again, have it requested again"]
+        case State.UNREVIEWED:
+            return [f"a review after break-glass: dbops review confirm {overview.id}"]
+        case _:
+            return [reason.message for reason in overview.obstacles] or ["nothing"]

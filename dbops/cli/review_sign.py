@@ -195,6 +195,7 @@ def _sign(estate: str | None, wanted: _Wanted) -> None:
     from dbops.keys.recipients import load_signer
     from dbops.review.statement import Decision
 
+    _refuse_note(wanted)
     wiring = open_wiring(estate)
     desk = open_desk(wiring, wanted.worktree)
     (folder,) = desk.folders(wanted.work_id)
@@ -213,6 +214,21 @@ def _sign(estate: str | None, wanted: _Wanted) -> None:
     click.echo(f"{decided.path}")
     say(f"signed as {decided.statement.signer}; commit it with its .sig")
     _tell_rest(desk, folder)
+
+
+def _refuse_note(wanted: _Wanted) -> None:
+    from dbops.cli.review_new import is_plain
+    from dbops.errors import UsageFault
+    from dbops.review.statement import Decision, is_note
+
+    if wanted.note is None or (is_note(wanted.note) and is_plain(wanted.note)):
+        return
+    option = "--reason" if wanted.decision is Decision.REJECT else "--note"
+    raise UsageFault(
+        "bad-note",
+        f"{option} is one line of at most 300 characters, none of them hidden",
+        hint=f'for example: {option} "compared with the list of the ward"',
+    )
 
 
 def _order(desk: Desk, overview: Overview, wanted: _Wanted) -> DecideOrder:
@@ -248,13 +264,13 @@ def _end(valid: str | None, now: datetime) -> datetime | None:
 
 def _draft(overview: Overview, wanted: _Wanted, signer: Signer) -> Draft:
     from dbops.audit.entry import DigestOf, Draft, Label
-    from dbops.cli.entries import fit
+    from dbops.cli.entries import fit_ticket
 
     ticket = overview.manifest.ticket if overview.manifest else None
     return Draft(
         event=_event(wanted.decision),
         work=wanted.work_id,
-        ticket=None if ticket is None else fit(ticket),
+        ticket=None if ticket is None else fit_ticket(ticket),
         names={Label.DECISION: wanted.decision.value, Label.KEY: signer.public_key.fingerprint},
         digests={DigestOf.PLAN: overview.work.plan} if overview.work else {},
     )
@@ -311,6 +327,9 @@ def _tell_rest(desk: Desk, folder: Path) -> None:
         remark = see_quietly(after.wiring, [overview.work], after.policy, after.memory, after.now)
         if remark is not None:
             say(f"remark: {remark}")
+    if overview.unreviewed:  # what the run used up is nothing that is missing
+        say(f"once it is committed, where it was run: dbops review confirm {overview.id}")
+        return
     missing = overview.judgement.reasons if overview.judgement else ()
     for reason in missing:
         say(f"missing: {reason.message}")

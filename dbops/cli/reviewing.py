@@ -27,6 +27,13 @@ if TYPE_CHECKING:
     from dbops.review.work import Kind, Work
 
 POLICY_FILE: Final = "policy.toml"
+_CALLED: Final = {
+    "repair": "a repair",
+    "change": "a change",
+    "restore": "a restore",
+    "release": "the release of a hold",
+    "recipients": "a list of recipients",
+}
 NO_LEDGER: Final = "this host has no ledger: who signed what is recorded where the work is run"
 
 
@@ -74,20 +81,25 @@ def check_trust_files(
     from dbops.review.ownership import check_protected, demo_covers
 
     estate = wiring.estate
-    paths = (estate.path, estate.trust, *_deciding(wiring))
-    if policy is not None and policy.demo:
+    demo = policy is not None and policy.demo
+    paths = (estate.path, estate.trust, *_deciding(wiring, demo=demo))
+    if demo:
         tree = (estate.review.repository,) if estate.review.repository else ()
         demo_covers(estate.path, (*paths, *tree, *touched, *_touched(wiring)))
     else:
         check_protected(paths, outside=estate.review.repository, euid=os.geteuid())
 
 
-def _deciding(wiring: Wiring) -> tuple[Path, ...]:
-    """What else decides: who opens backups, and what the ledger remembers, to its last line."""
+def _deciding(wiring: Wiring, *, demo: bool) -> tuple[Path, ...]:
+    """What else decides: who opens backups, what the ledger remembers, to its last line, and locks.
+
+    Who can remove a lock runs one approval twice at once; a demo's locks lie where everybody's do.
+    """
     from dbops.audit.segments import FOLDER
 
     directory = wiring.estate.audit.directory
-    return (wiring.estate.recipients, directory, directory / FOLDER)
+    locks = () if demo else (wiring.estate.state,)
+    return (wiring.estate.recipients, directory, directory / FOLDER, *locks)
 
 
 def _touched(wiring: Wiring) -> Iterator[Path]:
@@ -155,10 +167,10 @@ def see_quietly(
 
     Whoever runs the work records what it sees there, so that a laptop need have no ledger.
     """
-    from dbops.cli.ledger import checkpoint_quietly, ledger_of
+    from dbops.cli.ledger import checkpoint_quietly, ledger_of, segments_of
     from dbops.review.authorize import see_statements
 
-    if not wiring.estate.audit.directory.is_dir():
+    if not segments_of(wiring).exist:
         return NO_LEDGER
     try:
         ledger = ledger_of(wiring)
@@ -179,10 +191,10 @@ def recording_if_there(wiring: Wiring, draft: Draft) -> Iterator[Account]:
     Where it has none, or it cannot be written, the work goes on and a remark says so.
     """
     from dbops.audit.recording import Account, Unwritable
-    from dbops.cli.ledger import recording
+    from dbops.cli.ledger import recording, segments_of
     from dbops.cli.render import say
 
-    if not wiring.estate.audit.directory.is_dir():
+    if not segments_of(wiring).exist:
         yield Account()
         return
     with recording(wiring, draft, unwritable=Unwritable.GO_ON) as account:
@@ -204,19 +216,24 @@ def authorize_or_refuse(
     `database` is what is written to: an alias, a path, or None for work that has none; `work_id`
     what `--review` named. `settings` are what the command line says, as the manifest of that kind
     names them: Refused `review-other` unless the approved work says the same. Raises NotFound
-    `policy-missing`; Refused `review-needed` where approval is asked and no work is named, and
-    with the reasons where the named one does not allow it. Statements that were not seen before
-    are recorded first.
+    `policy-missing`; Refused `review-needed` where approval is asked and no work is named, with the
+    reasons where the named one does not allow it, and `target-…` where a path is another name of
+    something else. Statements that were not seen before are recorded first.
     """
+    from dbops.cli.target_path import refuse_known_file, refuse_linked
     from dbops.review.authorize import authorize, check_rules_protected
 
     policy, now = policy_of(wiring), wiring.clock()
     _refuse_server_of_demo(wiring, policy, database)
+    for path in _as_path(database):
+        refuse_known_file(wiring, path)
+        if work_id is not None:
+            refuse_linked(path)
     if work_id is None:
         check_trust_files(wiring, policy, _as_path(database))
         _refuse_unapproved(wiring, kind, _concerned(database, settings or {}), policy, now)
         return None
-    order = _order(wiring, kind, database, work_id)
+    order = _order(wiring, kind, database, work_id, demo=policy.demo)
     check_rules_protected(order, policy)
     # Only now is the estate believed: asking a database may run a command that stands in it.
     if order.database is not None:
@@ -263,6 +280,7 @@ def _refuse_unapproved(
     wiring: Wiring, kind: Kind, databases: tuple[str, ...], policy: Policy, now: datetime
 ) -> None:
     """Raise Refused unless the policy asks nothing for such work, however risky it is."""
+    from dbops.cli.ledger import segments_of
     from dbops.review.work import Risk
 
     rules, without = policy.matching(kind, databases, Risk.HIGH)
@@ -270,16 +288,16 @@ def _refuse_unapproved(
         on = f" on {without[0]}" if without[0] else ""
         raise Refused(
             "policy-no-rule",
-            f"the policy has no rule for a {kind.value}{on}",
+            f"the policy has no rule for {_CALLED[kind.value]}{on}",
             hint=f"add one to {policy_path(wiring)}, then: dbops trust lint",
         )
     if any(rule.asks or rule.evidence for rule in rules):
         raise Refused(
             "review-needed",
-            f"the policy asks that a {kind.value} is approved first",
+            f"the policy asks that {_CALLED[kind.value]} is approved first",
             hint=f"dbops review new {kind.value} --help; then run this again with --review ID",
         )
-    if not wiring.estate.audit.directory.is_dir():
+    if not segments_of(wiring).exist:
         return  # what follows begins the ledger: no glass was ever broken here
     broken = policy.break_glass
     within = timedelta(0) if broken is None else broken.review_within
@@ -291,7 +309,9 @@ def _refuse_unapproved(
         )
 
 
-def _order(wiring: Wiring, kind: Kind, database: str | None, work_id: str) -> AuthorizeOrder:
+def _order(
+    wiring: Wiring, kind: Kind, database: str | None, work_id: str, *, demo: bool
+) -> AuthorizeOrder:
     from dbops.review.authorize import AuthorizeOrder
 
     path = _as_path(database)
@@ -304,7 +324,7 @@ def _order(wiring: Wiring, kind: Kind, database: str | None, work_id: str) -> Au
         identity=None,
         estate=wiring.estate.path,
         trust=wiring.estate.trust,
-        protected=_deciding(wiring),
+        protected=_deciding(wiring, demo=demo),
         touched=(*_touched(wiring), *path),
         euid=os.geteuid(),
     )
@@ -339,11 +359,19 @@ def _refuse_other(allowed: Authorization, settings: Mapping[str, str] | None) ->
     typed, approved = _normal(settings), _normal(allowed.manifest.settings)
     differing = sorted(key for key in {*typed, *approved} if typed.get(key) != approved.get(key))
     if differing:
+        told = " and ".join(
+            _difference(key, approved.get(key), typed.get(key)) for key in differing
+        )
         raise Refused(
             "review-other",
-            f"{allowed.work.id} was approved with another {' and '.join(differing)}",
+            f"{allowed.work.id} was approved with {told}",
             hint=f"type what it says: dbops review show {allowed.work.id}",
         )
+
+
+def _difference(key: str, approved: str | None, typed: str | None) -> str:
+    allowed = f"no {key}" if approved is None else f'{key} "{approved}"'
+    return f"{allowed}, not without" if typed is None else f'{allowed}, not "{typed}"'
 
 
 def _normal(settings: Mapping[str, str]) -> dict[str, str]:

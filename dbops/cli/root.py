@@ -150,5 +150,7 @@ def main(context: click.Context, estates: tuple[str, ...]) -> None:
       11 locked or unreachable       12 no identity   70 bug   130 interrupted
     """
     if len(estates) > 1:  # a sudo rule names the first; what is typed behind it must not count
-        raise click.UsageError("--estate stands there twice")
+        raise UsageFault(
+            "estate-twice", "--estate stands there twice", hint="name one: dbops --estate FILE …"
+        )
     context.obj = estates[0] if estates else None

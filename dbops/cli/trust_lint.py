@@ -26,8 +26,8 @@ Part = TypeVar("Part")
 def lint(estate: str | None, as_json: bool) -> int:  # noqa: FBT001 - click passes by name
     """Look for what is wrong in the trust root, each problem on its own line.
 
-    Asked are allowed_signers, revoked and policy.toml, whether every rule of the policy can be
-    met by keys that count, which keys end within 30 days, and who owns the files and every
+    Reads allowed_signers, revoked and policy.toml, and looks whether every rule of the policy can
+    be met by keys that count, which keys end within 30 days, and who owns the files and every
     directory above them.
 
     \b
@@ -62,6 +62,8 @@ def find_problems(wiring: Wiring) -> Iterator[str]:
     now = wiring.clock()
     if trust is not None:
         yield from _ending_keys(trust, now, wiring.estate.zone)
+    if policy is not None:
+        yield from _unknown_databases(wiring, policy)
     if trust is not None and policy is not None:
         yield from _lint(policy, trust, now)
 
@@ -81,6 +83,14 @@ def _lint(policy: Policy, trust: TrustRoot, now: datetime) -> Iterable[str]:
     from dbops.review.policy_lint import lint_policy
 
     return lint_policy(policy, trust, now)
+
+
+def _unknown_databases(wiring: Wiring, policy: Policy) -> Iterator[str]:
+    """A rule for a name that is misspelt binds nothing, and a laxer one may then be enough."""
+    known = {*wiring.estate.databases, *wiring.estate.targets}
+    for number, rule in enumerate(policy.rules, 1):
+        for name in sorted(rule.databases - known):
+            yield f"rule {number} is for {name}, which is no database or target of the estate"
 
 
 def _ending_keys(trust: TrustRoot, now: datetime, zone: ZoneInfo) -> Iterator[str]:

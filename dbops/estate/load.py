@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
+import shlex
 import stat
 import tomllib
 from collections.abc import Mapping
@@ -12,7 +14,7 @@ from pathlib import Path
 import platformdirs
 from pydantic import ValidationError
 
-from dbops.errors import Failed, NotFound, UsageFault
+from dbops.errors import Failed, NotFound, Refused, UsageFault
 from dbops.estate.document import Document
 from dbops.estate.faults import faults_of, usage_fault
 from dbops.estate.resolve import reference_faults, resolve
@@ -42,13 +44,16 @@ def find_estate(
     else the one of the machine. What was named counts even if it is not there: a backup of some
     other estate would be worse than none. A directory stands for the `dbops.toml` in it.
 
-    Raises NotFound `no-estate`.
+    Raises NotFound `no-estate`, and Refused `estate-stranger` where the file of `cwd` is somebody
+    else's: it can name programs to run, and nobody named it.
     """
     named = explicit or (Path(environ[VARIABLE]) if environ.get(VARIABLE) else None)
     if named is None:
         found = next((each for each in (cwd / FILE_NAME, system_file) if _is_there(each)), None)
         if found is None:
             raise _no_estate(cwd)
+        if found != system_file:
+            _refuse_strangers(found)
         return found
     path = cwd / named
     path = path / FILE_NAME if path.is_dir() else path
@@ -74,6 +79,20 @@ def load_estate(path: Path) -> Estate:
     if faults:
         raise usage_fault(path.name, raw, faults)
     return resolve(path, file, state=platformdirs.user_state_path("dbops", appauthor=False))
+
+
+def _refuse_strangers(path: Path) -> None:
+    """Whoever stands in a directory by chance does not run what another account put there."""
+    try:
+        status = path.stat()
+    except OSError:
+        return  # told when it is read
+    if status.st_uid not in {0, os.geteuid()} or status.st_mode & stat.S_IWOTH:
+        raise Refused(
+            "estate-stranger",
+            f"{path} belongs to another account, or everybody can write it",
+            hint=f"if it is the one you mean, name it: dbops --estate {shlex.quote(str(path))}",
+        )
 
 
 def _is_there(path: Path) -> bool:

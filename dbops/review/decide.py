@@ -269,10 +269,11 @@ class _Desk:
         longest, wished = self._longest(), _whole(self._order.not_after)
         if wished is not None:
             if wished - self._now > longest:
-                hours = longest / timedelta(hours=1)
-                self._refuse(
+                most = _span(longest)
+                raise Refused(
                     f"{_WORDS[self._decision]}-too-long",
-                    f"the policy lets it count for {hours:g} hours at most",
+                    f"the policy lets it count for {most} at most",
+                    hint=f"ask for less: --valid {most}",
                 )
             return wished
         latest = self._now + longest
@@ -311,6 +312,13 @@ def _claimed_signer(signed: SignedText) -> str | None:
         return parse_statement(signed.text).signer
     except Refused:
         return None
+
+
+def _span(length: timedelta) -> str:
+    """A whole number in the largest unit that keeps it whole, as --valid takes it."""
+    units = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
+    name = next((name for name, unit in units.items() if not length % unit), "s")
+    return f"{length // units.get(name, timedelta(seconds=1))}{name}"
 
 
 def _whole(time: datetime | None) -> datetime | None:

@@ -156,6 +156,12 @@ def opened_folder(worktree: Path, parts: tuple[str, ...]) -> Iterator[int | None
         descriptors.append(os.open(worktree, _DIRECTORY & ~os.O_NOFOLLOW))
         yield _descend(descriptors, parts)
     except OSError as fault:
+        if not descriptors and fault.errno == errno.ENOENT:
+            raise NotFound(
+                "work-missing",
+                f"there is no work tree of the ops repository: {worktree} does not exist",
+                hint=f"have it there: git clone URL {shlex.quote(str(worktree))}",
+            ) from None
         name = errno.errorcode.get(fault.errno or 0, "unknown error")
         raise Failed(
             "work-unreadable",

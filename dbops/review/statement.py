@@ -72,6 +72,11 @@ _LINE: Final = re.compile(r"\S(.{0,298}\S)?")
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 
+def is_note(text: str) -> bool:
+    """Whether a note may be that: one line of at most 300 characters, with no blank at an end."""
+    return _FORMS["note"].fullmatch(text) is not None
+
+
 class Decision(StrEnum):
     """What a statement decides."""
 

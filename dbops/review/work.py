@@ -30,6 +30,7 @@ _BACKUP: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}@[0-9]{1,12}")
 _SOURCE: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}(@[0-9]{1,12})?")
 _TARGET: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}|/\S(.{0,250}\S)?")
 _TEXT: Final = re.compile(r"\S(.{0,198}\S)?")
+TEXT_RULE: Final = "text on one line, at most 200 characters"
 _LIMIT: Final = re.compile(r"[a-z][a-z0-9_-]{0,40}")
 _TABLE: Final = re.compile(r"[^\s,][^,]{0,198}")
 _PRINCIPAL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}")  # as in allowed_signers
@@ -188,9 +189,9 @@ def read_manifest(work: Work) -> Manifest:
     return Manifest(
         kind=work.kind,
         id=work.id,
-        title=reader.text("title", _TEXT, "text on one line"),
+        title=reader.text("title", _TEXT, TEXT_RULE),
         author=reader.text("author", _PRINCIPAL, "a principal of the trust root"),
-        ticket=reader.text("ticket", _TEXT, "text on one line") if reader.has("ticket") else None,
+        ticket=reader.text("ticket", _TEXT, TEXT_RULE) if reader.has("ticket") else None,
         risk=Risk(reader.text("risk", re.compile("low|high"), "low or high")),
         databases=databases,
         limits=(*(f"{key}: {value}" for key, value in settings.items()), *reader.limits()),
@@ -219,7 +220,7 @@ def _read_kind(work: Work, reader: _ManifestReader) -> tuple[tuple[str, ...], di
         return (() if target.startswith("/") else (target,)), settings
     if kind is Kind.RELEASE:
         backup = reader.text("backup", _BACKUP, "a backup such as lab@12")
-        reason = reader.text("reason", _TEXT, "text on one line")
+        reason = reader.text("reason", _TEXT, TEXT_RULE)
         return (backup.partition("@")[0],), {"backup": backup, "reason": reason}
     if "recipients" not in work.files:
         raise _fault("recipients", f"there is no {work.folder}/recipients, the document to sign")
@@ -302,6 +303,11 @@ class _ManifestReader:
         line = self.tree.lines[key]
         message = f"{self.source} line {line}: {key} is not allowed"
         return _fault(reason, message, f"allowed: {rule}")
+
+
+def is_text(text: str) -> bool:
+    """Whether a title, a ticket or a reason may be that."""
+    return _TEXT.fullmatch(text) is not None
 
 
 _OF_SETTINGS: Final = frozenset(key for keys in _OWN_KEYS.values() for key in keys)

@@ -14,11 +14,12 @@ from typing import Final, NoReturn
 
 import yaml
 
-from dbops.review.readable import readable_text
 from dbops.errors import Refused
+from dbops.review.readable import readable_text
 
 DEPTH_MOST: Final = 20
 SIZE_MOST: Final = 1 << 20  # bytes
+EVENTS_MOST: Final = 20_000  # values, and begins and ends: a minute of parsing is not for free
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,13 @@ class _Reader:
 
     def __init__(self, source: str, events: Iterator[yaml.Event]) -> None:
         self._source = source
-        self._events = events
+        self._events = self._bounded(events)
+
+    def _bounded(self, events: Iterator[yaml.Event]) -> Iterator[yaml.Event]:
+        for number, event in enumerate(events):
+            if number >= EVENTS_MOST:
+                self._refuse(event, "long", f"over {EVENTS_MOST} values up to there")
+            yield event
 
     def document(self) -> Located:
         next(self._events)  # the stream's start

@@ -268,7 +268,7 @@ class TestTheEnd:
         assert told(report) == []
         assert report.remarks == (
             "a writer died once while it wrote; entry 37 is the first to tell of it",
-            "whoever is root on this host can rewrite what is behind entry 36",
+            "whoever is root on this host can rewrite all that comes after entry 36",
         )
 
     def test_a_last_line_cut_in_its_middle_is_all_of_it(

@@ -85,7 +85,8 @@ class TestKeptHere:
         report = verify(made, *known, policy=NO_ANCHOR, trust=trust)
         assert told(report) == []
         assert [each.partition(" of signer0")[0] for each in report.remarks[:1]] == [
-            f"the checkpoint kept here does not count: key {made.signer.public_key.fingerprint}"
+            "the checkpoint kept here (checkpoints/000000000037.note) does not count: key"
+            f" {made.signer.public_key.fingerprint}"
         ]
         only = verify(made, *known[:1], policy=NO_ANCHOR, trust=trust)
         assert told(only) == [(Verdict.STALE, "checkpoint-untrusted", None)]

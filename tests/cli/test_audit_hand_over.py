@@ -64,6 +64,39 @@ def test_a_proof_needs_the_trust_root_only(estate: BuiltEstate, tmp_path: Path) 
     assert (found["checkpoint"]["origin"], found["checkpoint"]["size"]) == ("dbops/backup-1", 6)
 
 
+def test_a_proof_without_a_trust_root_asks_for_one(
+    estate: BuiltEstate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An auditor has no estate, and is not told to make one."""
+    assert at(estate, "audit", "prove", "2", "--out", "entry.proof").exit_code == 0
+    monkeypatch.delenv("DBOPS_ESTATE", raising=False)
+    result = CliRunner().invoke(main, ["audit", "check-proof", "entry.proof"])
+    assert (result.exit_code, result.stderr) == (
+        10,
+        "error: there is no estate here to say whose checkpoints count\n"
+        "hint: name the hospital's trust root: --trust DIR\n",
+    )
+
+
+def test_a_spoilt_checkpoint_does_not_run_in_a_circle(estate: BuiltEstate) -> None:
+    """Commands send to verify, verify names the file and what to do; then they work again."""
+    assert at(estate, "audit", "checkpoint").exit_code == 0
+    spoilt = estate.root / "audit" / "checkpoint"
+    spoilt.write_text("spoilt\n", "utf-8")
+    for words in (("heartbeat",), ("prove", "2", "--out", "entry.proof")):
+        result = at(estate, "audit", *words)
+        assert (result.exit_code, result.stderr) == (
+            1,
+            "error: the ledger is damaged: its checkpoint is not one\n"
+            "hint: see all that is wrong with it: dbops audit verify\n",
+        )
+    result = at(estate, "audit", "verify")
+    assert "error: STALE: the checkpoint kept here (checkpoint) does not count: " in result.stderr
+    assert f"hint: compare it with the others of {estate.root}/audit/checkpoints" in result.stderr
+    shutil.copyfile(max((estate.root / "audit" / "checkpoints").iterdir()), spoilt)
+    assert at(estate, "audit", "heartbeat").exit_code == 0
+
+
 def test_a_proof_signs_a_checkpoint_where_the_last_is_too_old(estate: BuiltEstate) -> None:
     """The newest entry can be proven at once."""
     assert at(estate, "audit", "checkpoint").exit_code == 0

@@ -69,7 +69,7 @@ def test_backup_run(estate: BuiltEstate) -> None:
     assert deed.outcome.names == {
         Label.BACKUP: f"{DATABASE}@2",
         Label.IDENTITY: envelope.identity,
-        Label.REPOSITORY: "repository main",
+        Label.REPOSITORY: "main",
         Label.SERVER: envelope.server,
     }
     assert deed.outcome.counts == {
@@ -187,7 +187,7 @@ def test_backup_hold_and_release(estate: BuiltEstate) -> None:
 
 
 def test_backup_show(estate: BuiltEstate) -> None:
-    """Opening the sealed catalogue is recorded; where no identity opens it nothing was opened."""
+    """Opening the sealed catalogue is recorded before it is tried, also where nothing opens it."""
     assert at(estate, "backup", "show", FIRST).exit_code == 0
     deed, result = only(estate, Event.BACKUP_SHOW)
     assert (result, deed.intent.names) == (Ended.DONE, {Label.BACKUP: FIRST})
@@ -195,7 +195,9 @@ def test_backup_show(estate: BuiltEstate) -> None:
     text = config.read_text().replace('["verifier/drill"]', "[]")
     config.write_text(text.replace('catalogue_identity = "keys/catalogue"', ""))
     assert at(estate, "backup", "show", FIRST).exit_code == 12
-    assert len(deeds_of(estate.root, Event.BACKUP_SHOW)) == 1
+    _, tried = deeds_of(estate.root, Event.BACKUP_SHOW)
+    assert tried.outcome is not None
+    assert (tried.outcome.result, tried.outcome.effect) == (Ended.REFUSED, Effect.NONE)
 
 
 def test_restore_run(estate: BuiltEstate) -> None:
@@ -242,7 +244,7 @@ def test_repository_create(estate: BuiltEstate) -> None:
     made, again = deeds_of(estate.root, Event.REPOSITORY_CREATE)
     assert made.outcome is not None
     assert again.outcome is not None
-    assert made.intent.names == {Label.REPOSITORY: "repository second"}
+    assert made.intent.names == {Label.REPOSITORY: "second"}
     assert (made.outcome.result, again.outcome.result) == (Ended.DONE, Ended.REFUSED)
 
 

@@ -13,7 +13,7 @@ from dbops.audit.entry import Draft, Effect, Event
 from dbops.backup.ports import Contents, Engine, RestoreOrder
 from dbops.cli.restoring import Restoration, restore_recorded
 from dbops.cli.wiring import Wiring
-from dbops.errors import DbopsError, Failed, Refused, Unreachable
+from dbops.errors import DbopsError, Failed, NoIdentity, NotFound, Refused, Unreachable
 from dbops.estate.values import Address
 from tests.support.estate import DATABASE, BuiltEstate, copy_estate, found_test_estate, take_backup
 from tests.support.ledger import deeds_of
@@ -22,6 +22,9 @@ from tests.support.memory_engine import MemoryEngine
 ROWS = {"t": (b"1", b"2", b"3")}
 GONE = Unreachable("server-gone", "the server went away", hint="look at it")
 BROKEN = Failed("target-broke", "the target broke", hint="look at it")
+NO_KEY = NoIdentity("no-identity", "no identity opens a pack", hint="look at it")
+NO_PACK = NotFound("object-missing", "a pack is missing", hint="look at it")
+NO_TABLE = NotFound("no-table", "the backup has no such table", hint="look at it")
 UNFIT = Refused("target-unfit", "the target does not take it", hint="look at it")
 
 
@@ -77,11 +80,17 @@ def restore(estate: BuiltEstate, engine: Engine) -> Draft:
         (BreakingEngine(fault=GONE, at_once=True), Effect.NONE),
         (BreakingEngine(fault=GONE), Effect.UNKNOWN),
         (BreakingEngine(fault=BROKEN), Effect.UNKNOWN),
+        (BreakingEngine(fault=NO_KEY), Effect.UNKNOWN),
+        (BreakingEngine(fault=NO_PACK), Effect.UNKNOWN),
+        (BreakingEngine(fault=NO_TABLE), Effect.NONE),
         (BreakingEngine(fault=UNFIT), Effect.NONE),
         (BreakingEngine(fault=UNFIT, tables={"old": (b"1",)}), Effect.UNKNOWN),
         (MemoryEngine(tables={"old": (b"1",)}), Effect.COMMITTED),
     ],
-    ids=["never there", "gone half way", "broke", "refused", "refused when cleared", "done"],
+    ids=[
+        *("never there", "gone half way", "broke", "no key half way", "no pack half way"),
+        *("no such table", "refused", "refused when cleared", "done"),
+    ],
 )
 def test_effect(made: BuiltEstate, tmp_path: Path, engine: Engine, effect: Effect) -> None:
     """A server that goes away half way, or a target that is cleared, is not as it was."""

@@ -87,9 +87,9 @@ def test_nothing_runs_without_approval(ops: Ops) -> None:
 @pytest.mark.parametrize(
     ("more", "source", "differing"),
     [
-        (("--table", "ward"), "example@1", "tables"),
-        (("--overwrite", "copy"), "example@1", "overwrite"),
-        ((), "example", "source"),
+        (("--table", "ward"), "example@1", 'no tables, not "ward"'),
+        (("--overwrite", "copy"), "example@1", 'overwrite "no", not "yes"'),
+        ((), "example", 'source "example@1", not "example"'),
     ],
 )
 def test_what_is_typed_is_what_was_agreed(
@@ -98,7 +98,7 @@ def test_what_is_typed_is_what_was_agreed(
     """Another table, an overwriting, another source: each is other work."""
     ops.agreed()
     assert said(restore(ops, "--review", WORK, *more, source=source)) == refusal(
-        f"{WORK} was approved with another {differing}",
+        f"{WORK} was approved with {differing}",
         f"type what it says: dbops review show {WORK}",
     )
     assert not (ops.root / "copy.db").exists()
@@ -304,6 +304,22 @@ def test_a_ledger_that_others_can_write_remembers_nothing_for_sure(ops: Ops) -> 
         result = restore(moved, "--review", WORK)
     assert result.exit_code == 5
     assert f"other accounts can write {segment} (mode 0646)" in result.stderr
+
+
+def test_locks_that_others_can_remove_lock_nothing(ops: Ops) -> None:
+    """Who could take a lock away would run one approval twice at once."""
+    require_root("files that belong to root")
+    ops.agreed()
+    policy = ops.root / "trust" / "policy.toml"
+    policy.write_text(policy.read_text("utf-8").replace("demo = true\n", ""), "utf-8")
+    with protected_place(ops.root) as place:
+        moved = copy_ops(ops, place / "estate")
+        state = load_estate(moved.root / "dbops.toml").state
+        state.chmod(0o707)
+        result = restore(moved, "--review", WORK)
+        state.chmod(0o700)
+    assert result.exit_code == 5
+    assert f"other accounts can write {state} (mode 0707)" in result.stderr
 
 
 def test_a_planted_command_is_not_run(ops: Ops) -> None:

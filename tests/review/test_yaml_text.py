@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dbops.errors import Refused
-from dbops.review.yaml_text import DEPTH_MOST, SIZE_MOST, Fields, Items, Scalar, parse_yaml
+from dbops.review.yaml_text import (
+    DEPTH_MOST,
+    EVENTS_MOST,
+    SIZE_MOST,
+    Fields,
+    Items,
+    Scalar,
+    parse_yaml,
+)
 
 
 def refusal(text: str | bytes) -> Refused:
@@ -92,6 +100,8 @@ def test_bounds() -> None:
     assert refusal("[" * (DEPTH_MOST + 1) + "]" * (DEPTH_MOST + 1) + "\n").code == "yaml-depth"
     assert refusal("[" * 100_000 + "\n").code == "yaml-depth"
     assert refusal(b"a" * (SIZE_MOST + 1)).code == "yaml-long"
+    assert refusal("[" + "a," * EVENTS_MOST + "]\n").code == "yaml-long"
+    assert refusal('a: "\\u200B"\n').code == "yaml-escape"
     assert refusal(b"a: \xff\n").code == "text-encoding"
 
 
