@@ -195,7 +195,7 @@ def _missing(case: Case, statements: Statements) -> list[Missing]:
         have = sum(1 for found in statements.approvals if found.statement.role == role)
         if have < count:
             more = f"{count - have} more approval{'s' if count - have > 1 else ''}"
-            missing.append(Missing(role, count - have, f"{more} of {role} missing ({have} count)"))
+            missing.append(Missing(role, count - have, f"{more} of {role} missing ({have} so far)"))
     return missing
 
 

@@ -206,11 +206,19 @@ MISTAKES = (
     ),
     Mistake(
         "target not empty",
-        "restore run example --to ./example.db",
+        "restore run example --to example",
         5,
         "target-occupied",
-        "./example.db is not empty: {root}/example.db ({size} bytes)",
-        "restore elsewhere, or replace it: add --overwrite ./example.db",
+        "example is not empty: {root}/example.db ({size} bytes)",
+        "restore elsewhere, or replace it: add --overwrite example",
+    ),
+    Mistake(
+        "target named by its path",
+        "restore run example --to ./example.db",
+        5,
+        "target-named",
+        "{root}/example.db is a file of example, whose own rules count",
+        "name it as the estate does: --to example",
     ),
     Mistake(
         "unknown target",

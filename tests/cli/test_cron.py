@@ -149,12 +149,13 @@ def test_second_run_backs_up_the_other_databases(tmp_path: Path) -> None:
 
 
 def test_the_other_lines_of_the_week_work(tmp_path: Path) -> None:
-    """Verification and status are silent after a good night; expiry says what stays."""
+    """Verification, status and heartbeat are silent after a good night; expiry says what stays."""
     root = _estate(tmp_path / "estate", ("lab",))
-    _, verify, status, expire = _lines()
+    _, verify, status, expire, heartbeat = _lines()
     assert _cron(NIGHTLY, root).status == 0
     assert _cron(verify, root) == Outcome(0, "", "")
     assert _cron(status, root) == Outcome(0, "", "")
+    assert _cron(heartbeat, root) == Outcome(0, "", "")
     outcome = _cron(expire, root)
     assert (outcome.status, outcome.err) == (0, "")
     assert outcome.out.endswith("lab: 0 marked, 0 deleted, 0 B freed\n")

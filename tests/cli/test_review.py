@@ -52,7 +52,7 @@ def test_from_new_to_complete(ops: Ops) -> None:
     assert (result.exit_code, result.stdout) == (
         5,
         f"{WORK}: the request of the author, wei@contractor, is missing\n"
-        f"{WORK}: 1 more approval of it-department missing (0 count)\n",
+        f"{WORK}: 1 more approval of it-department missing (0 so far)\n",
     )
     it = "1 of it-department (chen, hospital, li-na)"
     assert states(ops) == {WORK: ("draft", ["author wei@contractor", it])}
@@ -80,7 +80,7 @@ def test_one_byte_voids_every_signature(ops: Ops) -> None:
     assert result.exit_code == 5
     assert f"{WORK}: restores/{WORK}/approvals/wei@contractor.txt: {changed}\n" in result.stdout
     assert f"{WORK}: restores/{WORK}/approvals/li.na@hospital.txt: {changed}\n" in result.stdout
-    assert f"{WORK}: 1 more approval of it-department missing (0 count)\n" in result.stdout
+    assert f"{WORK}: 1 more approval of it-department missing (0 so far)\n" in result.stdout
 
 
 def test_what_is_signed_is_shown_first(ops: Ops) -> None:
@@ -287,7 +287,7 @@ def test_show_has_everything_on_one_screen(ops: Ops) -> None:
         "signed by  wei@contractor: request, until ",
         "signed by  li.na@hospital: reject as it-department",
         "           note: 名单是旧的\n",
-        "missing    1 more approval of it-department missing (0 count)\n",
+        "missing    1 more approval of it-department missing (0 so far)\n",
     ):
         assert text in shown
     found = json.loads(ops.review("show", WORK, "--json").stdout)

@@ -145,7 +145,7 @@ def test_the_glass_is_broken_and_reviewed(ops: Ops) -> None:
     break_glass(ops, "gu")
     assert said(ops.review("confirm", WORK)) == refusal(
         f"{WORK} was not reviewed by everybody yet: 1 more approval of it-department missing "
-        "(0 count)",
+        "(0 so far)",
         f"have it approved as it was run: dbops review approve {WORK} --key KEY",
     )
     assert ops.sign("approve", "li").exit_code == 0
@@ -187,7 +187,7 @@ def test_who_broke_the_glass_cannot_review_it(ops: Ops) -> None:
     ops.commit()
     result = ops.review("confirm", WORK)
     assert result.exit_code == 5
-    assert "1 more approval of it-department missing (0 count)" in result.stderr
+    assert "1 more approval of it-department missing (0 so far)" in result.stderr
     assert ops.sign("approve", "chen").exit_code == 0
     ops.commit()
     assert ops.review("confirm", WORK).stdout == f"{WORK} was reviewed by chen\n"
@@ -263,7 +263,7 @@ def test_the_pipeline_files_work(ops: Ops, tmp_path: Path, name: str) -> None:
         )
         return done.returncode, done.stdout
 
-    assert run() == (5, f"{WORK}: 1 more approval of it-department missing (0 count)\n")
+    assert run() == (5, f"{WORK}: 1 more approval of it-department missing (0 so far)\n")
     ops.sign("approve", "li")
     ops.commit()
     assert run() == (0, f"{WORK}: complete\n")

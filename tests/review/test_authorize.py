@@ -175,7 +175,7 @@ def test_one_reason_is_not_counted(desk: Desk) -> None:
     found = fault(desk)
     assert (found.code, found.message) == (
         "approval-missing",
-        f"{ID} may not run: 1 more approval of it-department missing (1 count)",
+        f"{ID} may not run: 1 more approval of it-department missing (1 so far)",
     )
 
 

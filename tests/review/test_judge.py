@@ -77,7 +77,7 @@ def test_what_is_missing_is_said(desk: Desk) -> None:
     found = desk.judged()
     assert found.missing == (
         Missing(None, 1, f"the request of the author, {AUTHOR}, is missing"),
-        Missing("it-department", 2, "2 more approvals of it-department missing (0 count)"),
+        Missing("it-department", 2, "2 more approvals of it-department missing (0 so far)"),
     )
     assert codes(found) == ["request-missing", "approval-missing"]
     assert not found.complete
@@ -88,7 +88,7 @@ def test_the_largest_number_asked_for_counts(desk: Desk) -> None:
     """Two rules that ask for one and two of a role ask for two together."""
     desk.remove(ZHAO)
     assert desk.judged().missing == (
-        Missing("it-department", 1, "1 more approval of it-department missing (1 count)"),
+        Missing("it-department", 1, "1 more approval of it-department missing (1 so far)"),
     )
 
 
@@ -375,6 +375,6 @@ def test_messages_name_files_and_people(desk: Desk) -> None:
         f"{place}/{LI}.txt: repair.sql was changed after it was signed",
         f"{place}/{ZHAO}.txt: zhao-lei is not of ward",
         f"the request of the author, {AUTHOR}, is missing",
-        "2 more approvals of it-department missing (0 count)",
+        "2 more approvals of it-department missing (0 so far)",
         f"{FOLDER}/evidence.yml: it is of other files than those that are there",
     ]
