@@ -21,7 +21,7 @@ from dbops.crypto.signed import open_document, sign_document
 from dbops.crypto.signing import Signer
 from dbops.crypto.sshsig import Namespace
 from dbops.crypto.trust import TrustRoot
-from dbops.errors import Failed, NotFound, Refused, Unreachable
+from dbops.errors import Failed, NotFound, Refused, Unreachable, UsageFault
 from dbops.publish import give_name, sync_directory
 
 FIRST_LINE: Final = "dbops-countersign/v1"
@@ -72,11 +72,11 @@ class Countersignature:
 def draw_up(segments: Segments, month: str, signer: str, now: datetime) -> Countersignature:
     """Return what the principal is to sign for the month, read from lines whose chain holds.
 
-    Raises Failed `ledger-damaged`, `Refused` `countersign-month` for one that is not over at `now`
+    Raises Failed `ledger-damaged`, UsageFault `countersign-month` for one that is not over at `now`
     or no month, and NotFound `countersign-empty` where it has no entries.
     """
     if not _MONTH.fullmatch(month) or month >= now.astimezone(UTC).strftime("%Y-%m"):
-        raise Refused(
+        raise UsageFault(
             "countersign-month",
             f"{month[:20]} is not a month that is over (by UTC)",
             hint="name one as 2026-11, after its last day",

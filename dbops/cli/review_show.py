@@ -132,8 +132,12 @@ def _show_files(work: Work) -> None:
     show_table(rows, ("sha256", "size", "file"))
     for path, data in sorted(work.files.items()):
         text = _text(data)
-        if text is not None:
-            click.echo(f"\n--- {path}\n{textwrap.indent(text, '    ')}".rstrip("\n"))
+        shown = "    (not shown: read the file itself)" if text is None else _indented(text)
+        click.echo(f"\n--- {path}\n{shown}".rstrip("\n"))
+
+
+def _indented(text: str) -> str:
+    return textwrap.indent(text, "    ")
 
 
 def _text(data: bytes) -> str | None:

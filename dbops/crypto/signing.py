@@ -82,7 +82,7 @@ class KeyFileSigner:
             raise Refused(
                 "key-file-encrypted",
                 f"signing key {path.name} has a passphrase, and none was given",
-                hint="give the passphrase, or sign through ssh-agent: ssh-add " + str(path),
+                hint=f"sign through ssh-agent: ssh-add {path}, then name {path.name}.pub",
             )
         private = _open_private(data, passphrase if encrypted else None, path)
         return cls(public_key, private)

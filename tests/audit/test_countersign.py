@@ -20,7 +20,7 @@ from dbops.audit.countersign import (
     read_countersigned,
 )
 from dbops.crypto.trust import TrustRoot
-from dbops.errors import Failed, NotFound, Refused
+from dbops.errors import Failed, NotFound, Refused, UsageFault
 from tests.audit.ledgers import ORIGIN, MadeLedger, make_ledger, new_signer, write_trust
 from tests.audit.tampering import change_line, rechain
 from tests.fix_tools import require_tool
@@ -86,7 +86,7 @@ def test_a_person_checks_it_with_ssh_keygen(made: MadeLedger, tmp_path: Path) ->
 def test_only_a_month_that_is_over_and_has_entries(made: MadeLedger) -> None:
     """A month that goes on, none at all, and one without entries are refused."""
     for month in ("2027-01", "2027-02", "2026-13", "december", "2026-12-01"):
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(UsageFault) as caught:
             draw_up(made.segments, month, WHO, JANUARY)
         assert caught.value.code == "countersign-month"
     with pytest.raises(NotFound) as missing:

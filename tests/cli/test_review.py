@@ -321,6 +321,14 @@ def test_show_says_of_evidence_by_the_wrong_key_that_it_does_not_count(ops: Ops)
     assert "evidence   there, and not checked: no rule asks for it\n" in shown
 
 
+def test_show_says_which_file_it_does_not_show(ops: Ops) -> None:
+    """A long file is listed with its size, and nobody takes it for an empty one."""
+    ops.new()
+    (ops.folder / "list.txt").write_text("x" * 79 + "\n" * 300 + "y\n" * 9000)
+    shown = ops.review("show", WORK).stdout
+    assert "--- list.txt\n    (not shown: read the file itself)\n" in shown
+
+
 def test_show_and_list_survive_a_malformed_folder(ops: Ops) -> None:
     """What is wrong with it is said in its own row."""
     ops.new()

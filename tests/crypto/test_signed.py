@@ -254,7 +254,7 @@ def test_locked_key_files_say_so(ssh_keygen: str, tmp_path: Path) -> None:
     """No passphrase and a wrong one are told apart."""
     path = make_key(tmp_path, "ed25519", passphrase="right")
     message = "signing key ed255190 has a passphrase, and none was given"
-    hint = f"give the passphrase, or sign through ssh-agent: ssh-add {path}"
+    hint = f"sign through ssh-agent: ssh-add {path}, then name {path.name}.pub"
     assert load_refusal(path) == ("key-file-encrypted", message, hint)
     assert load_refusal(path, b"wrong")[0] == "key-file-passphrase"
 
