@@ -77,7 +77,7 @@ def countersign(
 
     \b
     Exit statuses: 0 done, 1 the ledger is damaged, 2 usage, 3 done but not recorded, 5 the key may
-    not sign, the month is not over or is signed already, 10 no such file or no entries, 11 the
+    not sign, or has signed the month already, 10 no such file or no entries, 11 the
     ledger cannot be written.
     """
     from dbops.cli.wiring import open_wiring

@@ -389,10 +389,24 @@ def test_a_device_is_not_opened(tree: OpsTree) -> None:
     assert fault(tree).code == "work-special"
 
 
-def test_what_cannot_be_read_is_said(tree: OpsTree) -> None:
-    """A work tree that is away is an error with a hint, not a traceback."""
+def test_a_work_tree_that_is_away_is_said(tree: OpsTree) -> None:
+    """It is an error with a hint, not a traceback."""
     away = tree.path.parent / "away"
-    with pytest.raises(Failed) as caught:
+    with pytest.raises(NotFound) as caught:
         find_work(away, ID)
+    assert caught.value.code == "work-missing"
+    assert caught.value.message == (
+        f"there is no work tree of the ops repository: {away} does not exist"
+    )
+    assert caught.value.hint == f"have it there: git clone URL {away}"
+
+
+def test_what_cannot_be_read_is_said(tree: OpsTree) -> None:
+    """What the system refuses is said with its name."""
+    tree.path.parent.joinpath("file").write_text("x")
+    with pytest.raises(Failed) as caught:
+        find_work(tree.path.parent / "file", ID)
     assert caught.value.code == "work-unreadable"
-    assert caught.value.message == f"repairs of the work tree {away} cannot be read (ENOENT)"
+    assert caught.value.message == (
+        f"repairs of the work tree {tree.path.parent / 'file'} cannot be read (ENOTDIR)"
+    )
