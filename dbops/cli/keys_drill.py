@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dbops.cli.options import databases_argument
+from dbops.cli.reading import read_named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -107,7 +108,7 @@ def answer(request: str, identity: str, role: str, name: str, key: str, out: str
 
     if not is_name(name):
         raise UsageFault("key-name", "--name is not a name", hint=f"it takes {NAME_RULE}")
-    asked = read_request(_read(Path(request)), request)
+    asked = read_request(read_named(Path(request), _LARGEST), request)
     identities = load_identities(Path(identity))
     receipt = answer_request(asked, identities, Role(role), name, utc_now())
     document = sign_document(encode(receipt), Namespace.RECEIPT, load_signer(Path(key)))
@@ -141,7 +142,7 @@ def record(estate: str | None, receipt: str, repository: str | None) -> None:
     from dbops.keys.drill_repository import record_receipt
 
     wiring = open_wiring(estate)
-    document = _read(Path(receipt))
+    document = read_named(Path(receipt), _LARGEST)
     opened = wiring.repository(_named_repository(repository, tuple(wiring.estate.repositories)))
     listed, _ = wiring.recipients
     backups = [
@@ -192,22 +193,3 @@ def _named_repository(chosen: str | None, known: tuple[str, ...]) -> str:
             hint=f"add --to with one of: {', '.join(known)}",
         )
     return known[0]
-
-
-def _read(path: Path) -> bytes:
-    from dbops.errors import Failed, NotFound
-
-    try:
-        with path.open("rb") as file:
-            data = file.read(_LARGEST + 1)
-    except FileNotFoundError:
-        raise NotFound("no-file", f"there is no file {path}", hint="check the path") from None
-    except OSError as failure:
-        raise Failed(
-            "file-unreadable", f"{path} cannot be read ({failure.strerror})", hint=f"ls -l {path}"
-        ) from None
-    if len(data) > _LARGEST:
-        raise Failed(
-            "file-too-large", f"{path} is larger than {_LARGEST} bytes", hint=f"ls -l {path}"
-        )
-    return data
