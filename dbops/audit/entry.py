@@ -95,6 +95,7 @@ class Label(StrEnum):
 
     ANCHOR = "anchor"
     BACKUP = "backup"
+    COMMIT = "commit"  # where git has the files of a piece of work
     DECISION = "decision"
     IDENTITY = "identity"  # the engine's own identity of a database
     KEY = "key"  # a fingerprint
@@ -133,11 +134,10 @@ class Count(StrEnum):
 class DigestOf(StrEnum):
     """What a sha256 in an entry was taken of."""
 
-    CERTIFICATE = "certificate"
     DOCUMENT = "document"
     MANIFEST = "manifest"
     PLAN = "plan"  # the file list of a reviewed folder
-    POLICY = "policy"
+    POLICY = "policy"  # the text of the rules that a run was judged by
     ROOT = "root"  # a tree's
     STATEMENT = "statement"
     TORN = "torn"  # the bytes of a torn tail

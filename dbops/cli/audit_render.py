@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dbops.audit.entry import Phase
+from dbops.audit.entry import Label, Phase
 from dbops.cli.render import counted, moment
 from dbops.estate.times import format_moment
 
@@ -84,10 +84,15 @@ def _remarks(draft: Draft) -> Iterator[str]:
         yield f"work {draft.work}"
     if draft.ticket is not None:
         yield f"ticket {draft.ticket}"
-    yield from (f"{label} {name}" for label, name in sorted(draft.names.items()))
+    yield from (f"{label} {_short(label, name)}" for label, name in sorted(draft.names.items()))
     if draft.approvals:
         yield counted(len(draft.approvals), "approval")
     if draft.effect is not None and draft.phase is Phase.OUTCOME:
         yield f"effect {draft.effect}"
     if draft.reason is not None:
         yield draft.reason
+
+
+def _short(label: Label, name: str) -> str:
+    """A fingerprint's beginning tells keys apart; `audit show` has all of it."""
+    return f"{name[:15]}…" if label is Label.KEY else name

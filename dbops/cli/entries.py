@@ -102,7 +102,7 @@ def allowed_by(draft: Draft, authorization: Authorization | None) -> Draft:
     # Loaded here: commands that need no approval do not load a reader of YAML.
     from dbops.review.statement import Decision
 
-    names = dict(draft.names)
+    names = {**draft.names, Label.COMMIT: authorization.commit}
     if authorization.break_glass:
         names[Label.DECISION] = Decision.BREAK_GLASS.value
     return replace(
@@ -111,7 +111,11 @@ def allowed_by(draft: Draft, authorization: Authorization | None) -> Draft:
         ticket=None if (ticket := authorization.manifest.ticket) is None else fit_ticket(ticket),
         approvals=authorization.approvals,
         names=names,
-        digests={**draft.digests, DigestOf.PLAN: authorization.plan},
+        digests={
+            **draft.digests,
+            DigestOf.PLAN: authorization.plan,
+            DigestOf.POLICY: authorization.policy,
+        },
     )
 
 

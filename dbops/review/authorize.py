@@ -56,14 +56,15 @@ class Authorization:
     """Work that may run now, once, on one database, as the bytes that `work` holds.
 
     `approvals` are the sha256 of the statements that allow it and that the run's intent must name,
-    `plan` the digest of the files, `commit` where git has them. `approvals` is empty where the
-    policy asks for none.
+    `plan` the digest of the files, `policy` that of the rules, `commit` where git has the files.
+    `approvals` is empty where the policy asks for none.
     """
 
     work: Work
     manifest: Manifest
     approvals: tuple[str, ...]
     plan: str
+    policy: str
     break_glass: bool
     commit: str
 
@@ -91,7 +92,13 @@ def authorize(
     if not judgement.complete:
         raise _refused(order.id, judgement.reasons)
     return Authorization(
-        work, manifest, judgement.approvals, work.plan, judgement.break_glass, commit
+        work=work,
+        manifest=manifest,
+        approvals=judgement.approvals,
+        plan=work.plan,
+        policy=policy.sha256,
+        break_glass=judgement.break_glass,
+        commit=commit,
     )
 
 

@@ -7,6 +7,7 @@ line that says something else than its writer meant decides what may run.
 
 from __future__ import annotations
 
+import hashlib
 import tomllib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -64,13 +65,17 @@ class BreakGlass:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The whole policy. `roles` names persons by their id; `break_glass` None means never."""
+    """The whole policy. `roles` names persons by their id; `break_glass` None means never.
+
+    `sha256` is the digest of the text that it was read from.
+    """
 
     persons: Mapping[str, Person]
     roles: Mapping[str, frozenset[str]]
     rules: tuple[Rule, ...]
     break_glass: BreakGlass | None
     demo: bool
+    sha256: str
 
     def person_of(self, principal: str) -> Person | None:
         """Return the person whom a principal stands for, None where the policy names nobody."""
@@ -128,7 +133,7 @@ def parse_policy(text: str, source: str) -> Policy:
     except ValidationError as error:
         raise policy_document.usage_fault(source, error) from None
     _check_names(document, source)
-    return _policy(document)
+    return _policy(document, hashlib.sha256(plain.encode()).hexdigest())
 
 
 def _check_names(document: policy_document.Document, source: str) -> None:
@@ -171,7 +176,7 @@ def _check_roles(
             )
 
 
-def _policy(document: policy_document.Document) -> Policy:
+def _policy(document: policy_document.Document, sha256: str) -> Policy:
     broken = document.break_glass
     return Policy(
         persons={
@@ -184,6 +189,7 @@ def _policy(document: policy_document.Document) -> Policy:
         if broken is None
         else BreakGlass(broken.role, broken.longest, broken.review_within),
         demo=document.demo,
+        sha256=sha256,
     )
 
 

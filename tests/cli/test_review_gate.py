@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -13,7 +14,7 @@ import pytest
 import yaml
 from click.testing import Result
 
-from dbops.audit.entry import Effect, Event, Phase
+from dbops.audit.entry import DigestOf, Effect, Event, Label, Phase
 from dbops.audit.links import entries
 from dbops.audit.segments import Segments
 from dbops.cli.reviewing import authorize_or_refuse
@@ -194,12 +195,15 @@ def test_who_broke_the_glass_cannot_review_it(ops: Ops) -> None:
 
 
 def test_a_run_names_what_allowed_it(ops: Ops) -> None:
-    """The intent has the work and the statements, the outcome the effect."""
+    """The intent has work, statements, commit and the rules of that day, the outcome the effect."""
     ops.agreed()
+    rules = hashlib.sha256((ops.root / "trust" / "policy.toml").read_bytes()).hexdigest()
     restore(ops, "--review", WORK)
     found = [entry.draft for entry in entries(Segments(ops.root / "audit"))]
     intent, outcome = (draft for draft in found if draft.event is Event.RESTORE_RUN)
     assert (intent.phase, intent.work, len(intent.approvals)) == (Phase.INTENT, WORK, 2)
+    assert intent.names[Label.COMMIT] == ops.git("rev-parse", "HEAD")
+    assert intent.digests[DigestOf.POLICY] == rules
     assert outcome.effect is Effect.COMMITTED
 
 
