@@ -43,6 +43,8 @@ sys.stdin.read()
 """
 
 # Every transaction adds one row to each of two tables: at any instant they hold equally many.
+# A moment between them is all that a reader of a rollback journal gets; with none at all it can
+# wait for ever.
 _WRITE = """
 import sqlite3, sys, threading
 stop = threading.Event()
@@ -55,6 +57,7 @@ while not stop.is_set():
     connection.execute("INSERT INTO two(v) VALUES (hex(randomblob(200)))")
     connection.execute("COMMIT")
     number += 1
+    stop.wait(0.002)
     if number == 20:
         print("writing", flush=True)
 """
