@@ -67,7 +67,7 @@ class BreakGlass:
 class Policy:
     """The whole policy. `roles` names persons by their id; `break_glass` None means never.
 
-    `sha256` is the digest of the text that it was read from; rules in other words are the same rules.
+    `sha256` is the digest of the text that it was read from, and no part of what is compared.
     """
 
     persons: Mapping[str, Person]
