@@ -6,9 +6,8 @@ or where it could not be written; that it knows more, or another last line, no c
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Final
 
 from dbops.audit.checkpoint import Checkpoint
@@ -16,13 +15,7 @@ from dbops.audit.links import Link, damaged, links
 from dbops.audit.scan import scan
 from dbops.audit.segments import HEAD, Segments
 from dbops.audit.tiles import Tiles
-from dbops.audit.tree import (
-    HASH_SIZE,
-    check_consistency,
-    consistency_path,
-    node_hash,
-    root_at,
-)
+from dbops.audit.tree import HASH_SIZE, frontier_at
 from dbops.errors import DbopsError
 
 # What a power failure makes of bytes that were written and not yet on the disk.
@@ -97,28 +90,11 @@ def _continued(tiles: Tiles, segments: Segments, size: int, signed: Checkpoint) 
     fresh = [link.leaf for link in found if link.sequence < size]
     if len(fresh) != size - signed.size:
         raise damaged(f"an entry behind number {signed.size - 1} is missing")
-    nodes = _Continued(tiles, signed.size, fresh)
     try:
-        root = root_at(nodes, size)
-        path = consistency_path(nodes, signed.size, size)
+        frontier = frontier_at(tiles, signed.size)
     except DbopsError:
         return None
-    return root if check_consistency(signed.size, size, signed.root, root, path) else None
-
-
-@dataclass(frozen=True, slots=True)
-class _Continued:
-    """Subtrees within the first `size` leaves come from the cache, all others from `fresh`."""
-
-    tiles: Tiles
-    size: int
-    fresh: Sequence[bytes]
-
-    def range_hash(self, level: int, index: int) -> bytes:
-        """Return the hash of a perfect subtree."""
-        if (index + 1) << level <= self.size:
-            return self.tiles.range_hash(level, index)
-        if level == 0:
-            return self.fresh[index - self.size]
-        below = (self.range_hash(level - 1, 2 * index + part) for part in (0, 1))
-        return node_hash(*below)
+    if frontier.root() != signed.root:
+        return None
+    frontier.extend(fresh)
+    return frontier.root()

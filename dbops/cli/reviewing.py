@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -27,13 +27,6 @@ if TYPE_CHECKING:
     from dbops.review.work import Kind, Work
 
 POLICY_FILE: Final = "policy.toml"
-_CALLED: Final = {
-    "repair": "a repair",
-    "change": "a change",
-    "restore": "a restore",
-    "release": "the release of a hold",
-    "recipients": "a list of recipients",
-}
 NO_LEDGER: Final = "this host has no ledger: who signed what is recorded where the work is run"
 
 
@@ -104,14 +97,9 @@ def _deciding(wiring: Wiring, *, demo: bool) -> tuple[Path, ...]:
 
 def _touched(wiring: Wiring) -> Iterator[Path]:
     """The files of the estate that a demo's rules would be used on: databases and passwords."""
-    from dbops.estate.values import PostgresqlAddress, SecretFile, SqliteAddress
-
     estate = wiring.estate
     for address in (*estate.databases.values(), *estate.targets.values()):
-        if isinstance(address, SqliteAddress):
-            yield address.path
-        elif isinstance(address, PostgresqlAddress) and isinstance(address.password, SecretFile):
-            yield address.password.path
+        yield from address.files
 
 
 def memory_of(wiring: Wiring) -> Memory:
@@ -220,8 +208,10 @@ def authorize_or_refuse(
     reasons where the named one does not allow it, and `target-…` where a path is another name of
     something else. Statements that were not seen before are recorded first.
     """
+    from dbops.cli.ledger import segments_of
     from dbops.cli.target_path import refuse_known_file, refuse_linked
     from dbops.review.authorize import authorize, check_rules_protected
+    from dbops.review.command import refuse_other, refuse_unnamed, refuse_unreviewed
 
     policy, now = policy_of(wiring), wiring.clock()
     _refuse_server_of_demo(wiring, policy, database)
@@ -231,7 +221,11 @@ def authorize_or_refuse(
             refuse_linked(path)
     if work_id is None:
         check_trust_files(wiring, policy, _as_path(database))
-        _refuse_unapproved(wiring, kind, _concerned(database, settings or {}), policy, now)
+        concerned = _concerned(database, settings or {})
+        refuse_unnamed(kind, concerned, policy, source=str(policy_path(wiring)))
+        # Without a ledger what follows begins it: no glass was ever broken here.
+        if segments_of(wiring).exist:
+            refuse_unreviewed(policy, memory_of(wiring), now)
         return None
     order = _order(wiring, kind, database, work_id, demo=policy.demo)
     check_rules_protected(order, policy)
@@ -240,23 +234,16 @@ def authorize_or_refuse(
         order = replace(order, identity=_identity_now(wiring, kind, order.database))
     memory = _with_statements(wiring, order, policy, now)
     allowed = authorize(order, policy, wiring.trust, memory, now)
-    _refuse_other(allowed, settings)
+    if settings is not None:
+        refuse_other(allowed.manifest, settings)
     return allowed
 
 
 def _refuse_server_of_demo(wiring: Wiring, policy: Policy, database: str | None) -> None:
-    """Raise Refused where a demo's rules would reach a server by more than a password given to it.
-
-    A socket, a variable or a command may let this account in where the person could not get in.
-    """
-    from dbops.estate.values import PostgresqlAddress, SecretFile
-
+    """Raise Refused where a demo's rules would reach what its own files do not let it into."""
     if not policy.demo or database is None or _as_path(database):
         return
-    address = wiring.target(database)
-    if isinstance(address, PostgresqlAddress) and (
-        address.host.startswith("/") or not isinstance(address.password, SecretFile)
-    ):
+    if not wiring.target(database).needs_files_only:
         raise Refused(
             "demo-outside",
             f"a demo's policy does not reach {database}: its password is not a file of the demo",
@@ -274,39 +261,6 @@ def _concerned(database: str | None, settings: Mapping[str, str]) -> tuple[str, 
     written = () if database is None or _as_path(database) else (database,)
     read = (settings["source"].partition("@")[0],) if "source" in settings else ()
     return tuple(dict.fromkeys((*written, *read)))
-
-
-def _refuse_unapproved(
-    wiring: Wiring, kind: Kind, databases: tuple[str, ...], policy: Policy, now: datetime
-) -> None:
-    """Raise Refused unless the policy asks nothing for such work, however risky it is."""
-    from dbops.cli.ledger import segments_of
-    from dbops.review.work import Risk
-
-    rules, without = policy.matching(kind, databases, Risk.HIGH)
-    if without:
-        on = f" on {without[0]}" if without[0] else ""
-        raise Refused(
-            "policy-no-rule",
-            f"the policy has no rule for {_CALLED[kind.value]}{on}",
-            hint=f"add one to {policy_path(wiring)}, then: dbops trust lint",
-        )
-    if any(rule.asks or rule.evidence for rule in rules):
-        raise Refused(
-            "review-needed",
-            f"the policy asks that {_CALLED[kind.value]} is approved first",
-            hint=f"dbops review new {kind.value} --help; then run this again with --review ID",
-        )
-    if not segments_of(wiring).exist:
-        return  # what follows begins the ledger: no glass was ever broken here
-    broken = policy.break_glass
-    within = timedelta(0) if broken is None else broken.review_within
-    for use in memory_of(wiring).overdue(within, now):
-        raise Refused(
-            "breakglass-review-overdue",
-            f"{use.work} ran by break-glass and was not reviewed in time",
-            hint=f"dbops review confirm {use.work}",
-        )
 
 
 def _order(
@@ -350,35 +304,3 @@ def _with_statements(
     memory = memory_of(wiring)
     work = read_work(order.worktree, find_work(order.worktree, order.id))
     return see_statements(work, policy, memory, ledger_of(wiring), wiring.trust, now)
-
-
-def _refuse_other(allowed: Authorization, settings: Mapping[str, str] | None) -> None:
-    """What is typed must be what was approved."""
-    if settings is None:
-        return
-    typed, approved = _normal(settings), _normal(allowed.manifest.settings)
-    differing = sorted(key for key in {*typed, *approved} if typed.get(key) != approved.get(key))
-    if differing:
-        told = " and ".join(
-            _difference(key, approved.get(key), typed.get(key)) for key in differing
-        )
-        raise Refused(
-            "review-other",
-            f"{allowed.work.id} was approved with {told}",
-            hint=f"type what it says: dbops review show {allowed.work.id}",
-        )
-
-
-def _difference(key: str, approved: str | None, typed: str | None) -> str:
-    allowed = f"no {key}" if approved is None else f'{key} "{approved}"'
-    return f"{allowed}, not without" if typed is None else f'{allowed}, not "{typed}"'
-
-
-def _normal(settings: Mapping[str, str]) -> dict[str, str]:
-    """A path whole, tables in one order: what means the same reads the same."""
-    found = dict(settings)
-    for path in _as_path(found.get("target")):
-        found["target"] = str(path)
-    if "tables" in found:
-        found["tables"] = ", ".join(sorted(found["tables"].split(", ")))
-    return found

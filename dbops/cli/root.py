@@ -18,8 +18,6 @@ import click
 from dbops import __version__
 from dbops.errors import DbopsError, ExitStatus, Failed, UsageFault
 
-JSON_FLAG = "dbops.json"
-
 
 class LazyGroup(click.Group):
     """A group whose commands are `(module, one line of help)` until one of them is needed."""

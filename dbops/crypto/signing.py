@@ -37,6 +37,7 @@ from dbops.crypto.sshsig import (
 )
 from dbops.crypto.sshwire import Reader, Subject, mpint, string
 from dbops.errors import DbopsError, Failed, NotFound, Refused, UsageFault
+from dbops.publish import sync_directory
 
 TOUCH_SECONDS: Final = 120  # how long a person gets to touch a hardware key or type a passphrase
 KEY_FILE_MOST: Final = 65536  # bytes
@@ -324,18 +325,10 @@ def _create(path: Path, data: bytes, mode: int) -> None:
             os.fchmod(file.fileno(), mode)
             file.flush()
             os.fsync(file.fileno())
-        _sync_directory(path.parent)
+        sync_directory(path.parent)
     except OSError as fault:
         path.unlink(missing_ok=True)
         raise _unwritten(path, fault) from None
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _exists(path: Path) -> DbopsError:

@@ -82,6 +82,16 @@ class SqliteAddress:
     name: str
     path: Path
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files of this host by which the database is reached."""
+        return (self.path,)
+
+    @property
+    def needs_files_only(self) -> bool:
+        """Whether these files are all that lets somebody in."""
+        return True
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostgresqlAddress:
@@ -100,6 +110,19 @@ class PostgresqlAddress:
     sslmode: SslMode
     sslrootcert: Path | None
     jobs: int
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files of this host by which the database is reached."""
+        return (self.password.path,) if isinstance(self.password, SecretFile) else ()
+
+    @property
+    def needs_files_only(self) -> bool:
+        """Whether these files are all that lets somebody in.
+
+        A socket, a variable or a command may let this account in where another could not get in.
+        """
+        return bool(self.files) and not self.host.startswith("/")
 
 
 Address = SqliteAddress | PostgresqlAddress

@@ -20,6 +20,7 @@ from dbops.crypto.trust import TrustRoot
 from dbops.errors import Failed, NotFound, Refused, UsageFault
 from dbops.estate.names import NAME_RULE, is_name
 from dbops.keys.identities import canonical
+from dbops.publish import sync_directory
 from dbops.repository.codec import encode, whole_second
 from dbops.repository.recipients import (
     RECIPIENTS_FORMAT,
@@ -140,7 +141,7 @@ def replace_document(path: Path, document: bytes, now: datetime) -> Path | None:
         if before is not None:
             os.link(path, kept)
         fresh.replace(path)
-        _sync_directory(path.parent)
+        sync_directory(path.parent)
     except FileExistsError:
         fresh.unlink(missing_ok=True)
         raise Refused(
@@ -155,7 +156,7 @@ def create_document(path: Path, document: bytes) -> None:
     """Afterwards the new file holds the document; raises Refused where one is there already."""
     try:
         _create(path, document, None)
-        _sync_directory(path.parent)
+        sync_directory(path.parent)
     except FileExistsError:
         raise Refused(
             "file-exists", f"{path} exists already; nothing was changed", hint="name another file"
@@ -181,14 +182,6 @@ def _create(path: Path, data: bytes, like: os.stat_result | None) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _unwritable(path: Path, failure: OSError) -> Failed:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from dbops.crypto.trust import TrustRoot
 from dbops.errors import Refused
@@ -161,9 +161,7 @@ def _hidden(work: Work) -> Iterator[Reason]:
 
 def _overdue(case: Case) -> Iterator[Reason]:
     """Yield a reason where a broken glass waits for its review; at once where none is allowed."""
-    rule = case.policy.break_glass
-    within = timedelta(0) if rule is None else rule.review_within
-    for use in case.memory.overdue(within, case.now):
+    for use in case.memory.overdue(case.policy.review_within, case.now):
         where = f" on {use.database}" if use.database else ""
         yield Reason(
             "breakglass-review-overdue",

@@ -18,10 +18,10 @@ from typing import Final
 
 from dbops.errors import Failed, NotFound, Refused
 from dbops.review.folder import find_work, opened_folder
+from dbops.review.owned_files import give_to_owner, write_new
 from dbops.review.work import Kind, Risk, Work, check_work_id, read_manifest
 
 _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _PLAIN: Final = re.compile(r"[a-z0-9][a-z0-9@._-]*")
 
 
@@ -107,7 +107,7 @@ def _make_directory(above: int, name: str, worktree: Path) -> None:
         os.mkdir(name, 0o755, dir_fd=above)
         made = os.open(name, _DIRECTORY, dir_fd=above)
         try:
-            _give_to_owner(made, above)
+            give_to_owner(made, above)
         finally:
             os.close(made)
     except FileExistsError:
@@ -123,9 +123,9 @@ def _fill(shelf: int, work: Work, worktree: Path) -> None:
         os.mkdir(fresh, 0o755, dir_fd=shelf)
         directory = os.open(fresh, _DIRECTORY, dir_fd=shelf)
         try:
-            _give_to_owner(directory, shelf)
+            give_to_owner(directory, shelf)
             for name, data in work.files.items():
-                _write(directory, name, data)
+                write_new(directory, name, data, directory)
             os.fsync(directory)
         finally:
             os.close(directory)
@@ -133,21 +133,6 @@ def _fill(shelf: int, work: Work, worktree: Path) -> None:
         os.fsync(shelf)
     except OSError as failure:
         raise _unwritable(worktree, work.folder, _code(failure)) from None
-
-
-def _write(directory: int, name: str, data: bytes) -> None:
-    descriptor = os.open(name, _NEW, 0o644, dir_fd=directory)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        _give_to_owner(descriptor, directory)
-        os.fsync(descriptor)
-
-
-def _give_to_owner(descriptor: int, of: int) -> None:
-    if os.geteuid() == 0:
-        owner = os.fstat(of)
-        os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
 
 def _unwritable(worktree: Path, what: str, code: str) -> Failed:

@@ -77,6 +77,11 @@ class Policy:
     demo: bool
     sha256: str = field(compare=False)
 
+    @property
+    def review_within(self) -> timedelta:
+        """When a broken glass must have been reviewed: at once where none is allowed any more."""
+        return timedelta(0) if self.break_glass is None else self.break_glass.review_within
+
     def person_of(self, principal: str) -> Person | None:
         """Return the person whom a principal stands for, None where the policy names nobody."""
         found = (person for person in self.persons.values() if principal in person.principals)

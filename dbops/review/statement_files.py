@@ -8,13 +8,11 @@ import secrets
 import shlex
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
-from typing import Final
 
 from dbops.errors import Failed, NotFound
 from dbops.review.folder import SIGNATURE, TEXT, opened_folder
+from dbops.review.owned_files import give_to_owner, write_new
 from dbops.review.work import APPROVALS, SignedText
-
-_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def write_statement(worktree: Path, folder: str, name: str, signed: SignedText) -> Path:
@@ -54,7 +52,7 @@ def _open_approvals(directory: int) -> int:
     except FileExistsError:
         return os.open(APPROVALS, flags, dir_fd=directory)
     made = os.open(APPROVALS, flags, dir_fd=directory)
-    _give_to_owner(made, directory)
+    give_to_owner(made, directory)
     return made
 
 
@@ -65,7 +63,7 @@ def _replace(shelf: int, approvals: int, name: str, signed: SignedText) -> None:
         for suffix, data in ((TEXT, signed.text), (SIGNATURE, signed.signature)):
             temporary = f".dbops-{secrets.token_hex(8)}.tmp"
             ready.append((temporary, name + suffix))
-            _write_new(shelf, temporary, data, approvals)
+            write_new(shelf, temporary, data, approvals)
         for temporary, target in ready:
             os.rename(temporary, target, src_dir_fd=shelf, dst_dir_fd=approvals)
         os.fsync(approvals)
@@ -73,19 +71,3 @@ def _replace(shelf: int, approvals: int, name: str, signed: SignedText) -> None:
         for temporary, _ in ready:
             with suppress(FileNotFoundError):
                 os.unlink(temporary, dir_fd=shelf)
-
-
-def _write_new(shelf: int, name: str, data: bytes, owner: int) -> None:
-    descriptor = os.open(name, _NEW, 0o644, dir_fd=shelf)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fchmod(descriptor, 0o644)
-        _give_to_owner(descriptor, owner)
-        os.fsync(descriptor)
-
-
-def _give_to_owner(descriptor: int, of: int) -> None:
-    if os.geteuid() == 0:
-        owner = os.fstat(of)
-        os.fchown(descriptor, owner.st_uid, owner.st_gid)

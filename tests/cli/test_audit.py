@@ -15,7 +15,7 @@ from dbops.audit.entry import Draft, Event, Phase, Result
 from dbops.cli.ledger import ledger_of
 from dbops.errors import Finding
 from tests.cli.ledgers import at, begin_ledger, segment_of, with_anchor
-from tests.support.estate import BuiltEstate, found_test_estate, open_test_estate
+from tests.support.estate import BuiltEstate, copy_estate, found_test_estate
 from tests.support.ledger import lines_of
 
 
@@ -30,8 +30,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> BuiltEstate:
 @pytest.fixture
 def estate(made: BuiltEstate, tmp_path: Path) -> BuiltEstate:
     """A copy of it, to be spoilt."""
-    shutil.copytree(made.root, tmp_path / "estate", symlinks=True)
-    return open_test_estate(tmp_path / "estate")
+    return copy_estate(made, tmp_path / "estate")
 
 
 def test_log_shows_who_did_what_and_how_it_ended(estate: BuiltEstate) -> None:

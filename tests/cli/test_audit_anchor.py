@@ -14,7 +14,7 @@ import pytest
 from dbops.audit.checkpoint import open_checkpoint
 from dbops.crypto.trust import load_trust_root
 from tests.cli.ledgers import at, begin_ledger, segment_of, with_anchor
-from tests.support.estate import BuiltEstate, found_test_estate, open_test_estate
+from tests.support.estate import BuiltEstate, copy_estate, found_test_estate
 from tests.support.ledger import entries_of, lines_of
 
 GIT = (
@@ -39,8 +39,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> BuiltEstate:
 @pytest.fixture
 def estate(made: BuiltEstate, tmp_path: Path) -> BuiltEstate:
     """A copy of it, to be spoilt."""
-    shutil.copytree(made.root, tmp_path / "estate", symlinks=True)
-    return open_test_estate(tmp_path / "estate")
+    return copy_estate(made, tmp_path / "estate")
 
 
 def _signed_size(estate: BuiltEstate, note: str) -> int:
