@@ -25,13 +25,15 @@ def private_name(path: Path, mark: str) -> Iterator[Path]:
     sweep(path, mark)
     private = path.with_name(f"{path.name}{mark}{secrets.token_hex(8)}")
     lock = private.with_name(private.name + ".lock")
-    descriptor = create_locked(lock, 0o600)
-    try:
+    descriptor: int | None = None
+    try:  # from before the lock is there: a stop may come the moment that it is
+        descriptor = create_locked(lock, 0o600)
         yield private
     finally:
         private.unlink(missing_ok=True)
         lock.unlink(missing_ok=True)
-        os.close(descriptor)
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 def sweep(path: Path, mark: str) -> None:
