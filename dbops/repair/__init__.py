@@ -1,0 +1,1 @@
+"""Reviewed data repair: exactly the rows that were approved, or nothing; and the way back."""
