@@ -61,6 +61,12 @@ class Event(StrEnum):
     REVIEW_REJECT = "review.reject"
     REVIEW_SEEN = "review.seen"
     REVIEW_CONFIRM = "review.confirm"
+    REPAIR_PREPARE = "repair.prepare"
+    REPAIR_REHEARSE = "repair.rehearse"
+    REPAIR_RUN = "repair.run"
+    REPAIR_UNDO = "repair.undo"
+    REPAIR_RESUME = "repair.resume"
+    REPAIR_SHOW = "repair.show"
 
 
 class Phase(StrEnum):
@@ -106,19 +112,24 @@ class Label(StrEnum):
     PRINCIPAL = "principal"
     REPOSITORY = "repository"
     ROLE = "role"
+    RUN = "run"  # the id that a repair's transaction leaves in the database
     SERVER = "server"
+    UNDOES = "undoes"  # the work that an undo takes back
 
 
 class Count(StrEnum):
     """What a number in an entry counts."""
 
+    ATTEMPTS = "attempts"
     BACKUPS = "backups"
+    BATCHES = "batches"
     BYTES = "bytes"
     DAMAGES = "damages"
     DELETED = "deleted"
     FINDINGS = "findings"
     GAPS = "gaps"
     HEADERS = "headers"
+    INSERTED = "inserted"  # rows
     LENGTH = "length"  # bytes of a torn tail
     MARKED = "marked"
     MILLISECONDS = "milliseconds"
@@ -129,12 +140,15 @@ class Count(StrEnum):
     SIZE = "size"  # entries of a ledger
     STORED = "stored"  # bytes
     TABLES = "tables"
+    UPDATED = "updated"  # rows
 
 
 class DigestOf(StrEnum):
     """What a sha256 in an entry was taken of."""
 
+    BUNDLE = "bundle"  # the sealed rows of a repair, before and after
     DOCUMENT = "document"
+    EVIDENCE = "evidence"
     MANIFEST = "manifest"
     PLAN = "plan"  # the file list of a reviewed folder
     POLICY = "policy"  # the text of the rules that a run was judged by

@@ -6,11 +6,11 @@ was taken away, an approval that already ran, a glass that was broken.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from dbops.audit.entry import DigestOf, Effect, Entry, Event, Label, Phase
+from dbops.audit.entry import DigestOf, Draft, Effect, Entry, Event, Label, Phase
 from dbops.review.statement import Decision
 
 
@@ -94,14 +94,14 @@ def remember(entries: Iterable[Entry]) -> Memory:
 
     Seen: records `review.seen` with work, the labels principal and decision, and the statement's
     digest. Uses: intents with work and approvals; the effect is the one of the outcome, UNKNOWN
-    without one and where outcomes contradict each other (closing an intent is no outcome); the
-    label decision tells break-glass. Confirmed: records `review.confirm` with work and the digest
-    of the break-glass statement.
+    without one and where outcomes contradict each other (closing an intent is no outcome), unless
+    a `repair.resume` asked the database afterwards; the label decision tells break-glass.
+    Confirmed: records `review.confirm` with work and the digest of the break-glass statement.
     """
     seen: list[SeenStatement] = []
     confirmed: list[Confirmation] = []
     intents: list[Entry] = []
-    effects: dict[int, Effect] = {}
+    said: dict[int, set[Effect]] = {}
     for entry in entries:
         draft = entry.draft
         if draft.event is Event.REVIEW_SEEN:
@@ -111,11 +111,24 @@ def remember(entries: Iterable[Entry]) -> Memory:
         elif draft.phase is Phase.INTENT and draft.work is not None and draft.approvals:
             intents.append(entry)
         elif draft.phase is Phase.OUTCOME and draft.of is not None:
-            effect = draft.effect or Effect.UNKNOWN
-            known = effects.setdefault(draft.of, effect)
-            effects[draft.of] = effect if known is effect else Effect.UNKNOWN
-    uses = tuple(_use(entry, effects) for entry in intents)
+            _hear(draft, said.setdefault(draft.of, set()))
+    uses = tuple(_use(entry, _agreed(said.get(entry.sequence, set()))) for entry in intents)
     return Memory(tuple(seen), uses, tuple(confirmed))
+
+
+def _hear(outcome: Draft, said: set[Effect]) -> None:
+    """Add what the outcome says of the effect.
+
+    Only a look into the database itself settles what was unknown: its marker is there, or is not.
+    """
+    if outcome.event is Event.REPAIR_RESUME:
+        said.discard(Effect.UNKNOWN)
+    said.add(outcome.effect or Effect.UNKNOWN)
+
+
+def _agreed(said: set[Effect]) -> Effect:
+    """Return what all outcomes say; UNKNOWN where there is none, or where they differ."""
+    return next(iter(said)) if len(said) == 1 else Effect.UNKNOWN
 
 
 def _seen(entry: Entry) -> Iterable[SeenStatement]:
@@ -135,14 +148,14 @@ def _confirmed(entry: Entry) -> Iterable[Confirmation]:
         yield Confirmation(draft.work, digest, principal, entry.sequence)
 
 
-def _use(entry: Entry, effects: Mapping[int, Effect]) -> Use:
+def _use(entry: Entry, effect: Effect) -> Use:
     draft = entry.draft
     return Use(
         work=draft.work or "",
         plan=draft.digests.get(DigestOf.PLAN),
         database=draft.target,
         approvals=draft.approvals,
-        effect=effects.get(entry.sequence, Effect.UNKNOWN),
+        effect=effect,
         break_glass=draft.names.get(Label.DECISION) == Decision.BREAK_GLASS,
         at=entry.at,
         sequence=entry.sequence,

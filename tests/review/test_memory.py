@@ -43,6 +43,11 @@ def outcome(effect: Effect | None, *, of: int = 0) -> Draft:
     )
 
 
+def resumed(effect: Effect) -> Draft:
+    """What the database itself said afterwards."""
+    return replace(outcome(effect), event=Event.REPAIR_RESUME)
+
+
 def test_statements_seen() -> None:
     """A statement is remembered with who made it and when it was first there."""
     assert remember(entries_of(SEEN)).seen == (
@@ -81,6 +86,11 @@ def test_other_entries_say_nothing(draft: Draft) -> None:
         ((outcome(Effect.NONE), outcome(Effect.NONE)), Effect.NONE),
         ((outcome(Effect.NONE), outcome(Effect.COMMITTED)), Effect.UNKNOWN),
         ((outcome(Effect.COMMITTED), outcome(Effect.NONE)), Effect.UNKNOWN),
+        ((resumed(Effect.NONE),), Effect.NONE),
+        ((outcome(Effect.UNKNOWN), resumed(Effect.NONE)), Effect.NONE),
+        ((outcome(Effect.UNKNOWN), resumed(Effect.COMMITTED)), Effect.COMMITTED),
+        ((outcome(Effect.COMMITTED), resumed(Effect.NONE)), Effect.UNKNOWN),
+        ((outcome(Effect.COMMITTED), resumed(Effect.NONE), resumed(Effect.NONE)), Effect.UNKNOWN),
         (
             (Draft(event=Event.LEDGER_CLOSE, of=0, reason="the host died", effect=Effect.NONE),),
             Effect.UNKNOWN,
