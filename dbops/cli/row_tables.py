@@ -63,7 +63,7 @@ def rows_json(rows: Iterable[RowDifference]) -> list[dict[str, object]]:
 def html_page(
     title: str, facts: Sequence[tuple[str, str]], rows: Iterable[RowDifference]
 ) -> Iterator[str]:
-    """A page that stands alone, in pieces: it loads nothing, runs nothing, and escapes everything."""
+    """A page that stands alone, in pieces: it loads nothing, runs nothing, escapes everything."""
     safe = html.escape(title)
     yield (
         '<!DOCTYPE html>\n<html lang="zh-CN"><head><meta charset="utf-8">\n'

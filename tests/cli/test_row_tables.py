@@ -1,4 +1,4 @@
-"""Rows before and after as they are shown: nothing in them can move a cursor or run in a browser."""
+"""Rows before and after as they are shown: nothing in them moves a cursor or runs in a browser."""
 
 from __future__ import annotations
 
