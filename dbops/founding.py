@@ -41,7 +41,7 @@ HOSPITAL_MAY = (
     Namespace.COUNTERSIGN,
 )
 WRITER_MAY = (Namespace.MANIFEST, Namespace.EXPIRY, Namespace.HOLD)
-VERIFIER_MAY = (Namespace.CERTIFICATE, Namespace.RECEIPT)
+VERIFIER_MAY = (Namespace.CERTIFICATE, Namespace.RECEIPT, Namespace.EVIDENCE)
 LEDGER_MAY = (Namespace.CHECKPOINT,)
 FOLDERS = ("keys", "hospital", "verifier", "trust", "secrets", "ops")
 LATER = ("backups", "audit")  # the repository is made by its store, the ledger by its first entry
@@ -85,6 +85,7 @@ def found_estate(founding: Founding, open_store: Callable[[Path], Store], now: d
     write_identity(place / "keys" / "catalogue", "catalogue", now)
     recovery = write_identity(place / "hospital" / "recovery", "recovery", now)
     drill = write_identity(place / "verifier" / "drill", "drill", now)
+    runner = write_identity(place / "keys" / "runner", "runner", now)
     signers = _signers(founding.host, hospital, writer, verifier, ledger)
     _write(place / "trust" / "allowed_signers", signers)
     _write(place / "trust" / "policy.toml", policy_text(demo=founding.demo).encode())
@@ -94,6 +95,7 @@ def found_estate(founding: Founding, open_store: Callable[[Path], Store], now: d
         (
             RecipientEntry(Role.RECOVERY, "hospital", recovery.text),
             RecipientEntry(Role.DRILL, "verifier", drill.text),
+            RecipientEntry(Role.RUNNER, "runner", runner.text),
         ),
     )
     signer = KeyFileSigner.load(place / "hospital" / "signing")

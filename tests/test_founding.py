@@ -30,8 +30,13 @@ def test_a_founded_estate_can_seal_and_open(tmp_path: Path) -> None:
     """Recipients are signed by the hospital, and the host has its keys."""
     wiring = Wiring(load_estate(found(tmp_path / "estate")), {})
     keys = wiring.sealing_keys()
-    assert [entry.name for entry in keys.recipients.recipients] == ["hospital", "verifier"]
-    assert [identity.recipient for identity in wiring.identities()] == [keys.recipients.keys[1]]
+    assert [entry.name for entry in keys.recipients.recipients] == [
+        "hospital",
+        "verifier",
+        "runner",
+    ]
+    (drill,) = wiring.identities()
+    assert drill.recipient == keys.recipients.backup_keys[1]
     assert wiring.repository("main").id == "0" * 32
 
 
@@ -40,7 +45,7 @@ def test_secrets_are_private(tmp_path: Path) -> None:
     found(tmp_path / "estate")
     for folder in ("keys", "hospital", "verifier", "trust", "secrets", "ops"):
         assert (tmp_path / "estate" / folder).stat().st_mode & 0o077 == 0
-    keys = ("writer", "catalogue", "ledger", "../hospital/recovery", "../verifier/drill")
+    keys = ("writer", "catalogue", "ledger", "runner", "../hospital/recovery", "../verifier/drill")
     for key in keys:
         assert (tmp_path / "estate" / "keys" / key).stat().st_mode & 0o077 == 0
 

@@ -128,7 +128,7 @@ def create_backup(
     """
     started = clock()
     place = _place(history, order, started)
-    recipients = order.keys.recipients.keys
+    recipients = order.keys.recipients.backup_keys
     read = _read_at_rest(engine, repository.store, order, place, advance)
     head = CatalogueHead(CATALOGUE_FORMAT, order.database, place.sequence, order.proof_key.hex())
     catalogue = put_catalogue(
@@ -151,7 +151,7 @@ def _read_at_rest(
 
     The packs of an attempt that failed are garbage.
     """
-    recipients = order.keys.recipients.keys
+    recipients = order.keys.recipients.backup_keys
     pack = PackOrder(order.database, place.sequence, order.proof_key, recipients, order.pack_bytes)
     for attempt in range(1, ATTEMPTS + 1):
         try:
@@ -267,7 +267,7 @@ def _envelope(
     catalogue: CatalogueEntry,
     times: tuple[datetime, datetime],
 ) -> Envelope:
-    listed = order.keys.recipients.recipients
+    listed = order.keys.recipients.openers
     return Envelope(
         format=ENVELOPE_FORMAT,
         repository=repository,

@@ -22,11 +22,14 @@ def gate(
     database: str | None,
     work_id: str | None,
     settings: Mapping[str, str] | None = None,
+    *,
+    event: Event | None = None,
 ) -> Iterator[Authorization | None]:
     """Inside the work may be done, by nobody else meanwhile; None where the policy asks nothing.
 
     `database` is what is written to: an alias, the path of a file, or None; `settings` is what was
-    typed, as the manifest of that kind says it. Where the work may not be done, the ledger has a
+    typed, as the manifest of that kind says it. `event` is what the ledger calls an attempt, where
+    the kind alone does not tell. Where the work may not be done, the ledger has a
     record of the attempt before Refused is raised. The outcome is to be recorded inside, since two
     runs at once would both find the approvals unused.
     """
@@ -38,7 +41,7 @@ def gate(
         try:
             allowed = authorize_or_refuse(wiring, kind, database, work_id, settings=settings)
         except Refused as refusal:
-            _record_refused(wiring, _event(kind), database, work_id, refusal.code)
+            _record_refused(wiring, event or _event(kind), database, work_id, refusal.code)
             raise
         yield allowed
 
@@ -48,6 +51,8 @@ def _event(kind: Kind) -> Event:
     from dbops.review.work import Kind
 
     return {
+        Kind.REPAIR: Event.REPAIR_RUN,
+        Kind.CHANGE: Event.REPAIR_PREPARE,
         Kind.RESTORE: Event.RESTORE_RUN,
         Kind.RELEASE: Event.BACKUP_RELEASE,
         Kind.RECIPIENTS: Event.KEYS_RECIPIENTS,

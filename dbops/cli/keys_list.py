@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_obj
 def list_keys(estate: str | None, as_json: bool) -> int:  # noqa: FBT001 - click passes by name
-    """List who opens backups, and the keys of this host. Never shows a secret half.
+    """List who opens backups and repairs, and the keys of this host. Never shows a secret half.
 
     \b
     Example: dbops keys list

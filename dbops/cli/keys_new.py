@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-_PURPOSES = ("recovery", "drill", "escrow", "catalogue", "signing")
+_PURPOSES = ("recovery", "drill", "escrow", "reviewer", "runner", "catalogue", "signing")
 
 
 @click.command()
@@ -21,8 +21,9 @@ _PURPOSES = ("recovery", "drill", "escrow", "catalogue", "signing")
 def new(purpose: str, path: str, name: str | None) -> None:
     """Make a new key in FILE, mode 0600, and print its public half.
 
-    ROLE is recovery, drill or escrow (identities that open backups), catalogue (what a backup
-    host needs itself) or signing (an OpenSSH key). Needs no estate, so an offline machine will do.
+    ROLE is recovery, drill or escrow (identities that open backups), reviewer (reads the rows of
+    repairs), runner (the same for the host that runs them), catalogue (what a backup host needs
+    itself) or signing (an OpenSSH key). Needs no estate, so an offline machine will do.
 
     \b
     Example: dbops keys new recovery --out /media/safe/recovery --name hospital
@@ -44,10 +45,10 @@ def new(purpose: str, path: str, name: str | None) -> None:
     click.echo(made.public)
     if wanted is KeyPurpose.SIGNING:
         say("The hospital adds this key, with the namespaces it may sign for, to allowed_signers.")
-    elif wanted.opens_backups:
+    elif wanted.is_recipient:
         say(
-            "The hospital adds it to those who open backups:\n"
+            "The hospital adds it to its list of recipients:\n"
             f"  dbops keys recipients sign --add {purpose}:{name}:{made.public} --key SIGNING_KEY"
         )
-    else:
-        say(f'Name it in dbops.toml, under [host]: catalogue_identity = "{made.path}"')
+    if wanted in {KeyPurpose.CATALOGUE, KeyPurpose.RUNNER}:
+        say(f'Name it in dbops.toml, under [host]: {purpose}_identity = "{made.path}"')

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def recipients() -> None:
-    """Show and sign the list of those who can open backups."""
+    """Show and sign the list of those who can open backups and the rows of repairs."""
 
 
 @recipients.command()
@@ -65,7 +65,7 @@ def show(estate: str | None, as_json: bool) -> None:  # noqa: FBT001 - click pas
     "added",
     multiple=True,
     metavar="ROLE:NAME:RECIPIENT",
-    help="Who opens backups from now on; several times.",
+    help="Who opens backups or rows of repairs from now on; several times.",
 )
 @click.option("--remove", "removed", multiple=True, metavar="NAME", help="Who no longer does.")
 @click.option(
@@ -99,7 +99,8 @@ def sign(
     """Sign a new recipients document, and put it in place of the estate's.
 
     The new list is the present one without those removed and with those added. Backups to come
-    are sealed to it; those that exist stay sealed as they are, so keep the keys that dbops keys
+    are sealed to its recovery, drill and escrow keys, rows of repairs to its recovery, escrow,
+    reviewer and runner keys. What exists stays sealed as it is, so keep the keys that dbops keys
     report names. The old document is kept beside the new one, as NAME.<UTC time>.
 
     Where the hospital's policy wants a new list approved, sign it with --out into the folder of

@@ -47,7 +47,9 @@ from dbops.stores.local import LocalStore
 
 TOOL = f"dbops {__version__}"
 if TYPE_CHECKING:
+    from dbops.engines.postgresql.connect import Parameters
     from dbops.engines.postgresql.scratch import PostgresqlScratchPlace
+    from dbops.repair.ports import RepairEngine
 
 Clock = Callable[[], datetime]
 
@@ -150,6 +152,24 @@ class Wiring:
 
         return SqliteScratch(self.state.scratch())
 
+    def repair_engine(self, address: Address) -> RepairEngine:
+        """The adapter that repairs rows there, by the logins that the estate has for it."""
+        if isinstance(address, PostgresqlAddress):
+            from dbops.engines.postgresql.repair import PostgresqlRepairEngine
+
+            repair, admin = address.as_login(address.repair), address.as_login(address.admin)
+            return PostgresqlRepairEngine(
+                lambda: self._parameters(repair), lambda: self._parameters(admin), repair.user
+            )
+        from dbops.engines.sqlite.repair import SqliteRepairEngine
+
+        return SqliteRepairEngine(address, self.clock)
+
+    def _parameters(self, address: PostgresqlAddress) -> Parameters:
+        from dbops.engines.postgresql.engine import parameters_of
+
+        return parameters_of(address, self._password(address.password))
+
     def _postgresql_scratch(self) -> PostgresqlScratchPlace:
         from dbops.engines.postgresql.scratch import PostgresqlScratchPlace
 
@@ -191,6 +211,12 @@ class Wiring:
     def catalogue_identities(self) -> tuple[Identity, ...]:
         """What opens catalogues on this host; nothing on one that only verifies."""
         path = self.estate.host.catalogue_identity
+        return load_identities(path) if path else ()
+
+    @cached_property
+    def runner_identities(self) -> tuple[Identity, ...]:
+        """What opens the rows of repairs on this host; nothing where it runs none."""
+        path = self.estate.host.runner_identity
         return load_identities(path) if path else ()
 
     @cached_property
@@ -257,8 +283,10 @@ def _secret_variables(estate: Estate) -> Iterator[str]:
     servers = [*estate.databases.values(), *estate.targets.values()]
     scratch = estate.scratch.postgresql.server
     for address in [*servers, *([scratch] if scratch else [])]:
-        if isinstance(address, PostgresqlAddress) and isinstance(address.password, SecretEnv):
-            yield address.password.name
+        if isinstance(address, PostgresqlAddress):
+            for password in address.passwords.values():
+                if isinstance(password, SecretEnv):
+                    yield password.name
 
 
 def _scratch_directory(estate: Estate) -> Path:

@@ -26,6 +26,7 @@ signing_key = "keys/writer"
 catalogue_identity = "keys/catalogue"
 identities = ["verifier/drill"]
 verifier_key = "verifier/signing"
+runner_identity = "keys/runner"
 
 [audit]
 directory = "audit"
@@ -33,6 +34,10 @@ signing_key = "keys/ledger"
 
 [review]
 repository = "ops"
+
+[clocks.data-error]
+title = "数据错误修复"
+working_days = 5
 
 [repositories.main]
 path = "backups"

@@ -102,6 +102,7 @@ def check_key_files(estate: Estate) -> Iterator[Finding]:
     named = (
         (host.signing_key, "signing key"),
         (host.catalogue_identity, "catalogue identity"),
+        (host.runner_identity, "runner identity"),
         (host.verifier_key, "verifier key"),
     )
     for path, title in named:
@@ -147,8 +148,9 @@ def check_credentials(
 ) -> Iterator[Finding]:
     """Who can read the passwords of these databases."""
     for address in addresses:
-        if isinstance(address, PostgresqlAddress) and address.password is not None:
-            yield check_credential(address.password, f"password of {address.name}", environ)
+        if isinstance(address, PostgresqlAddress):
+            for title, password in address.passwords.items():
+                yield check_credential(password, f"{title} of {address.name}", environ)
 
 
 def check_credential(secret: Secret, title: str, environ: Mapping[str, str]) -> Finding:

@@ -89,6 +89,7 @@ def check_recipients(estate: Estate, trust: TrustRoot, now: datetime) -> Iterato
     yield ok("recipients-signed", f"{found.principal} signed who can open backups: {entries}")
     yield from _check_catalogue(estate.host, found.listed)
     yield from _check_identities(estate.host, found.listed)
+    yield from _check_runner(estate.host, found.listed)
     yield from _check_left_behind(estate, found.listed)
 
 
@@ -123,7 +124,7 @@ def _check_identities(host: Host, listed: RecipientList) -> Iterator[Finding]:
         entry = _entry_of(file.recipients, listed)
         if file.problem is not None:
             yield problem("identity-unusable", file.problem, "dbops keys list")
-        elif entry is None:
+        elif entry is None or not entry.role.opens_backups:
             yield warning(
                 "identity-not-listed",
                 f"identity {path} opens no backup made from now on",
@@ -137,6 +138,31 @@ def _check_identities(host: Host, listed: RecipientList) -> Iterator[Finding]:
         yield ok("writes-and-reads", "this host writes and verifies: its keys open backups")
     else:
         yield ok("writes-only", "this host writes backups and cannot open them")
+
+
+def _check_runner(host: Host, listed: RecipientList) -> Iterator[Finding]:
+    """What opens the rows of repairs on this host opens nothing else."""
+    if host.runner_identity is None:
+        return
+    file = read_identity_file(KeyUse.RUNNER, host.runner_identity)
+    entry = _entry_of(file.recipients, listed)
+    if file.problem is not None:
+        yield problem("runner-identity", file.problem, "dbops keys new runner --out FILE")
+    elif entry is None:
+        yield warning(
+            "runner-not-listed",
+            f"the runner identity {host.runner_identity} is no recipient of today's list:"
+            " an undo here will need another identity",
+            "have it added: dbops keys recipients sign --help",
+        )
+    elif entry.role is not Role.RUNNER:
+        yield problem(
+            "runner-opens-more",
+            f"the runner identity is also {entry.role.value} recipient {entry.name}",
+            "make another one: dbops keys new runner --out FILE",
+        )
+    else:
+        yield ok("runner-identity", "the runner identity opens rows of repairs, and no backups")
 
 
 def _check_left_behind(estate: Estate, listed: RecipientList) -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import time, timedelta
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -10,16 +10,22 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from dbops.estate.fields import (
     SECRET_RULE,
     AnchorChoice,
+    CountedChoice,
+    Dates,
     Duration,
+    EndOfDayChoice,
     FilePath,
+    Flag,
     Jobs,
     Keep,
     Name,
     OptionalCommand,
+    OptionalDuration,
     OptionalOrigin,
     OptionalPath,
     OptionalReference,
     OptionalServer,
+    OptionalSpan,
     OptionalText,
     OptionalVariable,
     Paths,
@@ -28,16 +34,25 @@ from dbops.estate.fields import (
     Server,
     Text,
     Tier,
+    TimeOfDay,
     TlsMode,
     WitnessChoice,
+    Years,
     Zone,
     allowed,
     refuse,
 )
-from dbops.estate.values import Engine, Policy, SslMode
+from dbops.estate.values import Counted, EndOfDay, Engine, Policy, SslMode
 from dbops.estate.wording import listed
 
 _BUILT_IN = Policy()
+_SPANS = ("working_days", "days", "within")
+_OF_SPANS = {
+    "until": ("working_days", "days"),
+    "rolls": ("days",),
+    "outside": ("within",),
+    "counted": ("within",),
+}
 
 
 class Table(BaseModel):
@@ -64,6 +79,7 @@ class HostTable(Table):
     catalogue_identity: OptionalPath = None
     identities: Paths = []
     verifier_key: OptionalPath = None
+    runner_identity: OptionalPath = None
 
 
 class RepositoryTable(Table):
@@ -148,6 +164,13 @@ class PostgresqlTable(Table):
     jobs: Jobs = 2
 
 
+class LoginTable(Table):
+    """`[databases.NAME.repair]` and `[databases.NAME.admin]`: another role of the same server."""
+
+    user: Text
+    password: Password = None
+
+
 class SqliteDatabaseTable(SqliteTable):
     """`[databases.NAME]` with `engine = "sqlite"`."""
 
@@ -162,6 +185,8 @@ class PostgresqlDatabaseTable(PostgresqlTable):
     system: Reference
     repository: OptionalReference = None
     policy: OptionalReference = None
+    repair: LoginTable | None = None
+    admin: LoginTable | None = None
 
 
 class PostgresqlScratchTable(Table):
@@ -218,6 +243,74 @@ class ReviewTable(Table):
     repository: OptionalPath = None
 
 
+class RepairTable(Table):
+    """`[repair]`."""
+
+    bundles: OptionalPath = None
+    playbooks: OptionalPath = None
+
+
+class ClockTable(Table):
+    """`[clocks.NAME]`; exactly one of the three spans."""
+
+    title: OptionalText = None
+    working_days: OptionalSpan = None
+    days: OptionalSpan = None
+    within: OptionalDuration = None
+    until: EndOfDayChoice = EndOfDay.CLOSE
+    rolls: Flag = True
+    outside: OptionalDuration = None
+    counted: CountedChoice = Counted.ALWAYS
+
+    @model_validator(mode="after")
+    def _one_span(self) -> ClockTable:
+        given = self.model_fields_set & set(_SPANS)
+        if len(given) != 1:
+            raise refuse(
+                "estate-bad-value",
+                f"must have exactly one of {listed(_SPANS)}",
+                "such as working_days = 5",
+            )
+        span = given.pop()
+        for key, spans in _OF_SPANS.items():
+            if key in self.model_fields_set and span not in spans:
+                raise refuse(
+                    "estate-bad-value",
+                    f"has {key}, which says nothing about {span}",
+                    f"leave {key} away; it is for {listed(spans)}",
+                )
+        if self.outside is not None and self.counted is not Counted.ALWAYS:
+            raise refuse(
+                "estate-bad-value",
+                "has outside, and counts no time outside of working hours",
+                "leave outside or counted away",
+            )
+        return self
+
+
+class CalendarTable(Table):
+    """`[calendar]`."""
+
+    days_off: Dates = []
+    working_days: Dates = []
+    complete: Years = []
+    opens: TimeOfDay = time(8)
+    closes: TimeOfDay = time(18)
+
+    @model_validator(mode="after")
+    def _sound(self) -> CalendarTable:
+        if self.opens >= self.closes:
+            raise refuse("estate-bad-value", "closes before it opens", "write opens before closes")
+        both = sorted({*self.days_off} & {*self.working_days})
+        if both:
+            raise refuse(
+                "estate-bad-value",
+                f"calls {both[0]} a day off and a working day",
+                "leave it in one of the lists",
+            )
+        return self
+
+
 DatabaseTable = Annotated[
     SqliteDatabaseTable | PostgresqlDatabaseTable, Field(discriminator="engine")
 ]
@@ -237,3 +330,6 @@ class Document(Table):
     scratch: ScratchTable = ScratchTable()
     audit: AuditTable = AuditTable()
     review: ReviewTable = ReviewTable()
+    repair: RepairTable = RepairTable()
+    clocks: dict[Name, ClockTable] = {}
+    calendar: CalendarTable = CalendarTable()

@@ -28,12 +28,18 @@ _FIXED: Mapping[Where, type[document.Table]] = {
     ("host",): document.HostTable,
     ("scratch",): document.ScratchTable,
     ("scratch", "postgresql"): document.PostgresqlScratchTable,
+    ("audit",): document.AuditTable,
+    ("review",): document.ReviewTable,
+    ("repair",): document.RepairTable,
+    ("calendar",): document.CalendarTable,
 }
 _NAMED: Mapping[str | int, type[document.Table]] = {
     "repositories": document.RepositoryTable,
     "policies": document.PolicyTable,
     "systems": document.SystemTable,
+    "clocks": document.ClockTable,
 }
+_LOGINS = frozenset({"repair", "admin"})
 _BY_ENGINE: Mapping[str | int, Mapping[object, type[document.Table]]] = {
     "databases": {
         Engine.SQLITE: document.SqliteDatabaseTable,
@@ -203,6 +209,10 @@ def _models_at(raw: Mapping[str, object], where: Where) -> Iterator[type[documen
         yield document.SecretTable
     elif len(where) == 2 and where[0] in _NAMED:
         yield _NAMED[where[0]]
+    elif len(where) == 3 and where[:2] == ("audit", "anchors"):
+        yield document.AnchorTable
+    elif len(where) == 3 and where[0] == "databases" and where[2] in _LOGINS:
+        yield document.LoginTable
     elif len(where) == 2 and where[0] in _BY_ENGINE:
         models = _BY_ENGINE[where[0]]
         engine = _node_at(raw, (*where, "engine"))

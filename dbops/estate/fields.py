@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from datetime import timedelta
+from datetime import date, time, timedelta
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -18,13 +18,15 @@ from pydantic_core import PydanticCustomError
 from dbops.errors import UsageFault
 from dbops.estate.durations import DURATION_RULE, parse_duration
 from dbops.estate.names import NAME_RULE, is_name
-from dbops.estate.values import AnchorKind, SslMode, Witness
+from dbops.estate.values import AnchorKind, Counted, EndOfDay, SslMode, Witness
 from dbops.estate.wording import listed
 from dbops.estate.zones import find_zone
 
 REFUSAL = "dbops_refusal"
 BAD_NAME = "dbops_name"
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_TIME_OF_DAY = re.compile(r"[0-9]{2}:[0-9]{2}")
 _ORIGIN = re.compile(r"[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)*")
 
 
@@ -79,6 +81,21 @@ def _duration(value: object) -> timedelta:
     return duration
 
 
+def _date(value: object) -> date:
+    # A date of TOML's own, or the same in quotes; a time of day would be cut off silently.
+    if isinstance(value, str) and _DATE.fullmatch(value):
+        return date.fromisoformat(value)
+    if type(value) is not date:
+        raise ValueError
+    return value
+
+
+def _time_of_day(value: object) -> time:
+    if isinstance(value, str) and _TIME_OF_DAY.fullmatch(value):
+        return time.fromisoformat(value)
+    raise ValueError
+
+
 def _zone(value: object) -> ZoneInfo:
     if not isinstance(value, str):
         raise ValueError  # not TypeError: pydantic takes that for a bug
@@ -111,7 +128,9 @@ OptionalPath = Annotated[_PlainPath | None, allowed(_PATH_RULE)]
 Paths = Annotated[list[_PlainPath], allowed("an array of paths")]
 Reference = Annotated[str, allowed(_REFERENCE_RULE)]
 OptionalReference = Annotated[str | None, allowed(_REFERENCE_RULE)]
-Duration = Annotated[timedelta, BeforeValidator(_duration), allowed(DURATION_RULE)]
+_PlainDuration = Annotated[timedelta, BeforeValidator(_duration)]
+Duration = Annotated[_PlainDuration, allowed(DURATION_RULE)]
+OptionalDuration = Annotated[_PlainDuration | None, allowed(DURATION_RULE)]
 Zone = Annotated[ZoneInfo, BeforeValidator(_zone), allowed('an IANA name such as "Asia/Shanghai"')]
 Tier = Annotated[int, Field(ge=1, le=3), allowed("1, 2 or 3")]
 Keep = Annotated[int, Field(ge=0, le=10_000), allowed("a whole number from 0 to 10000")]
@@ -121,6 +140,18 @@ Server = Annotated[_PlainServer, allowed(_SERVER_RULE)]
 OptionalServer = Annotated[_PlainServer | None, allowed(_SERVER_RULE)]
 TlsMode = Annotated[SslMode, Strict(strict=False), allowed(listed(SslMode))]
 WitnessChoice = Annotated[Witness, Strict(strict=False), allowed(listed(Witness))]
+CountedChoice = Annotated[Counted, Strict(strict=False), allowed(listed(Counted))]
+Flag = Annotated[bool, allowed("true or false")]
+EndOfDayChoice = Annotated[EndOfDay, Strict(strict=False), allowed(listed(EndOfDay))]
+_PlainSpan = Annotated[int, Field(ge=1, le=10_000)]
+OptionalSpan = Annotated[_PlainSpan | None, allowed("a whole number from 1 to 10000")]
+TimeOfDay = Annotated[time, BeforeValidator(_time_of_day), allowed('a time of day such as "18:00"')]
+Years = Annotated[
+    list[Annotated[int, Field(ge=2000, le=2999)]], allowed("an array of years such as 2027")
+]
+Dates = Annotated[
+    list[Annotated[date, BeforeValidator(_date)]], allowed("an array of dates such as 2026-10-01")
+]
 AnchorChoice = Annotated[AnchorKind, Strict(strict=False), allowed(listed(AnchorKind))]
 OptionalOrigin = Annotated[
     Annotated[str, AfterValidator(_origin)] | None,

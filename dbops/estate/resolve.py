@@ -78,6 +78,32 @@ def resolve(path: Path, file: document.Document, *, state: Path) -> values.Estat
         scratch=values.Scratch(postgresql=_scratch(directory, file.scratch.postgresql)),
         audit=_audit(directory, file.audit, state, file.host.name),
         review=values.Review(repository=_optional(directory, file.review.repository)),
+        repair=values.Repairs(
+            bundles=_optional(directory, file.repair.bundles) or state / "bundles",
+            playbooks=_optional(directory, file.repair.playbooks),
+        ),
+        clocks=MappingProxyType({name: _clock(name, table) for name, table in file.clocks.items()}),
+        calendar=values.Calendar(
+            days_off=frozenset(file.calendar.days_off),
+            working_days=frozenset(file.calendar.working_days),
+            complete=frozenset(file.calendar.complete),
+            opens=file.calendar.opens,
+            closes=file.calendar.closes,
+        ),
+    )
+
+
+def _clock(name: str, table: document.ClockTable) -> values.Clock:
+    return values.Clock(
+        name=name,
+        title=table.title or name,
+        working_days=table.working_days,
+        days=table.days,
+        within=table.within,
+        counted=table.counted,
+        until=table.until,
+        rolls=table.rolls,
+        outside=table.outside,
     )
 
 
@@ -142,7 +168,13 @@ def _database(
         sslmode=table.sslmode,
         sslrootcert=_optional(directory, table.sslrootcert),
         jobs=table.jobs,
+        repair=_login(directory, table.repair),
+        admin=_login(directory, table.admin),
     )
+
+
+def _login(directory: Path, table: document.LoginTable | None) -> values.Login | None:
+    return None if table is None else values.Login(table.user, _secret(directory, table.password))
 
 
 def _target(
@@ -189,6 +221,7 @@ def _host(directory: Path, table: document.HostTable) -> values.Host:
         catalogue_identity=_optional(directory, table.catalogue_identity),
         identities=tuple(directory / each for each in table.identities),
         verifier_key=_optional(directory, table.verifier_key),
+        runner_identity=_optional(directory, table.runner_identity),
     )
 
 

@@ -22,6 +22,8 @@ catalogue_identity = "keys/catalogue"  # age identity; opens catalogues, never r
 # Only on a host that verifies: what opens backups, and what signs certificates.
 identities = ["verifier/drill"]
 verifier_key = "verifier/signing"
+# Only on a host that runs repairs: opens their rows, which an undo needs, and never a backup.
+runner_identity = "keys/runner"
 
 [audit]                           # the ledger: what dbops did on this host
 directory = "audit"
@@ -35,6 +37,20 @@ anchor_within = "26h"             # where there are anchors
 
 [review]                          # the git repository in which work is requested and approved
 repository = "ops"
+
+[clocks.data-error]               # by when a data error is repaired, from the ticket's day
+title = "数据错误修复"
+working_days = 5                  # or days = 7, or within = "2h"
+
+#[calendar]                       # the site's own days, beside the official ones
+#days_off = [2026-10-09]
+#working_days = []
+#opens = "08:00"
+#closes = "18:00"
+
+#[repair]
+#bundles = "state/bundles"        # the sealed rows of repairs, before and after them
+#playbooks = "playbooks"          # the hospital's own
 
 [repositories.main]
 path = "backups"
@@ -87,6 +103,13 @@ policy = "nightly"
 #jobs = 2                         # workers that read at the same time
 #repository = "main"
 #policy = "nightly"
+# Repairs are run by a role that can write little, made by one that can make roles.
+#[databases.lab.repair]
+#user = "dbops_repair"
+#password = {{ file = "secrets/lab-repair" }}
+#[databases.lab.admin]
+#user = "postgres"
+#password = {{ file = "secrets/lab-admin" }}
 
 # Backups are proven in an ephemeral server; with host and user, in that server instead.
 #[scratch.postgresql]

@@ -7,8 +7,8 @@ Nothing here reads a file, an environment or a secret. A value of these types ca
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
+from datetime import date, time, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import ClassVar
@@ -74,6 +74,14 @@ class SecretCommand:
 Secret = SecretFile | SecretEnv | SecretCommand
 
 
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A role of a server, and its password."""
+
+    user: str
+    password: Secret | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SqliteAddress:
     """Where a SQLite database is."""
@@ -97,7 +105,8 @@ class SqliteAddress:
 class PostgresqlAddress:
     """Where a PostgreSQL database is, and how to log in; `jobs` is the number of workers.
 
-    `host` is a host name, an IP address, or the absolute directory of a socket.
+    `host` is a host name, an IP address, or the absolute directory of a socket. `repair` is who
+    repairs rows, `admin` who prepares the database for that; None means `user`.
     """
 
     engine: ClassVar[Engine] = Engine.POSTGRESQL
@@ -110,11 +119,29 @@ class PostgresqlAddress:
     sslmode: SslMode
     sslrootcert: Path | None
     jobs: int
+    repair: Login | None = None
+    admin: Login | None = None
+
+    def as_login(self, login: Login | None) -> PostgresqlAddress:
+        """The same place for another login; for None it is this one."""
+        if login is None:
+            return self
+        return replace(self, user=login.user, password=login.password)
+
+    @property
+    def passwords(self) -> Mapping[str, Secret]:
+        """Every password that lets somebody in, by what people call it."""
+        logins = {"repair password": self.repair, "admin password": self.admin}
+        others = {title: login.password for title, login in logins.items() if login is not None}
+        found = {"password": self.password, **others}
+        return {title: secret for title, secret in found.items() if secret is not None}
 
     @property
     def files(self) -> tuple[Path, ...]:
         """The files of this host by which the database is reached."""
-        return (self.password.path,) if isinstance(self.password, SecretFile) else ()
+        return tuple(
+            secret.path for secret in self.passwords.values() if isinstance(secret, SecretFile)
+        )
 
     @property
     def needs_files_only(self) -> bool:
@@ -122,7 +149,8 @@ class PostgresqlAddress:
 
         A socket, a variable or a command may let this account in where another could not get in.
         """
-        return bool(self.files) and not self.host.startswith("/")
+        logins = 1 + sum(login is not None for login in (self.repair, self.admin))
+        return len(self.files) == logins and not self.host.startswith("/")
 
 
 Address = SqliteAddress | PostgresqlAddress
@@ -199,7 +227,8 @@ class Host:
 
     A host without `signing_key` and `catalogue_identity` takes no backups: it verifies.
     `identities` open backups and belong on a verifying host only; `verifier_key` signs
-    certificates and is None where nothing is verified.
+    certificates and evidence, and is None where nothing is verified. `runner_identity` opens the
+    rows of repairs and never a backup.
     """
 
     name: str
@@ -207,6 +236,7 @@ class Host:
     catalogue_identity: Path | None
     identities: tuple[Path, ...]
     verifier_key: Path | None
+    runner_identity: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,6 +301,62 @@ class Review:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Repairs:
+    """`bundles` is where the sealed rows of repairs are kept, `playbooks` the hospital's own."""
+
+    bundles: Path
+    playbooks: Path | None = None
+
+
+class EndOfDay(StrEnum):
+    """When the last day of a clock ends: with the working hours, or at 24:00."""
+
+    CLOSE = "close"
+    MIDNIGHT = "midnight"
+
+
+class Counted(StrEnum):
+    """Which time of a clock counts."""
+
+    ALWAYS = "always"
+    WORKING_HOURS = "working-hours"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clock:
+    """A deadline that runs from when a ticket was opened.
+
+    Exactly one of `working_days`, `days` and `within` is given. `until` is for clocks of days,
+    `rolls` (a last day off rolls to the next working day) for `days`; `counted` is for `within`,
+    and `outside` stands for it where the ticket came outside of working hours.
+    """
+
+    name: str
+    title: str
+    working_days: int | None = None
+    days: int | None = None
+    within: timedelta | None = None
+    outside: timedelta | None = None
+    counted: Counted = Counted.ALWAYS
+    until: EndOfDay = EndOfDay.CLOSE
+    rolls: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calendar:
+    """The site's own corrections of the official calendar, and its working hours.
+
+    For the years `complete` the corrections, with weekends, say everything.
+    """
+
+    days_off: frozenset[date] = frozenset()
+    working_days: frozenset[date] = frozenset()
+    complete: frozenset[int] = frozenset()
+    opens: time = time(8)
+    closes: time = time(18)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Estate:
     """Everything that `dbops.toml` says. The mappings are read-only and in the file's order.
 
@@ -292,3 +378,6 @@ class Estate:
     scratch: Scratch
     audit: Audit
     review: Review
+    repair: Repairs
+    clocks: Mapping[str, Clock] = field(default_factory=dict)
+    calendar: Calendar = Calendar()

@@ -100,7 +100,7 @@ def _check_form(receipt: Receipt, repository: str, now: datetime) -> None:
 
 def _check_recipient(receipt: Receipt, listed: RecipientList) -> None:
     stated = (receipt.role, receipt.name, canonical(receipt.recipient))
-    if stated not in {(e.role.value, e.name, canonical(e.recipient)) for e in listed.recipients}:
+    if stated not in {(e.role.value, e.name, canonical(e.recipient)) for e in listed.openers}:
         raise _refused(
             f"the recipients document has no {receipt.role} recipient {receipt.name} with this key"
         )

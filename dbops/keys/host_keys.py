@@ -21,6 +21,7 @@ class KeyUse(StrEnum):
     VERIFIER = "verifier"
     CATALOGUE = "catalogue"
     IDENTITY = "identity"
+    RUNNER = "runner"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,8 @@ def read_host_keys(host: Host, trust: TrustRoot) -> HostKeys:
     opening = [(KeyUse.IDENTITY, path) for path in host.identities]
     if host.catalogue_identity is not None:
         opening.insert(0, (KeyUse.CATALOGUE, host.catalogue_identity))
+    if host.runner_identity is not None:
+        opening.append((KeyUse.RUNNER, host.runner_identity))
     return HostKeys(tuple(signing), tuple(read_identity_file(use, path) for use, path in opening))
 
 

@@ -14,7 +14,7 @@ from dbops.repository.recipients import RecipientList, Role
 
 @dataclass(frozen=True, slots=True)
 class RecipientUse:
-    """One recipient: how many of the living backups it opens, and its files on this host."""
+    """One recipient: how many living backups are sealed to it, and its files here."""
 
     role: Role
     name: str

@@ -19,13 +19,15 @@ class KeyPurpose(StrEnum):
     RECOVERY = "recovery"
     DRILL = "drill"
     ESCROW = "escrow"
+    REVIEWER = "reviewer"
+    RUNNER = "runner"
     CATALOGUE = "catalogue"
     SIGNING = "signing"
 
     @property
-    def opens_backups(self) -> bool:
+    def is_recipient(self) -> bool:
         """Whether its public half belongs into the recipients document."""
-        return self in {KeyPurpose.RECOVERY, KeyPurpose.DRILL, KeyPurpose.ESCROW}
+        return self not in {KeyPurpose.CATALOGUE, KeyPurpose.SIGNING}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Change who can open backups: a new list, signed by the hospital, in place of the old one.
+"""Change who can open backups and repairs: a new list, signed by the hospital, for the old one.
 
 Only backups to come are sealed to a new list; those that exist stay sealed as they are.
 """

@@ -179,7 +179,7 @@ class Repository:
             self.trust.judge(key, Namespace.RECIPIENTS, listed.issued)
         except DbopsError as failure:
             return (Damage(subject, failure.message),)
-        wanted = {(item.role.value, item.name, item.recipient) for item in listed.recipients}
+        wanted = {(item.role.value, item.name, item.recipient) for item in listed.openers}
         found = {(item.role, item.name, item.recipient) for item in envelope.sealed_to}
         if wanted != found:
             return (Damage(subject, "the envelope names others than the hospital signed"),)

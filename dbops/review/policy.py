@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from dbops.crypto.trust import plain_text
 from dbops.errors import UsageFault
 from dbops.review import policy_document
+from dbops.review.policy_document import BundleReaders
 from dbops.review.work import Kind, Risk
 
 
@@ -35,8 +36,9 @@ class Rule:
     """Whose agreement work needs that the rule matches: by kind, database and risk.
 
     `databases` empty means every one; the rule matches from `risk_from` upwards. `quorum` counts
-    persons by role. `evidence_age` is None where any age will do, `longest` the longest time from
-    a statement's signing to its end.
+    persons by role. `evidence_age` is None where any age will do; with `reproduce` a run must make
+    the very difference that was rehearsed. `longest` is the longest time from a statement's
+    signing to its end.
     """
 
     kinds: frozenset[Kind]
@@ -47,6 +49,7 @@ class Rule:
     evidence: bool
     evidence_age: timedelta | None
     longest: timedelta
+    reproduce: bool = False
 
     @property
     def asks(self) -> bool:
@@ -67,7 +70,8 @@ class BreakGlass:
 class Policy:
     """The whole policy. `roles` names persons by their id; `break_glass` None means never.
 
-    `sha256` is the digest of the text that it was read from, and no part of what is compared.
+    `bundle` says who opens the sealed rows of repairs. `sha256` is the digest of the text that it
+    was read from, and no part of what is compared.
     """
 
     persons: Mapping[str, Person]
@@ -76,11 +80,17 @@ class Policy:
     break_glass: BreakGlass | None
     demo: bool
     sha256: str = field(compare=False)
+    bundle: BundleReaders = BundleReaders.RUNNER
 
     @property
     def review_within(self) -> timedelta:
         """When a broken glass must have been reviewed: at once where none is allowed any more."""
         return timedelta(0) if self.break_glass is None else self.break_glass.review_within
+
+    def must_reproduce(self, kind: Kind, databases: Collection[str], risk: Risk) -> bool:
+        """Return whether work of this sort must make the very difference that was rehearsed."""
+        rules, _ = self.matching(kind, databases, risk)
+        return any(rule.reproduce for rule in rules)
 
     def person_of(self, principal: str) -> Person | None:
         """Return the person whom a principal stands for, None where the policy names nobody."""
@@ -195,6 +205,7 @@ def _policy(document: policy_document.Document, sha256: str) -> Policy:
         else BreakGlass(broken.role, broken.longest, broken.review_within),
         demo=document.demo,
         sha256=sha256,
+        bundle=document.repair.bundle,
     )
 
 
@@ -208,6 +219,7 @@ def _rule(table: policy_document.RuleTable) -> Rule:
         evidence=table.evidence,
         evidence_age=table.evidence_age,
         longest=table.longest,
+        reproduce=table.reproduce,
     )
 
 

@@ -42,6 +42,7 @@ _RULES: Final = """\
 #   quorum     how many persons of which role must agree; the author never counts
 #   evidence   true: a rehearsal on a restored copy, signed by the verifying host, must be there
 #   evidence_age  how old it may be, such as "7d"
+#   reproduce  true: a repair must change the very rows that were rehearsed, to the same values
 #   longest    how long a signature may count, from the moment of signing
 
 # Repairs of data and changes of schema (数据修复、结构变更): one of the IT department.
@@ -65,6 +66,12 @@ longest = "7d"
 kinds = ["restore", "release", "recipients"]
 quorum = { it-department = 1 }
 longest = "14d"
+
+# The rows that a repair touches, before and after it, are sealed to recovery, escrow and the
+# reviewers. "runner": also to the host that runs repairs, which an undo there needs; "offline":
+# not to that host, and an undo asks for an identity (数据修复的前后快照).
+[repair]
+bundle = "runner"
 
 # Break-glass (应急授权): one signature with a reason stands in for the agreement above, for at most
 # four hours. It must be reviewed within this time, or nothing else may run.

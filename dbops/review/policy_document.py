@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from datetime import timedelta
+from enum import StrEnum
 from typing import Annotated, Final, Literal
 
 from pydantic import (
@@ -66,6 +67,13 @@ _Duration = Annotated[timedelta, BeforeValidator(_duration)]
 _Persons = Annotated[int, Field(ge=1, le=9)]
 
 
+class BundleReaders(StrEnum):
+    """Who opens the sealed rows of repairs, beside recovery, escrow and the reviewers."""
+
+    RUNNER = "runner"  # the host that runs repairs too
+    OFFLINE = "offline"  # nobody: an undo asks for an identity
+
+
 class Table(BaseModel):
     """A table of the file; a key that it does not know is an error."""
 
@@ -89,12 +97,15 @@ class RuleTable(Table):
     quorum: dict[_Name, _Persons] = {}
     evidence: bool = False
     evidence_age: _Duration | None = None
+    reproduce: bool = False
     longest: _Duration = LONGEST_DEFAULT
 
     @model_validator(mode="after")
-    def _age_of_evidence(self) -> RuleTable:
+    def _of_evidence(self) -> RuleTable:
         if self.evidence_age is not None and not self.evidence:
             raise PydanticCustomError("allowed", "evidence_age only beside evidence = true")
+        if self.reproduce and not self.evidence:
+            raise PydanticCustomError("allowed", "reproduce only beside evidence = true")
         return self
 
 
@@ -112,6 +123,12 @@ class BreakGlassTable(Table):
         return self
 
 
+class RepairTable(Table):
+    """`[repair]`."""
+
+    bundle: Annotated[BundleReaders, Strict(strict=False)] = BundleReaders.RUNNER
+
+
 class Document(Table):
     """The whole file."""
 
@@ -121,6 +138,7 @@ class Document(Table):
     roles: dict[_Name, list[_Name]] = {}
     rules: list[RuleTable] = []
     break_glass: BreakGlassTable | None = None
+    repair: RepairTable = RepairTable()
 
 
 _RULES: Final = {
@@ -134,6 +152,7 @@ _MODELS: Final[dict[str, type[Table]]] = {
     "persons": PersonTable,
     "rules": RuleTable,
     "break_glass": BreakGlassTable,
+    "repair": RepairTable,
 }
 
 

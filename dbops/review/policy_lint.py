@@ -57,6 +57,8 @@ def _lint_rules(policy: Policy, trust: TrustRoot, now: datetime) -> Iterable[str
         author = rule.author_role
         if author is not None and not _able(policy, trust, author, Namespace.REQUEST, now):
             yield f"rule {number} asks for an author of {author}, and nobody has a key for requests"
+        if rule.evidence and not _rehearsers(trust, now):
+            yield f"rule {number} asks for evidence, and no host has a key that may sign it"
     broken = policy.break_glass
     if broken and not _able(policy, trust, broken.role, Namespace.BREAKGLASS, now):
         yield f"nobody of {broken.role} has a key to break the glass with"
@@ -90,6 +92,14 @@ def _able(
             _may(trust, principal, now, frozenset({namespace}))
             for principal in policy.persons[person].principals
         )
+    ]
+
+
+def _rehearsers(trust: TrustRoot, now: datetime) -> Sequence[str]:
+    """Return the principals that may sign evidence: verifying hosts."""
+    evidence = frozenset({Namespace.EVIDENCE})
+    return [
+        signer.principal for signer in trust.signers if _may(trust, signer.principal, now, evidence)
     ]
 
 

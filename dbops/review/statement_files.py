@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import shlex
-from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from dbops.errors import Failed, NotFound
 from dbops.review.folder import SIGNATURE, TEXT, opened_folder
-from dbops.review.owned_files import give_to_owner, write_new
+from dbops.review.owned_files import give_to_owner, replace_files
 from dbops.review.work import APPROVALS, SignedText
 
 
@@ -30,7 +28,8 @@ def write_statement(worktree: Path, folder: str, name: str, signed: SignedText) 
         try:
             approvals = _open_approvals(directory)
             try:
-                _replace(shelf, approvals, name, signed)
+                files = ((name + TEXT, signed.text), (name + SIGNATURE, signed.signature))
+                replace_files(shelf, approvals, files)
                 os.fsync(directory)
             finally:
                 os.close(approvals)
@@ -54,20 +53,3 @@ def _open_approvals(directory: int) -> int:
     made = os.open(APPROVALS, flags, dir_fd=directory)
     give_to_owner(made, directory)
     return made
-
-
-def _replace(shelf: int, approvals: int, name: str, signed: SignedText) -> None:
-    """Both files are whole before the first of them gets its name."""
-    ready: list[tuple[str, str]] = []
-    try:
-        for suffix, data in ((TEXT, signed.text), (SIGNATURE, signed.signature)):
-            temporary = f".dbops-{secrets.token_hex(8)}.tmp"
-            ready.append((temporary, name + suffix))
-            write_new(shelf, temporary, data, approvals)
-        for temporary, target in ready:
-            os.rename(temporary, target, src_dir_fd=shelf, dst_dir_fd=approvals)
-        os.fsync(approvals)
-    finally:
-        for temporary, _ in ready:
-            with suppress(FileNotFoundError):
-                os.unlink(temporary, dir_fd=shelf)

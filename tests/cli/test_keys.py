@@ -79,6 +79,7 @@ def test_list_shows_recipients_and_host_keys(estate: BuiltEstate) -> None:
     assert [(item["role"], item["name"], item["backups"]) for item in found["recipients"]] == [
         ("recovery", "hospital", 1),
         ("drill", "verifier", 1),
+        ("runner", "runner", 0),
     ]
     assert found["recipients"][1]["files"] == [str(estate.root / "verifier" / "drill")]
     assert [(item["use"], item["principal"]) for item in found["host"]["signing"]] == [
@@ -87,6 +88,7 @@ def test_list_shows_recipients_and_host_keys(estate: BuiltEstate) -> None:
     ]
     assert found["host"]["signing"][1]["namespaces"] == [
         "dbops-certificate@v1",
+        "dbops-evidence@v1",
         "dbops-receipt@v1",
     ]
     table = at(estate, "keys", "list")
@@ -136,7 +138,7 @@ def test_show_says_who_signed_the_list(estate: BuiltEstate) -> None:
     """Text and JSON name the principal and the recipients."""
     found = json.loads(at(estate, "keys", "recipients", "show", "--json").stdout)
     assert found["signed_by"] == "hospital"
-    assert [item["name"] for item in found["recipients"]] == ["hospital", "verifier"]
+    assert [item["name"] for item in found["recipients"]] == ["hospital", "verifier", "runner"]
     text = at(estate, "keys", "recipients", "show").stdout
     assert text.startswith(f"{estate.root / 'trust' / 'recipients'}, issued ")
     assert f"signed by hospital ({found['fingerprint']})" in text
@@ -171,6 +173,7 @@ def test_the_next_backup_is_sealed_to_the_new_list(estate: BuiltEstate) -> None:
     assert [(item["name"], item["backups"]) for item in found["recipients"]] == [
         ("hospital", 2),
         ("verifier", 2),
+        ("runner", 0),
         ("notary", 1),
     ]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import time, timedelta
 from pathlib import Path
 
 import pytest
@@ -22,11 +22,15 @@ SECTIONS: dict[str, type[document.Table]] = {
     "`[systems.NAME]`": document.SystemTable,
     '`[databases.NAME]` with `engine = "sqlite"`': document.SqliteDatabaseTable,
     '`[databases.NAME]` with `engine = "postgresql"`': document.PostgresqlDatabaseTable,
+    "`[databases.NAME.repair]` and `[databases.NAME.admin]`": document.LoginTable,
     '`[targets.NAME]` with `engine = "sqlite"`': document.SqliteTable,
     '`[targets.NAME]` with `engine = "postgresql"`': document.PostgresqlTable,
     "`[audit]`": document.AuditTable,
     "`[audit.anchors.NAME]`": document.AnchorTable,
     "`[review]`": document.ReviewTable,
+    "`[repair]`": document.RepairTable,
+    "`[clocks.NAME]`": document.ClockTable,
+    "`[calendar]`": document.CalendarTable,
     "`[scratch.postgresql]`": document.PostgresqlScratchTable,
     "Secrets": document.SecretTable,
 }
@@ -74,4 +78,8 @@ def _value(told: str, field: FieldInfo) -> object:
     """What the default on the page means in the file."""
     if isinstance(field.default, timedelta):
         return parse_duration(told.strip('"'))
+    if isinstance(field.default, bool):
+        return told == "true"
+    if isinstance(field.default, time):
+        return time.fromisoformat(told.strip('"'))
     return told.strip('"') if told.startswith('"') else int(told)

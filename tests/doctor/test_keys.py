@@ -72,7 +72,8 @@ def test_nothing_is_wrong_once_they_are_moved(estate: Estate, trust: TrustRoot) 
     assert {item.verdict for item in found.values()} == {Verdict.OK}
     assert found["writes-and-reads"].text == "this host writes and verifies: its keys open backups"
     assert found["recipients-signed"].text == (
-        "hospital signed who can open backups: recovery (hospital), drill (verifier)"
+        "hospital signed who can open backups: recovery (hospital), drill (verifier),"
+        " runner (runner)"
     )
 
 

@@ -16,7 +16,7 @@ FAULTS = [
         "estate-unknown-key",
         "databases.lab.engin: unknown key",
         'did you mean "engine"? allowed: engine, path, system, repository, policy, host, port, '
-        "dbname, user, password, sslmode, sslrootcert and 1 more",
+        "dbname, user, password, sslmode, sslrootcert and 3 more",
     ),
     (
         changed('path = "/srv/lab/lab.db"', 'pth = "/srv/lab/lab.db"'),
@@ -41,7 +41,7 @@ FAULTS = [
         "estate-unknown-key",
         "repository: unknown key",
         'did you mean "repositories"? allowed: estate, host, repositories, policies, systems, '
-        "databases, targets, scratch, audit, review",
+        "databases, targets, scratch, audit, review, repair, clocks and 1 more",
     ),
     (
         changed("{ file =", "{ fil ="),
@@ -179,7 +179,7 @@ FAULTS = [
         "estate-unknown-key",
         "hosts: unknown key, and 1 more",
         'did you mean "host"? allowed: estate, host, repositories, policies, systems, databases, '
-        "targets, scratch, audit, review",
+        "targets, scratch, audit, review, repair, clocks and 1 more",
     ),
 ]
 

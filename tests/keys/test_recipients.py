@@ -63,7 +63,7 @@ def test_an_entry_is_role_name_and_recipient() -> None:
         ("recovery", "--add does not say who: it is not ROLE:NAME:RECIPIENT"),
         (
             "boss:hospital:KEY",
-            "--add does not say who: its role is none of recovery, drill, escrow",
+            "--add does not say who: its role is none of recovery, drill, escrow, reviewer, runner",
         ),
         (
             "drill:Me:KEY",

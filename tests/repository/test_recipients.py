@@ -41,7 +41,7 @@ def ssh_key(tmp_path: Path, kind: str) -> str:
 def test_a_list_is_read_as_written() -> None:
     """In the order of the document."""
     assert read_recipients(encode(LISTED)) == LISTED
-    assert [key.text for key in LISTED.keys] == [RECOVERY.recipient, DRILL.recipient]
+    assert [key.text for key in LISTED.backup_keys] == [RECOVERY.recipient, DRILL.recipient]
 
 
 def test_a_list_without_recovery_is_refused() -> None:

@@ -12,6 +12,7 @@ from dbops.crypto.trust import TrustedSigner, TrustRoot
 from dbops.errors import DbopsError, Refused, UsageFault
 from dbops.review.policy import BreakGlass, Person, Policy, Rule, parse_policy
 from dbops.review.policy_default import default_policy_text
+from dbops.review.policy_document import BundleReaders
 from dbops.review.policy_lint import lint_policy
 from dbops.review.work import Kind, Risk
 from tests.review.desk import POLICY, signer_of
@@ -113,14 +114,15 @@ RULE = f"{HEAD}[roles]\nx = []\n[[rules]]\n"
             f"{HEAD}[[rule]]\n",
             "policy-unknown-key",
             "policy.toml: rule: unknown key",
-            'did you mean "rules"? allowed: dbops, demo, persons, roles, rules, break_glass',
+            'did you mean "rules"? allowed: dbops, demo, persons, roles, rules, break_glass, '
+            "repair",
         ),
         (
             f'{RULE}kinds = ["repair"]\nqourum = {{ x = 1 }}\n',
             "policy-unknown-key",
             "policy.toml: rules[1].qourum: unknown key",
             'did you mean "quorum"? allowed: kinds, databases, risk, author, quorum, evidence, '
-            "evidence_age, longest",
+            "evidence_age, reproduce, longest",
         ),
         (
             f'{RULE}kinds = ["repiar"]\n',
@@ -163,6 +165,18 @@ RULE = f"{HEAD}[roles]\nx = []\n[[rules]]\n"
             "policy-bad-value",
             "policy.toml: rules[1]: not allowed",
             "allowed: evidence_age only beside evidence = true",
+        ),
+        (
+            f'{RULE}kinds = ["repair"]\nreproduce = true\n',
+            "policy-bad-value",
+            "policy.toml: rules[1]: not allowed",
+            "allowed: reproduce only beside evidence = true",
+        ),
+        (
+            f'{HEAD}[repair]\nbundle = "nobody"\n',
+            "policy-bad-value",
+            "policy.toml: repair.bundle: not allowed",
+            "allowed: 'runner' or 'offline'",
         ),
         (
             f'{RULE}kinds = ["repair"]\nlongest = "0d"\n',
@@ -288,6 +302,32 @@ def test_lint_names_revoked_keys_in_rules() -> None:
     assert lint_policy(DEFAULT, root, NOW) == (
         "rule 2 asks for 2 of it-department, and 1 hold it with a key for approvals",
     )
+
+
+def test_lint_asks_who_signs_evidence() -> None:
+    """A rule that asks for evidence needs a host whose key may sign it."""
+    text = default_policy_text(PEOPLE, ROLES).replace(
+        'longest = "14d"', 'longest = "14d"\nevidence = true', 1
+    )
+    asking = parse_policy(text, "policy.toml")
+    host = signer("verifier@host", frozenset({Namespace.EVIDENCE}))
+    assert lint_policy(asking, TrustRoot((*ALL, host)), NOW) == ()
+    assert lint_policy(asking, TrustRoot(ALL), NOW) == (
+        "rule 1 asks for evidence, and no host has a key that may sign it",
+    )
+
+
+def test_a_run_must_reproduce_where_a_matching_rule_says_so() -> None:
+    """The rule counts for its databases and risks only; who opens bundles stands beside it."""
+    rule = '[[rules]]\nkinds = ["repair"]\nevidence = true\nreproduce = true\nrisk = "high"\n'
+    text = f'{HEAD}[repair]\nbundle = "offline"\n{rule}databases = ["lab"]\n'
+    policy = parse_policy(text, "policy.toml")
+    assert policy.bundle is BundleReaders.OFFLINE
+    assert DEFAULT.bundle is BundleReaders.RUNNER
+    assert policy.must_reproduce(Kind.REPAIR, ["lab"], Risk.HIGH)
+    assert not policy.must_reproduce(Kind.REPAIR, ["lab"], Risk.LOW)
+    assert not policy.must_reproduce(Kind.REPAIR, ["his"], Risk.HIGH)
+    assert not DEFAULT.must_reproduce(Kind.REPAIR, ["lab"], Risk.HIGH)
 
 
 def test_lint_looks_at_the_whole() -> None:

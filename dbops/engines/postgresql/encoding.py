@@ -61,12 +61,13 @@ class Encoding:
     name: str
 
     @property
-    def _codec(self) -> str:
+    def codec(self) -> str:
+        """Python's codec for it; text that the codec does not read is escaped."""
         return _CODECS.get(self.name, "ascii")
 
     def decode(self, raw: bytes) -> str:
         """The text of what the server sent; never fails."""
-        text = raw.decode(self._codec, "surrogateescape")
+        text = raw.decode(self.codec, "surrogateescape")
         if any(ord(character) in _TO_SURROGATES for character in text) or not self._same(text, raw):
             text = raw.decode("ascii", "surrogateescape")
         return text.translate(_TO_ESCAPES)
@@ -76,11 +77,11 @@ class Encoding:
 
         Raises ValueError where the encoding has no such character.
         """
-        return text.translate(_TO_SURROGATES).encode(self._codec, "surrogateescape")
+        return text.translate(_TO_SURROGATES).encode(self.codec, "surrogateescape")
 
     def _same(self, text: str, raw: bytes) -> bool:
         """Some codecs read two spellings as one character; those spellings are escaped."""
         try:
-            return text.encode(self._codec, "surrogateescape") == raw
+            return text.encode(self.codec, "surrogateescape") == raw
         except UnicodeEncodeError:
             return False

@@ -224,10 +224,10 @@ def translated(doing: str) -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
-        raise server_fault(error.sqlstate, doing, _objects(error)) from None
+        raise server_fault(error.sqlstate, doing, objects_of(error)) from None
 
 
-def _objects(error: psycopg.Error) -> str:
+def objects_of(error: psycopg.Error) -> str:
     """The objects that the server names in fields of their own; these never hold values."""
     diag = error.diag
     table = ".".join(part for part in (diag.schema_name, diag.table_name) if part)

@@ -1,0 +1,131 @@
+"""Repairs of the estate, wired: the folder, its sealed values, who reads rows, the bundles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from dbops.errors import Refused, UsageFault
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from dbops.cli.wiring import Wiring
+    from dbops.crypto.age import Identity, Recipient
+    from dbops.repair.bundles import BundlePlace
+    from dbops.repair.manifest import Repair
+    from dbops.repair.payload import Payload
+    from dbops.repair.script import Statement
+    from dbops.review.policy import Policy
+    from dbops.review.work import Work
+
+ROWS: Final = "rows.age"  # the rehearsal's rows, beside its evidence
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRepair:
+    """A repair's folder, and what it says; `script` is empty for an undo."""
+
+    work: Work
+    repair: Repair
+    script: tuple[Statement, ...]
+
+
+def read_repair(wiring: Wiring, work_id: str, worktree: str | None = None) -> ReadRepair:
+    """The repair as it lies in the work tree now, whoever signed it or not.
+
+    Raises NotFound work-missing, Refused `work-kind` for work of another kind, and with the line
+    what is wrong with the manifest or the script.
+    """
+    from dbops.cli.reviewing import open_desk
+    from dbops.review.folder import read_work
+
+    desk = open_desk(wiring, worktree)
+    (folder,) = desk.folders(work_id)
+    return parsed(read_work(desk.worktree, folder))
+
+
+def parsed(work: Work) -> ReadRepair:
+    """What the bytes of the folder say; raises as `read_repair`."""
+    from dbops.repair.manifest_text import parse_repair, script_of
+    from dbops.review.work import Kind
+
+    if work.kind is not Kind.REPAIR:
+        raise Refused(
+            "work-kind",
+            f"{work.id} is a {work.kind}, not a repair",
+            hint=f"dbops review show {work.id}",
+        )
+    repair = parse_repair(work)
+    return ReadRepair(work, repair, () if repair.undo_of is not None else script_of(work))
+
+
+def refuse_undo(repair: Repair, *, wanted: bool) -> None:
+    """Raise UsageFault unless the command fits: `run` for a repair, `undo` for one that undoes."""
+    if (repair.undo_of is not None) is not wanted:
+        right = "undo" if repair.undo_of is not None else "run"
+        raise UsageFault(
+            "repair-command",
+            f"{repair.id} is {'no undo' if wanted else 'an undo'}",
+            hint=f"dbops repair {right} {repair.id}",
+        )
+
+
+def bundle_place(wiring: Wiring) -> BundlePlace:
+    """Where the sealed rows of this host's runs are kept; made where it is missing."""
+    from dbops.repair.bundles import BundlePlace
+
+    directory = wiring.estate.repair.bundles
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return BundlePlace(directory)
+
+
+def sealed_scratch(wiring: Wiring) -> Path:
+    """A directory of dbops' own for sealed files without a name."""
+    directory = wiring.estate.state / "scratch"
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return directory
+
+
+def readers_of_rows(wiring: Wiring, policy: Policy) -> tuple[Recipient, ...]:
+    """Whom a bundle is sealed to, as the hospital signed it and its policy says."""
+    from dbops.review.policy_document import BundleReaders
+
+    listed, _ = wiring.recipients
+    return listed.bundle_keys(runner=policy.bundle is BundleReaders.RUNNER)
+
+
+def readers_of_values(wiring: Wiring, policy: Policy) -> tuple[Recipient, ...]:
+    """Whom the sealed values of a repair are sealed to: the same, and who rehearses it."""
+    from dbops.review.policy_document import BundleReaders
+
+    listed, _ = wiring.recipients
+    return listed.payload_keys(runner=policy.bundle is BundleReaders.RUNNER)
+
+
+def row_identities(wiring: Wiring, named: Sequence[str]) -> tuple[Identity, ...]:
+    """What opens rows of repairs here: the files that were named, and what this host has.
+
+    `named` are paths; where some are named the host's own may be missing.
+    """
+    from dbops.crypto.age import load_identities
+    from dbops.errors import DbopsError
+
+    found = [*wiring.identities(named)]
+    own = wiring.estate.host.runner_identity
+    if own is not None:
+        try:
+            found += load_identities(own)
+        except DbopsError:
+            if not found:
+                raise
+    return tuple(found)
+
+
+def payload_of(work: Work, identities: Sequence[Identity]) -> Payload | None:
+    """The sealed values that lie in the folder, opened; None where there are none."""
+    from dbops.repair.payload import PAYLOAD, open_payload
+
+    data = work.files.get(PAYLOAD)
+    return None if data is None else open_payload(data, identities)

@@ -1,0 +1,160 @@
+"""Values of SQLite in bytes and back, exactly, in a form that people can read; pure.
+
+SQLite stores a type with each value, whatever the column was declared as. What is usual for the
+column stands as plain text; anything else begins with a mark, so that nothing is ever ambiguous:
+`~i:` integer, `~r:` real (Python's shortest text that gives the same double), `~t:` text, `~x:` a
+blob in hex, `~u:` in hex the stored bytes of a text that is no valid Unicode.
+
+Source of the affinities: SQLite, Datatypes In SQLite, 3.1.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final
+
+from dbops.errors import Refused
+from dbops.repair.table import Value
+
+Plain = int | float | str | bytes | None
+
+_INTEGER: Final = re.compile(r"0|-?[1-9][0-9]{0,18}")
+_REAL: Final = re.compile(r"-?(?:0|[1-9][0-9]*)\.[0-9]+")
+_SAFE_DIGITS: Final = 15  # so many survive any conversion between text and double
+# SQLite's own translation from UTF-8 to UTF-16 replaces these.
+_UNSAFE: Final = re.compile("[\ufffe\uffff]")
+MARK: Final = b"~"
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """A text by its stored bytes, to be written as `CAST(? AS TEXT)`."""
+
+    stored: bytes
+
+
+Bindable = Plain | Raw
+
+
+class Affinity(Enum):
+    """What a column makes of the values that are put into it."""
+
+    TEXT = auto()
+    NUMERIC = auto()  # INTEGER and REAL included
+    NONE = auto()
+
+
+def affinity_of(declared: str, *, strict: bool = False) -> Affinity:
+    """Return the affinity of a column that is declared with this type."""
+    name = declared.upper()
+    if "INT" in name:
+        return Affinity.NUMERIC
+    if any(word in name for word in ("CHAR", "CLOB", "TEXT")):
+        return Affinity.TEXT
+    if not name or "BLOB" in name or (strict and name == "ANY"):
+        return Affinity.NONE
+    return Affinity.NUMERIC
+
+
+def encode(kind: str, stored: Plain, affinity: Affinity, codec: str) -> Value:
+    """Return the value whose `typeof` is `kind`; a text is given by its stored bytes.
+
+    `codec` is Python's name of the database's encoding.
+    """
+    match kind, stored:
+        case "text", bytes():
+            return _encode_text(stored, affinity, codec)
+        case "integer", int():
+            plain = b"%d" % stored
+            return plain if affinity is not Affinity.TEXT else b"~i:" + plain
+        case "real", float():
+            text = repr(stored)
+            usual = affinity is Affinity.NUMERIC and _is_simple_real(text)
+            return text.encode() if usual else b"~r:" + text.encode()
+        case "blob", bytes():
+            return b"~x:" + stored.hex().encode()
+    return None
+
+
+def _encode_text(stored: bytes, affinity: Affinity, codec: str) -> bytes:
+    try:
+        text = stored.decode(codec)
+        plain = text.encode()
+    except UnicodeError:
+        return b"~u:" + stored.hex().encode()
+    if codec != "utf-8" and _UNSAFE.search(text):
+        return b"~u:" + stored.hex().encode()
+    usual = not plain.startswith(MARK) and _decode_plain(text, affinity) == text
+    return plain if usual else b"~t:" + plain
+
+
+def decode(value: Value, affinity: Affinity | None) -> Bindable:
+    """Return what to bind for a value of a column with this affinity.
+
+    None stands for a value whose column is not known: plain digits are an integer then, which a
+    column with an affinity makes its own of. Raises Refused `value-form` for what is no value.
+    """
+    if value is None:
+        return None
+    try:
+        if value.startswith(MARK):
+            return _decode_marked(value)
+        return _decode_plain(value.decode(), affinity)
+    except ValueError:
+        raise Refused(
+            "value-form",
+            "a value is in no form that SQLite's values have",
+            hint="take the values from a bundle or a backup of a SQLite database",
+        ) from None
+
+
+def _decode_marked(value: bytes) -> Bindable:
+    tag, text = value[:3], value[3:].decode()
+    match tag:
+        case b"~i:":
+            return int(text)
+        case b"~r:":
+            return float(text)
+        case b"~t:":
+            return text
+        case b"~x:":
+            return bytes.fromhex(text)
+        case b"~u:":
+            return Raw(bytes.fromhex(text))
+    raise ValueError(tag)
+
+
+def _decode_plain(text: str, affinity: Affinity | None) -> int | float | str:
+    if affinity is Affinity.TEXT:
+        return text
+    if _INTEGER.fullmatch(text) and -(1 << 63) <= int(text) < 1 << 63:
+        return int(text)
+    if affinity is Affinity.NUMERIC and _is_simple_real(text):
+        return float(text)
+    return text
+
+
+def _is_simple_real(text: str) -> bool:
+    """Whether the text is one that every conversion takes for the same double."""
+    if not _REAL.fullmatch(text) or len(text) > _SAFE_DIGITS + 2:
+        return False
+    number = float(text)
+    return (math.isfinite(number) and number != 0 and repr(number) == text) or text == "0.0"
+
+
+def bound(value: Bindable) -> tuple[str, Plain]:
+    """The place for a value in a statement, and what is bound there."""
+    return ("CAST(? AS TEXT)", value.stored) if isinstance(value, Raw) else ("?", value)
+
+
+def display(value: Value) -> str:
+    """Return what people read where the value is shown: without marks, a blob as x'…'."""
+    if value is None:
+        return "NULL"
+    if not value.startswith(MARK):
+        return value.decode(errors="replace")
+    text = value[3:].decode(errors="replace")
+    return f"x'{text}'" if value[:3] in {b"~x:", b"~u:"} else text

@@ -1,0 +1,73 @@
+"""One digest for a list of changes: equal under one key where the same rows get the same values.
+
+It is what "equal to what was approved" compares. Pure.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Iterator, Sequence
+
+from dbops.repair.compare import differing
+from dbops.repair.table import Change, TableName
+from dbops.repair.value_text import row_pieces, row_text
+
+_Head = tuple[bytes, tuple[int, ...]]
+
+
+class DigestedTable:
+    """How the changes of one table are put into words."""
+
+    def __init__(self, table: TableName, names: Sequence[str], volatile: Collection[str]) -> None:
+        """`names` are those of the columns of a row; the `volatile` ones do not count."""
+        self._table = [table.schema, table.name]
+        self._names = tuple(names)
+        self._volatile = frozenset(volatile)
+        self._heads: dict[tuple[str, tuple[int, ...]], _Head] = {}
+
+    def pieces(self, change: Change) -> Iterator[bytes]:
+        """Yield the change's line: JSON, unambiguous, each piece of bounded length."""
+        key, before, after = change
+        if before is None or after is None:
+            every = tuple(range(len(self._names)))
+            head, places = self._head("insert" if before is None else "delete", every)
+        else:
+            head, places = self._head("update", differing(before, after))
+        yield head
+        yield row_text(key)
+        for row in (before, after):
+            yield b","
+            yield from row_pieces(row and tuple(map(row.__getitem__, places)))
+        yield b"\n"
+
+    def _head(self, operation: str, places: tuple[int, ...]) -> _Head:
+        """The part that is the same for many rows, and the places of the columns that count."""
+        found = self._heads.get((operation, places))
+        if found is None:
+            kept = tuple(place for place in places if self._names[place] not in self._volatile)
+            head = json.dumps([self._table, operation, [self._names[place] for place in kept]])
+            found = self._heads[operation, places] = (head.encode(), kept)
+        return found
+
+
+class DiffDigest:
+    """The digest of changes in the order in which they are added.
+
+    BLAKE2b (RFC 7693), keyed, of a line for each change: table, operation, names of the columns
+    that differ and count, key, and these columns' values before and after.
+    """
+
+    def __init__(self, tables: Sequence[DigestedTable], key: str) -> None:
+        """Begin with no changes; `key` is 32 bytes in hex."""
+        self._hash = hashlib.blake2b(digest_size=32, key=bytes.fromhex(key))
+        self._tables = tuple(tables)
+
+    def add(self, index: int, change: Change) -> None:
+        """Take the next change, of the table at this place."""
+        for piece in self._tables[index].pieces(change):
+            self._hash.update(piece)
+
+    def hexdigest(self) -> str:
+        """Return the digest of what was added so far."""
+        return self._hash.hexdigest()

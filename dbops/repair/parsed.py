@@ -1,0 +1,147 @@
+"""What sqlglot reads in a statement, in words of our own.
+
+Nothing that it wrote is run, and nothing rests on it but lint and proposals. Where it does not
+read a statement, or says less than the statement holds, the reading says so. It is known to
+`parsed` and `parsed_…` only, and loads slowly: commands import these when they run.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+from sqlglot.tokenizer_core import Token, TokenType
+
+from dbops.repair.clauses import Word
+from dbops.repair.parsed_values import calls, comparisons, cuts, literals, unsteady
+from dbops.repair.parsed_writes import Source, makes, writes
+from dbops.repair.reading import Cut, Doubt, Reading
+from dbops.repair.script import Bound, Identifier, RowColumn, Statement
+from dbops.repair.script_text import as_written, render
+
+# Its warnings repeat the SQL, and the SQL may hold a patient's number.
+logging.getLogger("sqlglot").setLevel(logging.CRITICAL + 1)
+
+_TEXTS: Final = frozenset(kind for kind in TokenType if kind.name.endswith("STRING"))
+_NUMBERS: Final = frozenset({TokenType.NUMBER})
+_QUOTES: Final = {"mysql": ("`", "`"), "tsql": ("[", "]")}
+_CALL: Final = re.compile(r"\s*(?:CALL|EXEC|EXECUTE)\s+([\w.\[\]\"]+)", re.IGNORECASE)
+_SEEN: Final = (exp.Query, exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Values)
+
+
+def read_statement(statement: Statement, dialect: str, place: str) -> Reading:
+    """Return what sqlglot reads; `dialect` is its name for the SQL, `place` a file and a line.
+
+    Placeholders are first given names that it takes for such. A statement that it cannot read
+    comes back with a doubt, and never as an error.
+    """
+    raw = as_written(statement)
+    text = render(statement, _placeholder, lambda piece: _identifier(piece, dialect))
+    try:
+        tokens = sqlglot.tokenize(text, read=dialect)
+    except SqlglotError:
+        return Reading(place, raw, code=raw, doubt=Doubt.FAULT)
+    words = tuple(
+        word.upper()
+        for token in tokens
+        if token.token_type not in _TEXTS | _NUMBERS
+        for word in token.text.split()
+    )
+    code = " ".join(token.text for token in tokens)
+    limits = (Cut((), ()),) if dialect == "tsql" and words[1:2] == ("TOP",) else ()
+    root = _tree(text, dialect)
+    if root is None:
+        return Reading(place, raw, words, code, Doubt.FAULT, cuts=limits)
+    source = _source(statement, text, raw, dialect, tokens)
+    return Reading(
+        place=place,
+        raw=raw,
+        words=words,
+        code=code,
+        doubt=_doubt(root, tokens, statement, dialect),
+        writes=tuple(writes(root, source)),
+        cuts=(*cuts(root, source), *limits),
+        literals=tuple(literals(root, source)),
+        comparisons=tuple(comparisons(root, source)),
+        calls=(*calls(root), *_called(code)),
+        unsteady=tuple(unsteady(root, source)),
+        makes=tuple(makes(root, source)),
+    )
+
+
+def _tree(text: str, dialect: str) -> exp.Expr | None:
+    try:
+        trees = sqlglot.parse(text, read=dialect)
+    except (SqlglotError, RecursionError):
+        return None
+    return trees[0] if len(trees) == 1 else None
+
+
+def _placeholder(piece: Bound | RowColumn) -> str:
+    """Return a name as long as the placeholder, and never a keyword."""
+    name = piece.name if isinstance(piece, Bound) else f"{piece.name}_{piece.column}"
+    return f":_{name[1:]}"
+
+
+def _identifier(piece: Identifier, dialect: str) -> str:
+    left, right = _QUOTES.get(dialect, ('"', '"'))
+    return f"{left}_{piece.name}{right}"
+
+
+def _source(
+    statement: Statement, text: str, raw: str, dialect: str, tokens: Sequence[Token]
+) -> Source:
+    pieces = statement.pieces
+    bound = [piece for piece in pieces if isinstance(piece, Bound)]
+    return Source(
+        text=text,
+        original=raw,
+        dialect=dialect,
+        words=tuple(_word(token) for token in tokens),
+        parameters={_placeholder(piece)[1:]: piece.name for piece in bound},
+        identifiers={f"_{p.name}": p.name for p in pieces if isinstance(p, Identifier)},
+        rows=any(isinstance(piece, RowColumn) for piece in pieces),
+    )
+
+
+def _word(token: Token) -> Word:
+    upper = "" if token.token_type in _TEXTS else token.text.upper()
+    return Word(upper, token.start, token.end + 1)
+
+
+def _doubt(
+    root: exp.Expr, tokens: Sequence[Token], statement: Statement, dialect: str
+) -> Doubt | None:
+    if not isinstance(root, _SEEN) or root.find(exp.Command) is not None:
+        return Doubt.OPAQUE
+    placeholders = sum(isinstance(piece, Bound | RowColumn) for piece in statement.pieces)
+    if sum(1 for _ in root.find_all(exp.Placeholder)) != placeholders:
+        return Doubt.PART
+    try:
+        again = sqlglot.tokenize(root.sql(dialect=dialect), read=dialect)
+    except SqlglotError:
+        return Doubt.PART
+    missing = _counted(tokens) - _counted(again)
+    return Doubt.PART if missing else None
+
+
+def _counted(tokens: Sequence[Token]) -> Counter[str]:
+    """Count what a reading must not lose: conditions and constants."""
+    kinds = [token.token_type for token in tokens]
+    return Counter(
+        where=kinds.count(TokenType.WHERE),
+        texts=sum(kind in _TEXTS for kind in kinds),
+        numbers=sum(kind in _NUMBERS for kind in kinds),
+    )
+
+
+def _called(code: str) -> tuple[str, ...]:
+    """Return the procedure that CALL or EXEC names."""
+    found = _CALL.match(code)
+    return () if found is None else (found[1].lower(),)

@@ -1,0 +1,5 @@
+UPDATE :"tickets"
+   SET :"state" = :expired,
+       :"closed" = :closed_at
+ WHERE :"state" = :waiting
+   AND :"issued" < :until;

@@ -1,0 +1,4 @@
+UPDATE :"visits"
+   SET :"ward" = :to_ward
+ WHERE :"ward" = :from_ward
+   AND :"admitted" >= :since;
