@@ -101,7 +101,7 @@ def rehearse_work(
     payload = payload_of(plan.work, plan.identities)
     with _private(wiring) as directory, wiring.scratch(plan.database).open(contents) as copy:
         copy.restore(contents, RestoreOrder(jobs=jobs, advance=advance))
-        engine = _engine_of_copy(wiring, plan.database, copy)
+        engine = engine_of_copy(wiring, plan.database, copy)
         order = RehearsalOrder(
             work=plan.work,
             repair=plan.repair,
@@ -160,7 +160,7 @@ def _refuse_configured(wiring: Wiring, database: Database) -> None:
         )
 
 
-def _engine_of_copy(wiring: Wiring, database: Database, copy: Engine) -> RepairEngine:
+def engine_of_copy(wiring: Wiring, database: Database, copy: Engine) -> RepairEngine:
     """The copy, seen by the role that repairs its source."""
     if isinstance(database, PostgresqlAddress):
         from dbops.engines.postgresql.engine import PostgresqlEngine

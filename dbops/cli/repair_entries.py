@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 from dbops.audit.entry import Count, DigestOf, Draft, Effect, Event, Label, Phase
-from dbops.cli.entries import allowed_by, fit
+from dbops.cli.entries import allowed_by, fit, fit_ticket
 from dbops.repair.table import Ops
 from dbops.repair.transaction import Stage, took_place
+from dbops.review.work import EVIDENCE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from dbops.audit.recording import Account
+    from dbops.repair.evidence import RepairEvidence
     from dbops.repair.manifest import Repair
     from dbops.repair.report import RunReport
+    from dbops.repository.chain import Backup
     from dbops.review.authorize import Authorization
+    from dbops.review.work import Work
 
 
 def run_intent(repair: Repair, run: str, allowed: Authorization | None) -> Draft:
@@ -60,3 +65,30 @@ def ran(account: Account, reports: Sequence[RunReport]) -> None:
     if reports:
         account.name(Label.SERVER, fit(reports[-1].server))
         account.digest(DigestOf.BUNDLE, reports[-1].sha256)
+
+
+def rehearsal_intent(work: Work, repair: Repair, backup: Backup) -> Draft:
+    """The intent of a rehearsal: no approval is used, and the database itself is not touched."""
+    return Draft(
+        event=Event.REPAIR_REHEARSE,
+        phase=Phase.INTENT,
+        target=repair.database,
+        work=repair.id,
+        ticket=None if repair.ticket is None else fit_ticket(repair.ticket),
+        names={Label.BACKUP: str(backup.id)},
+        digests={DigestOf.PLAN: work.plan, DigestOf.MANIFEST: backup.sha256},
+    )
+
+
+def rehearsed(account: Account, evidence: RepairEvidence, files: Mapping[str, bytes]) -> None:
+    """Afterwards the outcome counts what the rehearsal wrote, and names the evidence's digest."""
+    account.count(Count.ROWS, evidence.rows)
+    account.count(Count.TABLES, len(evidence.tables))
+    account.count(Count.MILLISECONDS, evidence.took)
+    account.digest(DigestOf.EVIDENCE, hashlib.sha256(files[EVIDENCE]).hexdigest())
+
+
+def shown(work: str, database: str, run: str | None) -> Draft:
+    """The record that sealed rows are about to be opened for somebody's eyes."""
+    names = {} if run is None else {Label.RUN: fit(run)}
+    return Draft(event=Event.REPAIR_SHOW, target=fit(database), work=fit(work), names=names)

@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING
 import click
 
 from dbops.cli.options import identity_option, json_option, yes_option
+from dbops.errors import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from dbops.cli.repairing import ReadRepair
     from dbops.cli.wiring import Wiring
     from dbops.crypto.age import Identity
     from dbops.repair.bundle import Bundle
+    from dbops.repair.bundles import BundlePlace
     from dbops.repair.judgement import Approved
     from dbops.repair.report import RunReport
+    from dbops.repair.transaction import Stage
     from dbops.review.authorize import Authorization
     from dbops.review.policy import Policy
 
@@ -43,9 +46,9 @@ def run(
 
     \b
     Example: dbops repair run 2026-117-visit-ward
-    Exit statuses: 0 done, 1 failed and rolled back, 2 usage, 3 done but not recorded, 5 not approved
-    or not as declared: rolled back, 10 not found, 11 locked, unreachable or not known whether it
-    took place, 12 no identity opens its sealed values.
+    Exit statuses: 0 done, 1 failed and rolled back, 2 usage, 3 some batches only, or not recorded,
+    5 not approved or not as declared: rolled back, 10 not found, 11 locked, unreachable or not
+    known whether it took place, 12 no identity opens its sealed values.
     """
     _run(estate, work_id, identities, undo=False, yes=yes, as_json=as_json)
 
@@ -70,9 +73,9 @@ def undo(
 
     \b
     Example: dbops repair undo 2026-117-visit-ward-undo
-    Exit statuses: 0 done, 1 failed and rolled back, 2 usage, 3 done but not recorded, 5 not approved,
-    or a row was changed since: nothing was changed, 10 not found, 11 locked, unreachable or not
-    known whether it took place, 12 no identity opens the bundle.
+    Exit statuses: 0 done, 1 failed and rolled back, 2 usage, 3 done but not recorded, 5 not
+    approved, or a row was changed since: nothing was changed, 10 not found, 11 locked, unreachable
+    or not known whether it took place, 12 no identity opens the bundle.
     """
     _run(estate, work_id, identities, undo=True, yes=yes, as_json=as_json)
 
@@ -89,6 +92,7 @@ def _run(
     from dbops.audit.entry import Event
     from dbops.cli.gates import gate
     from dbops.cli.options import confirm
+    from dbops.cli.repair_lint import refuse_blocked
     from dbops.cli.repairing import parsed, read_repair, refuse_undo, row_identities
     from dbops.cli.wiring import open_wiring
     from dbops.review.work import Kind
@@ -104,6 +108,7 @@ def _run(
         # What runs is the bytes that were judged, not those that were read for the question.
         approved = found if allowed is None else parsed(allowed.work)
         refuse_undo(approved.repair, wanted=undo)
+        refuse_blocked(wiring, approved)
         opening = row_identities(wiring, named)
         reports = run_recorded(wiring, approved, allowed, opening)
     _show(approved, reports, as_json=as_json)
@@ -119,18 +124,167 @@ def run_recorded(
 
     To be called inside the gate. Returns the report of each of its transactions.
     """
-    from dbops.audit.entry import DigestOf
     from dbops.cli.ledger import recording
     from dbops.cli.repair_entries import follow, ran, run_intent
 
     run_id = secrets.token_hex(16)
     with recording(wiring, run_intent(found.repair, run_id, allowed)) as account:
         observe = follow(account)
-        reports: list[RunReport] = []
-        try:
-            for report in _transactions(wiring, found, run_id, identities, observe):
-                reports.append(report)
-        finally:
-            ran(account, reports)
-    assert DigestOf.BUNDLE
-    return tuple(reports)
+        if found.repair.undo_of is None:
+            reports = _repair(wiring, found, run_id, identities, observe)
+        else:
+            reports = (_undo(wiring, found, run_id, identities, observe),)
+        ran(account, reports)
+    return reports
+
+
+def _repair(
+    wiring: Wiring,
+    found: ReadRepair,
+    run_id: str,
+    identities: Sequence[Identity],
+    observe: Callable[[Stage], None],
+) -> tuple[RunReport, ...]:
+    from dbops.cli.repairing import bundle_place, payload_of, readers_of_rows, sealed_scratch
+    from dbops.cli.reviewing import policy_of
+    from dbops.repair.batches import run_batches
+    from dbops.repair.run import run_repair
+    from dbops.repair.run_order import RunOrder
+
+    repair, policy = found.repair, policy_of(wiring)
+    database = wiring.database(repair.database)
+    order = RunOrder(
+        repair=repair,
+        script=found.script,
+        payload=payload_of(found.work, identities),
+        plan=found.work.plan,
+        run=run_id,
+        database=repair.database,
+        identity=wiring.engine(database).identity(),
+        recipients=readers_of_rows(wiring, policy),
+        key=secrets.token_hex(32),
+        scratch=sealed_scratch(wiring),
+        approved=_approved(found, policy, identities),
+    )
+    engine, place = wiring.repair_engine(database), bundle_place(wiring)
+    if repair.batch is not None:
+        return run_batches(order, engine, place, observe).batches
+    return (run_repair(order, engine, place, observe),)
+
+
+def _approved(
+    found: ReadRepair, policy: Policy, identities: Sequence[Identity]
+) -> tuple[Approved, ...]:
+    """What the rehearsal came to, where the policy wants the run to come to the same."""
+    from dbops.cli.repairing import rehearsed_rows
+    from dbops.repair.evidence import read_evidence
+    from dbops.review.work import Kind
+
+    repair = found.repair
+    if not policy.must_reproduce(Kind.REPAIR, (repair.database,), repair.risk):
+        return ()
+    evidence = read_evidence(found.work)
+    rows = rehearsed_rows(found.work, identities)
+    if evidence is None or rows is None:
+        raise Refused(
+            "evidence-missing",
+            f"the policy wants {repair.id} to come to what was rehearsed, and it was not rehearsed",
+            hint=f"on the verifying host: dbops repair rehearse {repair.id}",
+        )
+    return evidence.approved(rows.header.key)
+
+
+def _undo(
+    wiring: Wiring,
+    found: ReadRepair,
+    run_id: str,
+    identities: Sequence[Identity],
+    observe: Callable[[Stage], None],
+) -> RunReport:
+    from dbops.cli.repairing import bundle_place, readers_of_rows
+    from dbops.cli.reviewing import policy_of
+    from dbops.repair.run_order import UndoOrder
+    from dbops.repair.undo import undo_repair
+
+    repair, place = found.repair, bundle_place(wiring)
+    database = wiring.database(repair.database)
+    order = UndoOrder(
+        repair=repair,
+        plan=found.work.plan,
+        run=run_id,
+        database=repair.database,
+        identity=wiring.engine(database).identity(),
+        recipients=readers_of_rows(wiring, policy_of(wiring)),
+        key=secrets.token_hex(32),
+    )
+    bundles = _bundles(found, place, identities)
+    return undo_repair(order, bundles, wiring.repair_engine(database), place, observe)
+
+
+def _bundles(
+    found: ReadRepair, place: BundlePlace, identities: Sequence[Identity]
+) -> tuple[Bundle, ...]:
+    """The bundles that the manifest names, opened, in its order."""
+    undo_of = found.repair.undo_of
+    assert undo_of is not None  # noqa: S101 - the caller asked for an undo
+    return tuple(
+        place.open(place.find(sha256, undo_of.work), identities, sha256)
+        for sha256 in undo_of.bundles
+    )
+
+
+def _question(found: ReadRepair) -> str:
+    repair = found.repair
+    if repair.undo_of is not None:
+        return f"take {repair.undo_of.work} back on {repair.database}?"
+    tables = ", ".join(f"{watch.table} ({watch.expect})" for watch in repair.watches)
+    return f"run {repair.id} on {repair.database}: {tables}?"
+
+
+def _show(found: ReadRepair, reports: Sequence[RunReport], *, as_json: bool) -> None:
+    from dbops.cli.render import counted, say, show_json
+    from dbops.repair.table import Ops
+
+    repair = found.repair
+    if as_json:
+        show_json(
+            {"work": repair.id, "database": repair.database, "runs": list(map(_json, reports))}
+        )
+        return
+    ops = sum((effect.ops for report in reports for effect in report.tables), Ops())
+    done = "is repaired" if repair.undo_of is None else "is as it was"
+    click.echo(f"{repair.database} {done}: {counted(ops.total, 'row')} ({ops})")
+    for report in reports:
+        for table, rows in report.appended.items():
+            click.echo(f"triggers appended {counted(rows, 'row')} to {table}")
+        if report.sequences:
+            say(f"remark: these sequences advanced and stay so: {', '.join(report.sequences)}")
+    names = ", ".join(report.bundle.name for report in reports[:3])
+    click.echo(f"rows before and after are sealed in {names}{' …' if len(reports) > 3 else ''}")
+
+
+def _json(report: RunReport) -> dict[str, object]:
+    return {
+        "run": report.run,
+        "batch": report.batch,
+        "server": report.server,
+        "began": report.began,
+        "strength": report.strength,
+        "counted_by": report.counted_by,
+        "tables": {
+            str(effect.table): {
+                "inserted": effect.ops.inserted,
+                "updated": effect.ops.updated,
+                "deleted": effect.ops.deleted,
+                "columns": dict(effect.columns),
+            }
+            for effect in report.tables
+        },
+        "side_effects": {str(table): rows for table, rows in report.appended.items()},
+        "sequences": report.sequences,
+        "bundle": report.bundle,
+        "sha256": report.sha256,
+        "rows": report.rows,
+        "attempts": report.attempts,
+        "seconds": round(report.seconds, 3),
+    }

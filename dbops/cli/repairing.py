@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+import hashlib
+import io
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from dbops.errors import Refused, UsageFault
+from dbops.errors import NotFound, Refused, UsageFault
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,14 +15,13 @@ if TYPE_CHECKING:
 
     from dbops.cli.wiring import Wiring
     from dbops.crypto.age import Identity, Recipient
-    from dbops.repair.bundles import BundlePlace
+    from dbops.repair.bundle import Bundle
+    from dbops.repair.bundles import BundlePlace, StoredBundle
     from dbops.repair.manifest import Repair
     from dbops.repair.payload import Payload
     from dbops.repair.script import Statement
     from dbops.review.policy import Policy
     from dbops.review.work import Work
-
-ROWS: Final = "rows.age"  # the rehearsal's rows, beside its evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,3 +130,62 @@ def payload_of(work: Work, identities: Sequence[Identity]) -> Payload | None:
 
     data = work.files.get(PAYLOAD)
     return None if data is None else open_payload(data, identities)
+
+
+def rehearsed_rows(work: Work, identities: Sequence[Identity]) -> Bundle | None:
+    """The rows that the rehearsal saw, as they lie in the folder; None where there are none."""
+    from dbops.repair.bundle import Bundle
+    from dbops.repair.evidence import ROWS
+
+    data = work.files.get(ROWS)
+    title = f"{work.folder}/{ROWS}"
+    return None if data is None else Bundle(lambda: io.BytesIO(data), identities, title)
+
+
+def last_bundle(place: BundlePlace, work_id: str, identities: Sequence[Identity]) -> Bundle:
+    """The newest bundle of the work that lies on this host, opened; raises NotFound `no-bundle`."""
+    stored = max(place.all(work_id), key=lambda each: each.path.stat().st_mtime_ns, default=None)
+    if stored is None:
+        raise NotFound(
+            "no-bundle",
+            f"no bundle of {work_id} lies on this host",
+            hint=f"was it run here? dbops audit log --work {work_id}",
+        )
+    return opened_bundle(place, stored, identities)
+
+
+def opened_bundle(
+    place: BundlePlace, stored: StoredBundle, identities: Sequence[Identity]
+) -> Bundle:
+    """The bundle as it lies there; that it is the one of the ledger is not asked."""
+    with stored.path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    return place.open(stored, identities, sha256)
+
+
+def committed_bundles(wiring: Wiring, place: BundlePlace, work_id: str) -> tuple[str, ...]:
+    """The sha256 of the bundles of the work's runs that committed, as the database's markers say.
+
+    Raises NotFound `repair-not-run` where there is none, and `no-bundle` where one of them does
+    not lie on this host.
+    """
+    from dbops.repair.ports import MarkerKind
+    from dbops.repair.run_order import session_order
+
+    found = read_repair(wiring, work_id)
+    engine = wiring.repair_engine(wiring.database(found.repair.database))
+    order = replace(session_order(found.repair), read_only=True)
+    with engine.session(order) as session:
+        session.begin()
+        markers = [each for each in session.markers(work_id) if each.kind is MarkerKind.REPAIR]
+    if not markers:
+        raise NotFound(
+            "repair-not-run",
+            f"{work_id} has not run on {found.repair.database}",
+            hint=f"dbops repair list; dbops audit log --work {work_id}",
+        )
+    newest = markers[-1].plan
+    bundles = tuple(each.bundle for each in markers if each.plan == newest)
+    for sha256 in bundles:
+        place.find(sha256, work_id)
+    return bundles

@@ -118,6 +118,8 @@ def _usage_fault(failure: click.UsageError) -> UsageFault:
         "demo": ("dbops.cli.demo:demo", "Watch fifty databases being backed up and proven."),
         "backup": ("dbops.cli.backup:backup", "Take, list, verify and expire backups."),
         "restore": ("dbops.cli.restore:restore", "Put a backup back."),
+        "repair": ("dbops.cli.repair:repair", "Repair wrong rows, reviewed and undoable."),
+        "playbook": ("dbops.cli.playbook:playbook", "Look at ready-made repairs."),
         "repository": ("dbops.cli.repository:repository", "Make a repository."),
         "keys": ("dbops.cli.keys:keys", "Make, list and drill keys."),
         "audit": ("dbops.cli.audit:audit", "Read, verify and anchor the ledger."),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -85,8 +85,10 @@ def check_recipients(estate: Estate, trust: TrustRoot, now: datetime) -> Iterato
     except DbopsError as failure:
         yield problem_of(failure)
         return
-    entries = ", ".join(f"{e.role.value} ({e.name})" for e in found.listed.recipients)
-    yield ok("recipients-signed", f"{found.principal} signed who can open backups: {entries}")
+    who = _named(e for e in found.listed.recipients if e.role.opens_backups)
+    rows = _named(e for e in found.listed.recipients if not e.role.opens_backups)
+    more = f"; and rows of repairs: {rows}" if rows else ""
+    yield ok("recipients-signed", f"{found.principal} signed who can open backups: {who}{more}")
     yield from _check_catalogue(estate.host, found.listed)
     yield from _check_identities(estate.host, found.listed)
     yield from _check_runner(estate.host, found.listed)
@@ -195,6 +197,10 @@ def _move_offline(path: Path, entry: RecipientEntry) -> Finding:
         " whoever gets into this host reads every backup",
         "move it offline: onto two media that the hospital keeps",
     )
+
+
+def _named(entries: Iterable[RecipientEntry]) -> str:
+    return ", ".join(f"{entry.role.value} ({entry.name})" for entry in entries)
 
 
 def _entry_of(recipients: tuple[str, ...], listed: RecipientList) -> RecipientEntry | None:

@@ -30,7 +30,7 @@ from dbops.repair.diff_digest import DiffDigest, DigestedTable
 from dbops.repair.manifest import SideEffect
 from dbops.repair.ports import MarkerKind
 from dbops.repair.table import Change, Column, Row, Shape, TableName
-from dbops.repair.value_text import decode_value, row_pieces, row_text
+from dbops.repair.value_text import change_text, decode_value
 
 FORMAT: Final = "bundle/v1"
 BLOCK: Final = 256 << 10
@@ -139,8 +139,7 @@ class BundleWriter:
         self._digest = _begin_digest(header, header.key)
         self._lines = hashlib.sha256()
         self._rows = 0
-        self._block: list[bytes] = []
-        self._gathered = 0
+        self._block = bytearray()
         self._seal: BundleSeal | None = None
         self._compressor = zstandard.ZstdCompressor(write_checksum=True).compressobj()
         self._writer = SealingWriter(self._sealed, recipients)
@@ -150,11 +149,9 @@ class BundleWriter:
         """Write one row that differs, of the table at this place in the header."""
         self._rows += 1
         self._digest.add(index, change)
-        self._put(b"[%d,%b" % (index, row_text(change.key)))
-        for row in (change.before, change.after):
-            self._put(b",")
-            for piece in row_pieces(row):
-                self._put(piece)
+        self._put(b"[%d," % index)
+        for piece in change_text(*change):
+            self._put(piece)
         self._put(b"]\n")
 
     def close(self) -> BundleSeal:
@@ -184,17 +181,15 @@ class BundleWriter:
             self._writer.abandon()
 
     def _put(self, piece: bytes) -> None:
-        self._block.append(piece)
-        self._gathered += len(piece)
-        if self._gathered >= BLOCK:
+        self._block += piece
+        if len(self._block) >= BLOCK:
             self._flush()
 
     def _flush(self) -> None:
-        block = b"".join(self._block)
+        block = bytes(self._block)
         self._lines.update(block)
         self._writer.write(self._compressor.compress(block))
         self._block.clear()
-        self._gathered = 0
 
 
 class _HashingSink:
@@ -295,7 +290,7 @@ class Bundle:
 
     def _parse_change(self, line: bytes) -> tuple[int, Change]:
         try:
-            index, key, before, after = json.loads(line)
+            index, key, before, after = json.loads(line.decode())
             width = self._widths[_place(index)]
             order = tuple([_part(part) for part in key])
             change = Change(order, _parse_row(before, width), _parse_row(after, width))

@@ -62,12 +62,12 @@ class BundlePlace:
 
     def create(self, work: str, kind: MarkerKind, batch: int, run: str) -> BundleFile:
         """Return a new file to write a bundle into; use it as a context."""
-        path = self._directory / f"{work}.{kind}.{batch}.{run}.age"
-        if StoredBundle.of(path) is None:
+        name = f"{work}.{kind}.{batch}.{run}.age"
+        if _NAME.fullmatch(name) is None:
             raise ValueError("this is no name of a bundle")
         with _translated(self._directory):
             make_directory(self._directory)
-        return BundleFile(path)
+        return BundleFile(self._directory / name)
 
     def all(self, work: str | None = None) -> tuple[StoredBundle, ...]:
         """Return the bundles that are there, of one work or of every, by work, run and batch."""

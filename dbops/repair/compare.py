@@ -54,7 +54,7 @@ def changes(before: Iterable[KeyedRow], after: Iterable[KeyedRow], fetch: Fetch)
     pace = _Pace()
     for old, new in _merged(_ascending(before), _ascending(after)):
         stretch.add(old, new)
-        if stretch.is_full or len(stretch.missing) >= pace.rows:
+        if stretch.weight >= BATCH_BYTES or len(stretch.missing) >= pace.rows:
             yield stretch.close(fetch, pace)
             stretch = _Stretch()
     yield stretch.close(fetch, pace)
@@ -63,6 +63,11 @@ def changes(before: Iterable[KeyedRow], after: Iterable[KeyedRow], fetch: Fetch)
 def differing(before: Row, after: Row) -> tuple[int, ...]:
     """Return the places of the columns whose values differ."""
     return tuple(compress(range(len(before)), map(ne, before, after)))
+
+
+def size_of(row: Row) -> int:
+    """Return how many bytes the row's values are."""
+    return sum(map(len, filter(None, row)))
 
 
 class _Pace:
@@ -82,17 +87,12 @@ class _Stretch:
 
     def __init__(self) -> None:
         self.missing: list[KeyedRow] = []
+        self.weight = 0  # bytes, and for each row as many that 1000 rows fill the stretch
         self._changes: list[Change] = []
-        self._size = 0
         self._before = 0
         self._after = 0
         self._own = 0
         self._unwritten = 0
-
-    @property
-    def is_full(self) -> bool:
-        """Whether it holds as much as it should; what is to be looked up counts too."""
-        return len(self._changes) >= BATCH_ROWS or self._size >= BATCH_BYTES
 
     def add(self, old: KeyedRow | None, new: KeyedRow | None) -> None:
         """Take one key's row of each reading."""
@@ -104,20 +104,21 @@ class _Stretch:
         if old is None or new is None:
             self._add_lone(old, new)
         elif old.row != new.row:
-            self._changes.append(Change(old.order, old.row, new.row))
-            self._size += size_of(old.row) + size_of(new.row)
             self._unwritten += not new.own
+            self._gather(Change(old.order, old.row, new.row), old.row + new.row)
 
     def _add_lone(self, old: KeyedRow | None, new: KeyedRow | None) -> None:
         if old is not None:
             self.missing.append(old)
             # A deletion, until the row is found after all.
-            self._changes.append(Change(old.order, old.row, None))
-            self._size += size_of(old.row)
+            self._gather(Change(old.order, old.row, None), old.row)
         elif new is not None:
-            self._changes.append(Change(new.order, None, new.row))
-            self._size += size_of(new.row)
             self._unwritten += not new.own
+            self._gather(Change(new.order, None, new.row), new.row)
+
+    def _gather(self, change: Change, values: Row) -> None:
+        self._changes.append(change)
+        self.weight += size_of(values) + BATCH_BYTES // BATCH_ROWS + 1
 
     def close(self, fetch: Fetch, pace: _Pace) -> Seen:
         """Look up what is missing; returns the stretch."""
@@ -185,8 +186,3 @@ def _disorder(message: str) -> Failed:
         f"{message}, so before and after cannot be compared",
         hint="nothing was changed; please report this with the table's definition",
     )
-
-
-def size_of(row: Row) -> int:
-    """Return how many bytes the row's values are."""
-    return sum(map(len, filter(None, row)))

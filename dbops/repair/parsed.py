@@ -11,6 +11,7 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import sqlglot
@@ -28,6 +29,15 @@ from dbops.repair.script_text import as_written, render
 # Its warnings repeat the SQL, and the SQL may hold a patient's number.
 logging.getLogger("sqlglot").setLevel(logging.CRITICAL + 1)
 
+# Some statements break it with an error of its own making, or are nested too deep for it.
+_FAULTS: Final = (
+    SqlglotError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 _TEXTS: Final = frozenset(kind for kind in TokenType if kind.name.endswith("STRING"))
 _NUMBERS: Final = frozenset({TokenType.NUMBER})
 _QUOTES: Final = {"mysql": ("`", "`"), "tsql": ("[", "]")}
@@ -45,7 +55,7 @@ def read_statement(statement: Statement, dialect: str, place: str) -> Reading:
     text = render(statement, _placeholder, lambda piece: _identifier(piece, dialect))
     try:
         tokens = sqlglot.tokenize(text, read=dialect)
-    except SqlglotError:
+    except _FAULTS:
         return Reading(place, raw, code=raw, doubt=Doubt.FAULT)
     words = tuple(
         word.upper()
@@ -55,21 +65,27 @@ def read_statement(statement: Statement, dialect: str, place: str) -> Reading:
     )
     code = " ".join(token.text for token in tokens)
     limits = (Cut((), ()),) if dialect == "tsql" and words[1:2] == ("TOP",) else ()
+    unread = Reading(place, raw, words, code, Doubt.FAULT, cuts=limits, calls=_called(code))
     root = _tree(text, dialect)
     if root is None:
-        return Reading(place, raw, words, code, Doubt.FAULT, cuts=limits)
-    source = _source(statement, text, raw, dialect, tokens)
-    return Reading(
-        place=place,
-        raw=raw,
-        words=words,
-        code=code,
-        doubt=_doubt(root, tokens, statement, dialect),
+        return unread
+    try:
+        doubt = _doubt(root, tokens, statement, dialect)
+        return _seen(unread, root, _source(statement, text, raw, dialect, tokens), doubt)
+    except _FAULTS:  # a tree of a form that nobody foresaw is not read either
+        return unread
+
+
+def _seen(unread: Reading, root: exp.Expr, source: Source, doubt: Doubt | None) -> Reading:
+    """Return the reading with what the tree says."""
+    return replace(
+        unread,
+        doubt=doubt,
         writes=tuple(writes(root, source)),
-        cuts=(*cuts(root, source), *limits),
+        cuts=(*cuts(root, source), *unread.cuts),
         literals=tuple(literals(root, source)),
         comparisons=tuple(comparisons(root, source)),
-        calls=(*calls(root), *_called(code)),
+        calls=(*calls(root), *unread.calls),
         unsteady=tuple(unsteady(root, source)),
         makes=tuple(makes(root, source)),
     )
@@ -78,7 +94,7 @@ def read_statement(statement: Statement, dialect: str, place: str) -> Reading:
 def _tree(text: str, dialect: str) -> exp.Expr | None:
     try:
         trees = sqlglot.parse(text, read=dialect)
-    except (SqlglotError, RecursionError):
+    except _FAULTS:
         return None
     return trees[0] if len(trees) == 1 else None
 
@@ -125,7 +141,7 @@ def _doubt(
         return Doubt.PART
     try:
         again = sqlglot.tokenize(root.sql(dialect=dialect), read=dialect)
-    except SqlglotError:
+    except _FAULTS:
         return Doubt.PART
     missing = _counted(tokens) - _counted(again)
     return Doubt.PART if missing else None

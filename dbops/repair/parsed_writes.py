@@ -151,7 +151,7 @@ def _assigned(assignments: Sequence[exp.Expr], source: Source) -> tuple[str, ...
         left = assignment.this
         columns = left.expressions if isinstance(left, exp.Tuple) else [left]
         for column in columns:
-            named = column.find(exp.Column)
+            named = column.find(exp.Column) if isinstance(column, exp.Expr) else None
             if named is not None and isinstance(named.this, exp.Identifier):
                 prefix = f"{named.table}." if named.table and source.dialect == "mysql" else ""
                 found.append(prefix + source.name(named.this))
@@ -256,9 +256,22 @@ def _where_inserted(node: exp.Insert, source: Source) -> Predicate:
     plain = all(len(value) <= 2 for value in values)  # a constant, or a colon and a name
     if source.rows or not values or len(values) != len(columns) or not plain:
         return Predicate("", exact=False)
-    named = [(column.name, value) for column, value in zip(columns, values, strict=True)]
-    parts = [f"{name} = {quote(value, source.original)}" for name, value in named if _is_set(value)]
+    chosen = _keys(node)
+    parts = [
+        f"{column.name} = {quote(value, source.original)}"
+        for column, value in zip(columns, values, strict=True)
+        if _is_set(value) and (chosen is None or column.name in chosen)
+    ]
     return Predicate(" AND ".join(parts), exact=False)
+
+
+def _keys(node: exp.Insert) -> set[str] | None:
+    """Return the columns that find a row that is there already; None where none is changed."""
+    conflict = node.args.get("conflict")
+    if conflict is not None and conflict.expressions:
+        keys = conflict.args.get("conflict_keys") or ()
+        return {column.name for key in keys for column in key.find_all(exp.Column)}
+    return set() if node.args.get("alternative") == "REPLACE" else None
 
 
 def _is_set(value: Sequence[Word]) -> bool:

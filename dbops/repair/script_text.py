@@ -15,7 +15,7 @@ from typing import Final
 
 from dbops.errors import Refused
 from dbops.repair.script import Bound, Identifier, Piece, RowColumn, Statement
-from dbops.repair.script_tokens import Token, refusal, tokens_of
+from dbops.repair.script_tokens import Token, script_refusal, tokens_of
 from dbops.review.readable import readable_text
 
 SIZE_MOST: Final = 4 << 20  # bytes
@@ -54,7 +54,7 @@ def parse_fragment(text: str, source: str, line: int) -> Statement:
         if token.piece is None or token.comment:
             what = "a comment" if token.comment else "a semicolon"
             hint = "write one predicate or query, and remarks as yaml comments"
-            raise refusal("fragment", source, line, f"{what} stands in the sql", hint)
+            raise script_refusal("fragment", source, line, f"{what} stands in the sql", hint)
         depth += _depth(token)
         if depth < 0:
             break
@@ -62,9 +62,9 @@ def parse_fragment(text: str, source: str, line: int) -> Statement:
         pieces.append(token.piece)
     if depth:
         hint = "close each parenthesis that is opened, and no other"
-        raise refusal("parentheses", source, line, "parentheses do not match", hint)
+        raise script_refusal("parentheses", source, line, "parentheses do not match", hint)
     if not filled:
-        raise refusal("empty", source, line, "the sql is empty", "write it")
+        raise script_refusal("empty", source, line, "the sql is empty", "write it")
     return _statement(pieces, source, line)
 
 
@@ -124,7 +124,7 @@ def _statement(pieces: Iterable[Piece], source: str, line: int) -> Statement:
             joined.append(piece)
     if len({piece.name for piece in joined if isinstance(piece, RowColumn)}) > 1:
         hint = "a statement runs once for each row of one set: split it"
-        raise refusal("rows", source, line, "a statement uses two sets of rows", hint)
+        raise script_refusal("rows", source, line, "a statement uses two sets of rows", hint)
     return Statement(tuple(joined), line)
 
 

@@ -21,7 +21,7 @@ _TOKEN: Final = re.compile(
     | (?P<comment>/\*)
     | (?P<string>'[^']*(?:''[^']*)*(?:'|(?P<open_string>\Z)))
     | (?P<quoted>"[^"]*(?:""[^"]*)*(?:"|(?P<open_quoted>\Z)))
-    | (?P<ticked>`[^`]*(?:``[^`]*)*(?:`|(?P<open_ticked>\Z)))
+    | (?P<tick>`)
     | (?P<bracket>\[)
     | (?P<dollar>\$)
     | (?P<word>[A-Za-z0-9_{_WIDE}][A-Za-z0-9_${_WIDE}]*)
@@ -30,7 +30,7 @@ _TOKEN: Final = re.compile(
     | (?P<backslash>\\)
     | (?P<mark>.)
     """,
-    re.VERBOSE,
+    re.VERBOSE | re.DOTALL,
 )
 _DOLLAR_TAG: Final = re.compile(rf"\$(?:[A-Za-z_{_WIDE}][A-Za-z0-9_{_WIDE}]*)?\$")
 _ESCAPED_QUOTE: Final = {
@@ -41,6 +41,8 @@ _ESCAPED_QUOTE: Final = {
 _SAME_IN_BRACKETS: Final = re.compile(
     r"\[(?:[^\]\['\"`;$\\:/()-]|::|:(?=[\s0-9\]])|-(?!-)|/(?!\*))+\]"
 )
+# The same for backticks, which are an operator in PostgreSQL.
+_SAME_IN_TICKS: Final = re.compile(r"`(?:[^`'\";$\\:/()\[\]-]|-(?!-))+`(?!`)")
 _PLACE: Final = re.compile(
     rf':(?:"(?P<identifier>{_NAME})"|(?P<name>{_NAME})(?:\.(?P<column>[a-z_][a-z0-9_]{{0,62}}))?)'
 )
@@ -62,7 +64,7 @@ class Token(NamedTuple):
     comment: bool = False
 
 
-def refusal(code: str, source: str, line: int, what: str, hint: str) -> Refused:
+def script_refusal(code: str, source: str, line: int, what: str, hint: str) -> Refused:
     """Return the error for SQL text that is not taken."""
     return Refused(f"script-{code}", f"{source} line {line}: {what}", hint=hint)
 
@@ -90,11 +92,8 @@ class _Lexer:
         self._arrays: list[int] = []  # the depth at which each open `ARRAY[` began
 
     def tokens(self) -> Iterator[Token]:
-        while self._at < len(self._text):
-            found = _TOKEN.match(self._text, self._at)
-            kind = found.lastgroup if found is not None else None
-            if found is None or kind is None:
-                raise self._refuse("character", "a character has no place in sql", "remove it")
+        while found := _TOKEN.match(self._text, self._at):  # the last group takes any character
+            kind = found.lastgroup or "mark"
             start, line = self._at, self._line
             piece, end = self._read(kind, found)
             taken = self._text[start:end]
@@ -106,21 +105,25 @@ class _Lexer:
             if not blank:
                 self._last = taken
             yield Token(piece, line, blank, blank and kind != "space")
+        if self._arrays:
+            raise self._refuse_bracket()
 
     def _read(self, kind: str, found: re.Match[str]) -> tuple[Piece | None, int]:
         """Return the token and where it ends."""
         if kind == "end":
+            if self._arrays:
+                raise self._refuse_bracket()
             self._depth = 0
-            self._arrays.clear()
             return None, found.end()
         if kind == "colon":
             return self._colon()
-        if kind in {"string", "quoted", "ticked"}:
+        if kind in {"string", "quoted"}:
             self._check_quoted(kind, found)
             return found[0], found.end()
         end = {
             "comment": self._comment,
             "bracket": self._bracket,
+            "tick": self._tick,
             "dollar": self._dollar,
             "backslash": self._backslash,
         }.get(kind, found.end)()
@@ -140,7 +143,7 @@ class _Lexer:
             raise self._refuse_bracket()
 
     def _check_quoted(self, kind: str, found: re.Match[str]) -> None:
-        if kind in _ESCAPED_QUOTE and _ESCAPED_QUOTE[kind].search(found[0]):
+        if _ESCAPED_QUOTE[kind].search(found[0]):
             what = "a backslash stands before a quote, which databases read differently"
             raise self._refuse("backslash", what, _QUOTE)
         if found[f"open_{kind}"] is not None:
@@ -163,7 +166,8 @@ class _Lexer:
 
     def _bracket(self) -> int:
         same = _SAME_IN_BRACKETS.match(self._text, self._at)
-        if same is not None:
+        # Twice in a row it ends an array in an array, or stands for itself in a quoted name.
+        if same is not None and (self._arrays or self._text[same.end() : same.end() + 1] != "]"):
             return same.end()
         if self._last.lower() == "array" or (self._arrays and self._last in {"[", ","}):
             self._arrays.append(self._depth)
@@ -174,6 +178,13 @@ class _Lexer:
         what = "brackets are an array in one database and a quoted name in another"
         hint = 'write a name in double quotes, and an array as ARRAY[...] or "= ANY (...)"'
         return self._refuse("bracket", what, hint)
+
+    def _tick(self) -> int:
+        same = _SAME_IN_TICKS.match(self._text, self._at)
+        if same is None:
+            what = "backticks quote a name in one database and are an operator in another"
+            raise self._refuse("backtick", what, "write the name in double quotes")
+        return same.end()
 
     def _dollar(self) -> int:
         tag = _DOLLAR_TAG.match(self._text, self._at)
@@ -217,4 +228,4 @@ class _Lexer:
             raise self._refuse("placeholder", what, hint)
 
     def _refuse(self, code: str, what: str, hint: str) -> Refused:
-        return refusal(code, self._source, self._line, what, hint)
+        return script_refusal(code, self._source, self._line, what, hint)

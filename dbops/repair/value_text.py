@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import codecs
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from dbops.repair.table import Row, Value
+from dbops.repair.compare import size_of
+from dbops.repair.table import Key, Row, Value
 
 PIECE: Final = 1 << 20
 NOT_A_VALUE: Final = 'a value is null, a string, or {"hex": "…"} of bytes that are not UTF-8'
@@ -18,6 +19,8 @@ NOT_A_VALUE: Final = 'a value is null, a string, or {"hex": "…"} of bytes that
 _ESCAPED: Final = bytes(range(0x20)) + b'"\\'
 _BREAK: Final = b"\0"
 _NULL: Final = b"\1"
+_TURN: Final = b"\2"
+_NEXT_ROW: Final = _BREAK + _TURN + _BREAK
 _JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
@@ -46,40 +49,58 @@ def decode_value(found: object) -> Value:
 
 
 def row_text(row: Row) -> bytes:
-    """Return the JSON array of a row's values, without spaces.
+    """Return the JSON array of a row's values, without spaces."""
+    return _rows_text((row,))
+
+
+def change_text(key: Key, before: Row | None, after: Row | None) -> Iterable[bytes]:
+    """Return the JSON of key, before and after, with commas between, null where there is no row.
+
+    That of long rows comes in pieces of some MiB, so that memory holds no second copy of them.
+    """
+    if size_of((before or ()) + (after or ())) >= PIECE:
+        return _long_change(key, before, after)
+    if before is not None and after is not None:
+        return (_rows_text((key, before, after)),)
+    images = (b"null" if row is None else row_text(row) for row in (before, after))
+    return (b",".join((row_text(key), *images)),)
+
+
+def _rows_text(rows: Sequence[Row]) -> bytes:
+    """JSON arrays with commas between.
 
     Most rows hold nothing that JSON escapes. They are put together without an object for each
     value, several times as fast as by json itself; the text is the same.
     """
-    nulls = row.count(None)
-    joined = (
-        _BREAK.join(_NULL if value is None else value for value in row)
-        if nulls
-        else (
-            _BREAK.join(row)  # type: ignore[arg-type]  # none of them is None
-        )
-    )
+    flat = rows[0]
+    for row in rows[1:]:
+        flat = (*flat, _TURN, *row)
+    nulls = flat.count(None)
+    parts = [_NULL if value is None else value for value in flat] if nulls else flat
+    joined = _BREAK.join(parts)  # type: ignore[arg-type]  # no part is None now
+    # More escapes than marks: a value holds one.
+    marks = len(flat) - 1 + len(rows) - 1 + nulls
     escaped = len(joined) - len(joined.translate(None, _ESCAPED))
-    # More escapes than breaks and NULLs: a value holds one.
-    if not row or escaped != len(row) - 1 + nulls or not _is_short_text(joined):
-        return _JSON.encode([encode_value(value) for value in row]).encode()
-    text = b'["%b"]' % joined.replace(_BREAK, b'","')
-    return text.replace(b'"%b"' % _NULL, b"null") if nulls else text
+    if escaped != marks or not all(rows) or not _is_short_text(joined):
+        return b",".join(_JSON.encode(list(map(encode_value, row))).encode() for row in rows)
+    array = b'["%b"]' % joined.replace(_NEXT_ROW, b'"],["').replace(_BREAK, b'","')
+    return array.replace(b'"%b"' % _NULL, b"null") if nulls else array
 
 
-def row_pieces(row: Row | None) -> Iterator[bytes]:
-    """Yield the JSON text of a row, null for none; that of a long row in pieces of some MiB."""
-    if row is None:
-        yield b"null"
-    elif sum(map(len, filter(None, row))) < PIECE:
-        yield row_text(row)
-    else:
-        before = b"["
-        for value in row:
-            yield before
-            yield from (b"null",) if value is None else value_pieces(value)
-            before = b","
-        yield b"]"
+def _long_change(key: Key, before: Row | None, after: Row | None) -> Iterator[bytes]:
+    yield row_text(key)
+    for row in (before, after):
+        yield b","
+        yield from (b"null",) if row is None else _row_pieces(row)
+
+
+def _row_pieces(row: Row) -> Iterator[bytes]:
+    before = b"["
+    for value in row:
+        yield before
+        yield from (b"null",) if value is None else value_pieces(value)
+        before = b","
+    yield b"]" if row else b"[]"
 
 
 def value_pieces(value: bytes) -> Iterator[bytes]:

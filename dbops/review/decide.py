@@ -132,7 +132,7 @@ class _Desk:
     def sign(self, nonce: str) -> Decided:
         """Afterwards the statement is written."""
         work, manifest = self._order.work, self._manifest
-        for name, data in sorted(work.files.items()):
+        for name, data in work.texts.items():
             readable_text(data, f"{work.folder}/{name}")
         person = self._person()
         request = None if self._decision is Decision.REQUEST else self._answered(person)

@@ -152,7 +152,7 @@ def _of_run(case: Case) -> Iterator[Reason]:
 
 def _hidden(work: Work) -> Iterator[Reason]:
     """Yield a reason for each file that may not read as it is: CR, BOM, bidirectional controls."""
-    for path, data in sorted(work.files.items()):
+    for path, data in work.texts.items():
         try:
             readable_text(data, f"{work.folder}/{path}")
         except Refused as fault:

@@ -89,6 +89,30 @@ class Memory:
         )
 
 
+class Outcomes:
+    """What the outcomes of one ledger say about the effects of its intents."""
+
+    def __init__(self) -> None:
+        self._said: dict[int, set[Effect]] = {}
+
+    def hear(self, outcome: Draft) -> None:
+        """Take in what an outcome says of the intent that it answers.
+
+        Only a look into the database itself settles what was unknown: its marker is there, or not.
+        """
+        if outcome.of is None:
+            return
+        said = self._said.setdefault(outcome.of, set())
+        if outcome.event is Event.REPAIR_RESUME:
+            said.discard(Effect.UNKNOWN)
+        said.add(outcome.effect or Effect.UNKNOWN)
+
+    def effect_of(self, intent: int) -> Effect:
+        """Return what all outcomes say of the intent; UNKNOWN without one, or where they differ."""
+        said = self._said.get(intent, set())
+        return next(iter(said)) if len(said) == 1 else Effect.UNKNOWN
+
+
 def remember(entries: Iterable[Entry]) -> Memory:
     """Return what the entries of one ledger, in its order, say about sign-offs.
 
@@ -101,7 +125,7 @@ def remember(entries: Iterable[Entry]) -> Memory:
     seen: list[SeenStatement] = []
     confirmed: list[Confirmation] = []
     intents: list[Entry] = []
-    said: dict[int, set[Effect]] = {}
+    outcomes = Outcomes()
     for entry in entries:
         draft = entry.draft
         if draft.event is Event.REVIEW_SEEN:
@@ -110,25 +134,10 @@ def remember(entries: Iterable[Entry]) -> Memory:
             confirmed.extend(_confirmed(entry))
         elif draft.phase is Phase.INTENT and draft.work is not None and draft.approvals:
             intents.append(entry)
-        elif draft.phase is Phase.OUTCOME and draft.of is not None:
-            _hear(draft, said.setdefault(draft.of, set()))
-    uses = tuple(_use(entry, _agreed(said.get(entry.sequence, set()))) for entry in intents)
+        elif draft.phase is Phase.OUTCOME:
+            outcomes.hear(draft)
+    uses = tuple(_use(entry, outcomes.effect_of(entry.sequence)) for entry in intents)
     return Memory(tuple(seen), uses, tuple(confirmed))
-
-
-def _hear(outcome: Draft, said: set[Effect]) -> None:
-    """Add what the outcome says of the effect.
-
-    Only a look into the database itself settles what was unknown: its marker is there, or is not.
-    """
-    if outcome.event is Event.REPAIR_RESUME:
-        said.discard(Effect.UNKNOWN)
-    said.add(outcome.effect or Effect.UNKNOWN)
-
-
-def _agreed(said: set[Effect]) -> Effect:
-    """Return what all outcomes say; UNKNOWN where there is none, or where they differ."""
-    return next(iter(said)) if len(said) == 1 else Effect.UNKNOWN
 
 
 def _seen(entry: Entry) -> Iterable[SeenStatement]:

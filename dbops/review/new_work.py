@@ -29,7 +29,8 @@ _PLAIN: Final = re.compile(r"[a-z0-9][a-z0-9@._-]*")
 class NewWork:
     """What the author says of it. `settings` are those of the kind, as in `Manifest`.
 
-    `files` stand beside the manifest, by path; `tables` empty means all of them.
+    `files` stand beside the manifest, by path; `databases` are for kinds whose manifest lists them,
+    and `tables` empty means all of them.
     """
 
     kind: Kind
@@ -39,6 +40,7 @@ class NewWork:
     ticket: str | None = None
     risk: Risk = Risk.LOW
     settings: Mapping[str, str] = field(default_factory=dict)
+    databases: tuple[str, ...] = ()
     tables: tuple[str, ...] = ()
     files: Mapping[str, bytes] = field(default_factory=dict)
 
@@ -54,9 +56,10 @@ def draw_up_work(new: NewWork) -> Work:
     lines = [
         f"{key}: {_scalar(value)}\n" for key, value in (head | given).items() if value is not None
     ]
-    if new.tables:
-        lines.append("tables:\n")
-        lines.extend(f"  - {_scalar(table)}\n" for table in new.tables)
+    for key, names in (("databases", new.databases), ("tables", new.tables)):
+        if names:
+            lines.append(f"{key}:\n")
+            lines.extend(f"  - {_scalar(name)}\n" for name in names)
     manifest = "".join(lines).encode("utf-8", "surrogatepass")
     files = {new.kind.manifest: manifest, **new.files}
     work = Work(new.kind, new.id, f"{new.kind.folder}/{new.id}", files)

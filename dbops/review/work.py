@@ -21,6 +21,10 @@ APPROVALS: Final = "approvals"  # the folder of the statements, inside the work'
 EVIDENCE: Final = "evidence.yml"
 EVIDENCE_SIGNATURE: Final = "evidence.yml.sig"
 
+SEALED: Final = frozenset({"payload.age", "rows.age"})
+"""Files that a repair may have, which are sealed with age: people sign them by their digest."""
+
+_AGE: Final = b"age-encryption.org/v1\n"
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
 _COMPONENT: Final = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}"
 _PATH: Final = re.compile(rf"{_COMPONENT}(/{_COMPONENT}){{0,7}}")
@@ -103,6 +107,18 @@ class Work:
     def digests(self) -> Mapping[str, str]:
         """The sha256 of each file by its path, in the order of the paths."""
         return {path: hashlib.sha256(data).hexdigest() for path, data in sorted(self.files.items())}
+
+    @property
+    def texts(self) -> Mapping[str, bytes]:
+        """The files that people read before they sign, in the order of the paths.
+
+        Only what bears the name of a sealed file, and begins like one, is left out.
+        """
+        return {
+            path: data
+            for path, data in sorted(self.files.items())
+            if path not in SEALED or not data.startswith(_AGE)
+        }
 
     @property
     def plan(self) -> str:

@@ -12,9 +12,18 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from dbops.backup.contents import open_contents
 from dbops.cli.root import main
 from dbops.crypto.age import load_identities
-from tests.support.estate import BuiltEstate, copy_estate, found_test_estate, take_backup
+from dbops.crypto.signing import generate_signing_key
+from dbops.errors import NoIdentity
+from tests.support.estate import (
+    BuiltEstate,
+    copy_estate,
+    found_test_estate,
+    open_test_estate,
+    take_backup,
+)
 
 PROGRAM = "from dbops.cli import main; main()"
 
@@ -176,6 +185,37 @@ def test_the_next_backup_is_sealed_to_the_new_list(estate: BuiltEstate) -> None:
         ("runner", 0),
         ("notary", 1),
     ]
+
+
+def test_a_reviewer_opens_no_backup(estate: BuiltEstate, tmp_path: Path) -> None:
+    """An SSH key will do; the next backup is sealed to those who open backups, and proven so."""
+    key = tmp_path / "li-na"
+    generate_signing_key(key, "li-na@hospital")
+    line = key.with_suffix(".pub").read_text().strip()
+    added = sign(estate, "--add", f"reviewer:li-na:{line}", "--yes")
+    assert added.exit_code == 0, added.output
+    assert f"+ reviewer li-na {' '.join(line.split()[:2])}" in added.stderr
+    assert at(estate, "backup", "run", "--all").exit_code == 0
+    newest = open_test_estate(estate.root).newest()
+    assert [entry.role for entry in newest.envelope.sealed_to] == ["recovery", "drill"]
+    verified = at(estate, "backup", "verify", "example", "--level", "readable")
+    assert verified.exit_code == 0, verified.output
+    for outsider in (key, estate.root / "keys" / "runner"):
+        with pytest.raises(NoIdentity):
+            open_contents(estate.repository, newest.envelope, load_identities(outsider))
+    found = json.loads(at(estate, "keys", "list", "--json").stdout)["recipients"]
+    assert [(item["name"], item["backups"]) for item in found][2:] == [("runner", 0), ("li-na", 0)]
+
+
+@pytest.mark.parametrize("role", ["reviewer", "runner"])
+def test_a_new_key_for_rows_of_repairs(tmp_path: Path, role: str) -> None:
+    """What is to be done with it is said: the hospital lists it, and a host names the runner's."""
+    path = tmp_path / role
+    made = run("keys", "new", role, "--out", path)
+    assert made.exit_code == 0
+    public = load_identities(path)[0].recipient.text
+    assert f"--add {role}:{role}:{public} --key SIGNING_KEY" in made.stderr
+    assert (f'runner_identity = "{path}"' in made.stderr) is (role == "runner")
 
 
 def test_without_a_terminal_it_says_yes_is_needed(estate: BuiltEstate) -> None:

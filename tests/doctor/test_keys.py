@@ -72,8 +72,8 @@ def test_nothing_is_wrong_once_they_are_moved(estate: Estate, trust: TrustRoot) 
     assert {item.verdict for item in found.values()} == {Verdict.OK}
     assert found["writes-and-reads"].text == "this host writes and verifies: its keys open backups"
     assert found["recipients-signed"].text == (
-        "hospital signed who can open backups: recovery (hospital), drill (verifier),"
-        " runner (runner)"
+        "hospital signed who can open backups: recovery (hospital), drill (verifier);"
+        " and rows of repairs: runner (runner)"
     )
 
 
@@ -119,6 +119,41 @@ def test_a_catalogue_identity_that_opens_backups_is_a_problem(
         "the catalogue identity is also drill recipient verifier:"
         " this host reads what it should only write"
     )
+
+
+def test_the_runner_opens_rows_and_no_backups(estate: Estate, trust: TrustRoot) -> None:
+    """In its own place it is right, among the identities that open backups it is of no use."""
+    runner = estate.host.runner_identity
+    assert runner is not None
+    text = "the runner identity opens rows of repairs, and no backups"
+    assert recipients(estate, trust)["runner-identity"].text == text
+    plain = replace(estate, host=replace(estate.host, identities=(runner,)))
+    assert recipients(plain, trust)["identity-not-listed"].verdict is Verdict.WARNING
+
+
+def test_a_runner_that_opens_backups_is_a_problem(estate: Estate, trust: TrustRoot) -> None:
+    """Whoever gets into the host that runs repairs must not read what is backed up."""
+    (drill,) = estate.host.identities
+    plain = replace(estate, host=replace(estate.host, runner_identity=drill))
+    found = recipients(plain, trust)["runner-opens-more"]
+    assert (found.verdict, found.text) == (
+        Verdict.PROBLEM,
+        "the runner identity is also drill recipient verifier",
+    )
+
+
+def test_a_runner_of_nobody_or_nowhere_is_told(
+    estate: Estate, trust: TrustRoot, tmp_path: Path
+) -> None:
+    """An undo needs what it opens; a host that runs no repairs needs none."""
+    write_identity(tmp_path / "other", "runner", NOW)
+    host = estate.host
+    plain = replace(estate, host=replace(host, runner_identity=tmp_path / "other"))
+    assert recipients(plain, trust)["runner-not-listed"].verdict is Verdict.WARNING
+    plain = replace(estate, host=replace(host, runner_identity=tmp_path / "none"))
+    assert recipients(plain, trust)["runner-identity"].verdict is Verdict.PROBLEM
+    plain = replace(estate, host=replace(host, runner_identity=None))
+    assert not [code for code in recipients(plain, trust) if code.startswith("runner")]
 
 
 def test_a_missing_catalogue_identity_is_a_problem(estate: Estate, trust: TrustRoot) -> None:

@@ -120,6 +120,32 @@ class Counting:
         assert own == {b"2", b"10", b"11"}
 
 
+class Settling:
+    """What waits for COMMIT is found before it."""
+
+    def test_what_is_deferred_is_settled(self, site: Site) -> None:
+        """A deferred foreign key that is broken fails before COMMIT; one that holds does not."""
+        site.run(
+            "CREATE TABLE p (id integer NOT NULL PRIMARY KEY)",
+            "CREATE TABLE c (id integer NOT NULL PRIMARY KEY,"
+            " p integer REFERENCES p (id) DEFERRABLE INITIALLY DEFERRED)",
+        )
+        site.prepare("p", "c")
+        child, parent = sql("INSERT INTO c VALUES (1, 77)"), sql("INSERT INTO p VALUES (77)")
+        with begun(site) as session:
+            session.run(child, NOTHING)
+            with pytest.raises(DbopsError) as caught:
+                session.settle()
+            assert "77" not in caught.value.message
+        assert site.rows("SELECT id FROM c") == []
+        with begun(site) as session:
+            session.run(child, NOTHING)
+            session.run(parent, NOTHING)
+            session.settle()
+            session.commit()
+        assert site.rows("SELECT id FROM c") == [(1,)]
+
+
 class WritingBack:
     """Changes applied as images hold them."""
 

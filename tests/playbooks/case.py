@@ -31,6 +31,7 @@ class Case:
     look: Mapping[str, tuple[list[tuple[object, ...]], list[tuple[object, ...]]]]
     settings: Mapping[str, str]
     writes: tuple[str, ...]
+    reads: tuple[str, ...] = ()
     sealed: Mapping[str, str] = field(default_factory=dict)
     rows: Mapping[str, RowSet] = field(default_factory=dict)
     wrong: tuple[tuple[Mapping[str, str], str], ...] = ()
@@ -60,6 +61,7 @@ class Case:
             opened=date(2026, 11, 20),
             clocks=("data-error",),
             cause="the interface kept the old map",
+            fix="T-2026-120",
         )
         files = instantiate(self.read(), {**self.settings, **(changed or {})}, head)
         if self.payload() is not None:

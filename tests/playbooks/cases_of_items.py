@@ -33,6 +33,7 @@ CHARGE = Case(
     },
     sealed={"item": "10", "bill": "1"},
     writes=("charge_item", "bill"),
+    reads=("price_list",),
     look={
         "SELECT id, item_code, CAST(quantity AS integer), CAST(amount AS integer)"
         " FROM charge_item ORDER BY id": (
@@ -67,6 +68,7 @@ RELINK = Case(
     ),
     settings={"items_linked": "2"},
     writes=("order_item",),
+    reads=("medical_order",),
     look={
         "SELECT id, order_id FROM order_item ORDER BY id": (
             [(10, 1), (11, None), (12, 99), (13, None), (14, None)],
@@ -97,6 +99,7 @@ RESTORE = Case(
         )
     },
     writes=("order_item",),
+    reads=("medical_order",),
     look={
         "SELECT id, order_id, item_code, item_name, CAST(quantity AS integer)"
         " FROM order_item ORDER BY id": (
@@ -129,6 +132,7 @@ CODES = Case(
     ),
     settings={"codes_filled": "2"},
     writes=("charge_item",),
+    reads=("item_dictionary",),
     look={
         "SELECT id, item_code FROM charge_item ORDER BY id": (
             [(1, None), (2, ""), (3, "XF009"), (4, None), (5, None)],

@@ -65,6 +65,7 @@ WARD = Case(
         "visits_moved": "2",
     },
     writes=("visit",),
+    reads=("ward",),
     look={
         "SELECT id, ward_code FROM visit ORDER BY id": (
             [(1, "OLD"), (2, "OLD"), (3, "OLD"), (4, "ORT")],
@@ -95,6 +96,7 @@ SPECIMEN = Case(
     settings={"results_moved": "2"},
     sealed={"specimen": "7", "from_patient": "1", "to_patient": "2"},
     writes=("specimen", "lab_result"),
+    reads=("patient",),
     look={
         "SELECT id, patient_id FROM specimen ORDER BY id": ([(7, 1), (8, 1)], [(7, 2), (8, 1)]),
         "SELECT id, patient_id FROM lab_result ORDER BY id": (

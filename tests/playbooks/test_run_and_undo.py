@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,26 +16,42 @@ from dbops.repair.report import RunReport
 from dbops.repair.run import run_repair
 from dbops.repair.run_order import RunOrder, UndoOrder
 from dbops.repair.undo import undo_repair
+from tests.engines.postgresql.repair_database import PgSite, pg_site
 from tests.engines.repair_site import Site
 from tests.engines.sqlite.repairs import SqliteSite
+from tests.fix_postgresql import PgServer
 from tests.playbooks.case import Case
 from tests.playbooks.cases import CASES
 
 RUNNER = Identity.generate()
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(scope="module")
+def postgresql(pg15: PgServer) -> Iterator[PgSite]:
+    """A database for all tests here."""
+    with pg_site(pg15) as found:
+        yield found
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
 def site(request: pytest.FixtureRequest, tmp_path: Path) -> Site:
     """An empty database of each engine in turn."""
-    (tmp_path / "his.db").touch()
-    return SqliteSite(tmp_path / "his.db")
+    if request.param == "sqlite":
+        (tmp_path / "his.db").touch()
+        return SqliteSite(tmp_path / "his.db")
+    found = request.getfixturevalue("postgresql")
+    assert isinstance(found, PgSite)
+    found.reset()
+    return found
 
 
-def prepared(case: Case, site: Site) -> Site:
-    """The hospital is there, and a repair may write what the playbook writes."""
+def prepare(case: Case, site: Site) -> None:
+    """The hospital is there, and a repair may write and read what the playbook does."""
     site.run(*case.schema)
     site.prepare(*case.writes)
-    return site
+    if isinstance(site, PgSite):
+        for table in case.reads:
+            site.run(f"GRANT SELECT ON {table} TO {site.engine.repair_role}")
 
 
 def looked(case: Case, site: Site) -> list[list[tuple[object, ...]]]:
@@ -95,7 +111,7 @@ def undo(case: Case, site: Site, directory: Path, sha256: str) -> RunReport:
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_it_repairs_and_is_taken_back(case: Case, site: Site, tmp_path: Path) -> None:
     """Exactly the rows that are wrong change, and an undo leaves no trace in them."""
-    prepared(case, site)
+    prepare(case, site)
     before, after = zip(*case.look.values(), strict=True)
     assert looked(case, site) == list(before)
     report = run(case, site, tmp_path)
@@ -105,22 +121,20 @@ def test_it_repairs_and_is_taken_back(case: Case, site: Site, tmp_path: Path) ->
     assert report.rows == undone.rows == sum(each.counted.total for each in report.tables)
 
 
-@pytest.mark.parametrize(
-    ("case", "changed", "code"),
-    [
-        pytest.param(case, changed, code, id=f"{case}-{code}-{'-'.join(changed)}")
-        for case in CASES
-        for changed, code in case.wrong
-    ],
-)
-def test_what_is_wrong_is_refused(
-    case: Case, changed: Mapping[str, str], code: str, site: Site, tmp_path: Path
-) -> None:
-    """Another count, or a row that is not what the author takes it for: then nothing changes."""
-    prepared(case, site)
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_what_is_wrong_is_refused(case: Case, site: Site, tmp_path: Path) -> None:
+    """Another count, or a row that is not what the author takes it for: then nothing changes.
+
+    All of it on SQLite, which is fast, and the first of each on PostgreSQL.
+    """
+    wrong = list(case.wrong if isinstance(site, SqliteSite) else case.wrong[:1])
+    prepare(case, site)
     before = looked(case, site)
-    with pytest.raises(Refused) as caught:
-        run(case, site, tmp_path, changed)
-    assert caught.value.code == code
+    found = []
+    for changed, _code in wrong:
+        with pytest.raises(Refused) as caught:
+            run(case, site, tmp_path, changed)
+        found.append((changed, caught.value.code))
+    assert found == wrong
     assert looked(case, site) == before
     assert list(tmp_path.glob("*.age")) == []

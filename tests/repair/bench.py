@@ -160,9 +160,7 @@ class Bench:
         self.stages.clear()
         return run_repair(order, engine or self.site.engine, self.place, self.observe, AT_ONCE)
 
-    def run_batches(
-        self, order: RunOrder, engine: RepairEngine | None = None
-    ) -> BatchesReport:
+    def run_batches(self, order: RunOrder, engine: RepairEngine | None = None) -> BatchesReport:
         """Run what is ordered, in batches."""
         self.stages.clear()
         return run_batches(order, engine or self.site.engine, self.place, self.observe, AT_ONCE)
@@ -172,13 +170,15 @@ class Bench:
     ) -> RunReport:
         """Undo what these runs (the batches of one) wrote."""
         sha256s = tuple(run.sha256 for run in runs)
-        settings = {"work": f"{runs[0].work}-undo", "undo_of": UndoOf(runs[0].work, sha256s), **more}
+        settings = {
+            "work": f"{runs[0].work}-undo",
+            "undo_of": UndoOf(runs[0].work, sha256s),
+            **more,
+        }
         manifest = repair(**settings)  # type: ignore[arg-type]
         self.stages.clear()
         place = self.place
-        bundles = [
-            place.open(place.find(sha256), [self.identity], sha256) for sha256 in sha256s
-        ]
+        bundles = [place.open(place.find(sha256), [self.identity], sha256) for sha256 in sha256s]
         order = UndoOrder(
             repair=manifest,
             plan=secrets.token_hex(32),
@@ -221,6 +221,10 @@ class Faulty:
     before: dict[str, Callable[[], None]] = field(default_factory=dict)
     after: dict[str, Callable[[], None]] = field(default_factory=dict)
     sessions: int = 0
+
+    def at(self, side: str) -> dict[str, Callable[[], None]]:
+        """The hooks "before" or "after" a call."""
+        return self.before if side == "before" else self.after
 
     @property
     def traits(self) -> RepairTraits:

@@ -1,4 +1,4 @@
-"""A repair commits exactly what was declared, or nothing: the cases of DESIGN §6, on each engine."""
+"""A repair commits exactly what was declared, or nothing: the cases of DESIGN §6, twice."""
 
 from __future__ import annotations
 
@@ -145,18 +145,14 @@ def test_an_update_that_changes_nothing_is_seen(ward: Bench) -> None:
 
 def test_with_rewrites_a_row_may_be_written_twice(ward: Bench) -> None:
     """Only the difference counts then, and still no row outside may be written."""
-    manifest = repair(
-        watch("visit", "id < 4", update=2, may_change=["dept"], rewrites=True)
-    )
+    manifest = repair(watch("visit", "id < 4", update=2, may_change=["dept"], rewrites=True))
     sql = "UPDATE visit SET dept = 'X' WHERE id < 4; UPDATE visit SET dept = 'OLD' WHERE id = 1"
     assert ward.run(manifest, sql).tables[0].counted == Ops(updated=4)
 
 
 def test_with_rewrites_a_row_outside_is_seen(ward: Bench) -> None:
     """The rows that this transaction wrote are counted in the whole table."""
-    manifest = repair(
-        watch("visit", "id < 4", update=3, may_change=["dept"], rewrites=True)
-    )
+    manifest = repair(watch("visit", "id < 4", update=3, may_change=["dept"], rewrites=True))
     error = refused(ward, manifest, "UPDATE visit SET dept = 'X' WHERE id < 5")
     assert error.code == "count-differs"
 

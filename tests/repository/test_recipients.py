@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dbops.crypto.age import Identity
+from dbops.crypto.age import Identity, Recipient
 from dbops.errors import DbopsError, Refused
 from dbops.repository.codec import encode
 from dbops.repository.recipients import (
@@ -42,6 +42,25 @@ def test_a_list_is_read_as_written() -> None:
     """In the order of the document."""
     assert read_recipients(encode(LISTED)) == LISTED
     assert [key.text for key in LISTED.backup_keys] == [RECOVERY.recipient, DRILL.recipient]
+
+
+def test_who_opens_what() -> None:
+    """Backups: recovery, drill, escrow. Rows of repairs: never drill. Sealed values: all."""
+    every = tuple(
+        RecipientEntry(role, role.value, Identity.generate().recipient.text) for role in Role
+    )
+    listed = read_recipients(encode(replace(LISTED, recipients=every)))
+    names = {entry.key: entry.name for entry in listed.recipients}
+
+    def named(keys: tuple[Recipient, ...]) -> list[str]:
+        return [names[key] for key in keys]
+
+    assert named(listed.backup_keys) == ["recovery", "drill", "escrow"]
+    assert [entry.name for entry in listed.openers] == ["recovery", "drill", "escrow"]
+    assert named(listed.bundle_keys(runner=True)) == ["recovery", "escrow", "reviewer", "runner"]
+    assert named(listed.bundle_keys(runner=False)) == ["recovery", "escrow", "reviewer"]
+    assert named(listed.payload_keys(runner=True)) == [role.value for role in Role]
+    assert named(listed.payload_keys(runner=False)) == ["recovery", "drill", "escrow", "reviewer"]
 
 
 def test_a_list_without_recovery_is_refused() -> None:

@@ -242,3 +242,12 @@ def test_a_folder_without_a_manifest_is_refused() -> None:
     with pytest.raises(Refused) as caught:
         read_manifest(Work(Kind.REPAIR, "w-1", "repairs/w-1", {"a.sql": b""}))
     assert caught.value.code == "manifest-missing"
+
+
+def test_sealed_files_are_not_for_reading() -> None:
+    """What is sealed by name and by its first line is signed by digest; all else is read."""
+    sealed = b"age-encryption.org/v1\n-> X25519"
+    files = {"rows.age": sealed, "payload.age": b"DROP TABLE visit", "other.age": sealed}
+    work = Work(Kind.REPAIR, "w", "repairs/w", {"repair.sql": b"SELECT 1", **files})
+    assert list(work.texts) == ["other.age", "payload.age", "repair.sql"]
+    assert list(work.digests) == ["other.age", "payload.age", "repair.sql", "rows.age"]

@@ -49,6 +49,7 @@ def apply(wire: Wire, layout: Layout, changes: Iterable[Change]) -> int:
     """
     doing = f"writing rows of {layout.shape.table} back"
     statements = (_statement(layout, change) for change in changes)
+    wire.refuse_idle(doing)
     wire.search(())
     written = 0
     cursor: RawCursor[TupleRow] = RawCursor(wire.session.connection)
@@ -66,8 +67,13 @@ def _send(
     cursor: RawCursor[TupleRow], query: bytes, batch: Sequence[Parameters], doing: str
 ) -> None:
     refuse_zeros((value for parameters in batch for value in parameters), doing)
-    with repairing(doing):
-        cursor.executemany(query, batch)
+    connection = cursor.connection
+    connection.prepare_threshold = 0  # planned once for the batch; elsewhere nothing is prepared
+    try:
+        with repairing(doing):
+            cursor.executemany(query, batch)
+    finally:
+        connection.prepare_threshold = None
     if cursor.rowcount != len(batch):
         raise Refused(
             "row-count",

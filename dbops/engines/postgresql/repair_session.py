@@ -27,7 +27,7 @@ from dbops.engines.postgresql.repair_script import (
     rendered,
 )
 from dbops.engines.postgresql.repair_shape import Layout, read_layout
-from dbops.engines.postgresql.repair_wire import Wire
+from dbops.engines.postgresql.repair_wire import Wire, transaction_lost
 from dbops.engines.postgresql.repair_writes import Ledger
 from dbops.errors import Failed, NotFound, Refused
 from dbops.repair.ports import Binding, CommitUnknown, Marker, SessionOrder, Writes
@@ -35,7 +35,11 @@ from dbops.repair.script import Statement
 from dbops.repair.table import Change, KeyedRow, Reference, Shape, TableName, Value
 
 _PUBLIC = ("public",)
-_WHOSE = b"SELECT pg_catalog.txid_current_if_assigned(), pg_catalog.now()"
+# Neither search path nor styles of output can change what this yields.
+_WHOSE = (
+    b"SELECT pg_catalog.txid_current_if_assigned(), pg_catalog.to_char("
+    b"pg_catalog.timezone('UTC', pg_catalog.now()), 'YYYYMMDDHH24MISSUS')"
+)
 _DOING = "watching the transaction"
 
 
@@ -186,7 +190,7 @@ class PostgresqlRepairSession:
                 hint="dbops repair resume tells whether it took place",
             ) from None
         if status != "COMMIT":
-            raise _lost(doing)
+            raise transaction_lost(doing)
         self._begun = None
 
     def rollback(self) -> None:
@@ -198,7 +202,7 @@ class PostgresqlRepairSession:
     @property
     def _open(self) -> _Begun:
         if self._begun is None:
-            raise _lost("using the session")
+            raise transaction_lost("using the session")
         return self._begun
 
     def _run(self, statement: Statement, binding: Binding, cells: Cells | None) -> int:
@@ -206,16 +210,17 @@ class PostgresqlRepairSession:
         self._wire.search(self._path)
         self._wire.forget_path()
         result = self._wire.execute(query, binds, doing=place(statement))
+        self._wire.refuse_misread(place(statement))
         return result.command_tuples or 0
 
     def _refuse_other_transaction(self, doing: str) -> None:
         """Raises Refused `transaction-lost` where this is not the transaction that was begun."""
         known = self._transaction
         if known is None or not self._in_transaction:
-            raise _lost(doing)
+            raise transaction_lost(doing)
         now = self._whose()
         if now.began != known.began or known.xid not in (None, now.xid):
-            raise _lost(doing)
+            raise transaction_lost(doing)
         self._transaction = now
 
     def _whose(self) -> _Transaction:
@@ -247,11 +252,3 @@ class PostgresqlRepairSession:
                 hint="give it a primary key, or a unique key whose columns are NOT NULL",
             )
         return layout
-
-
-def _lost(doing: str) -> Refused:
-    return Refused(
-        "transaction-lost",
-        f"{doing}: the repair's transaction is not open any more",
-        hint="take whatever ends it out of the script; nothing was recorded",
-    )

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from psycopg import generators
 from psycopg.errors import error_from_result
-from psycopg.pq import ExecStatus
+from psycopg.pq import ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 
 from dbops.engines.postgresql.connect import Session
@@ -45,7 +45,11 @@ class Wire:
         self._path: str | None = None
 
     def execute(self, sql: bytes, binds: Sequence[Bind] = (), *, doing: str) -> PGresult:
-        """The server's answer to one statement; raises what `repairing` raises."""
+        """The server's answer to one statement of the transaction; raises what `repairing` does.
+
+        Raises Refused `transaction-lost` where no transaction is open: the statement would be one.
+        """
+        self.refuse_idle(doing)
         refuse_zeros((bind.value for bind in binds), doing)
         connection = self.session.connection
         with repairing(doing), connection.lock:
@@ -91,6 +95,24 @@ class Wire:
                          doing=doing)  # fmt: skip
             self._path = path
 
+    def refuse_idle(self, doing: str) -> None:
+        """Raises Refused `transaction-lost` where no transaction is open."""
+        if self.session.connection.pgconn.transaction_status == TransactionStatus.IDLE:
+            raise transaction_lost(doing)
+
+    def refuse_misread(self, doing: str) -> None:
+        """Raises Refused `session-changed` where the server reads statements another way by now.
+
+        It tells of these settings by itself, so asking costs nothing.
+        """
+        told = self.session.connection.info.parameter_status
+        if told("client_encoding") != "SQL_ASCII" or told("standard_conforming_strings") != "on":
+            raise Refused(
+                "session-changed",
+                f"{doing}: the script changed how the server reads statements",
+                hint="take client_encoding and standard_conforming_strings out of the script",
+            )
+
     def forget_path(self) -> None:
         """Nobody knows the search path any more."""
         self._path = None
@@ -118,3 +140,12 @@ def array(values: Sequence[bytes]) -> Bind:
     """These texts as one value of type text[]."""
     quoted = (b'"' + value.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"' for value in values)
     return Bind(b"{" + b",".join(quoted) + b"}", TEXT_ARRAY)
+
+
+def transaction_lost(doing: str) -> Refused:
+    """What is said where the transaction of the repair is not open."""
+    return Refused(
+        "transaction-lost",
+        f"{doing}: the repair's transaction is not open any more",
+        hint="take whatever ends it out of the script; nothing was recorded",
+    )

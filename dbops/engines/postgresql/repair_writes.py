@@ -62,12 +62,10 @@ _SEQUENCE, _FOREIGN = "S", "f"
 
 # Rows of this transaction in the catalogues that making a temporary table writes, but for those
 # that belong to one. Each query names the table as `t` and says what belongs.
-_OF_TEMPORARY = (
-    "IN (SELECT oid FROM pg_catalog.pg_class WHERE relpersistence = 't'"
-    " AND (relnamespace = pg_my_temp_schema() OR relkind = 't'))"
-)
+_OF_TEMPORARY = "IN (SELECT oid FROM pg_catalog.pg_class WHERE relpersistence = 't')"
 _TYPE_OF_TEMPORARY = (
-    "IN (SELECT oid FROM pg_catalog.pg_type WHERE typnamespace = pg_my_temp_schema())"
+    "IN (SELECT oid FROM pg_catalog.pg_type WHERE typnamespace = pg_my_temp_schema()"
+    f" OR typrelid {_OF_TEMPORARY})"
 )
 _DEPENDENT = (
     f"(t.classid = 'pg_catalog.pg_class'::regclass AND t.objid {_OF_TEMPORARY}"

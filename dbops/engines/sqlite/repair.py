@@ -76,16 +76,16 @@ class SqliteRepairEngine:
     def committed(self, run: str, work: str) -> bool:
         """The lock for writing is taken for the answer: who has it could still commit."""
         place = self._place(ASK_WAIT)
-        with self._connect(place, read_only=False) as connection:
-            try:
+        try:
+            with self._connect(place, read_only=False) as connection:
                 connection.execute("BEGIN IMMEDIATE")
-            except apsw.BusyError:
-                raise Unreachable(
-                    "work-running",
-                    f"somebody is writing {place.name}, which may be the run itself",
-                    hint=f"wait for it, or see who it is: fuser -v {place.path}",
-                ) from None
-            return is_prepared(connection) and has_run(connection, run, work)
+                return is_prepared(connection) and has_run(connection, run, work)
+        except Unreachable:
+            raise Unreachable(
+                "work-running",
+                f"somebody is writing {place.name}, which may be the run itself",
+                hint=f"wait for it, or see who it is: fuser -v {place.path}",
+            ) from None
 
     def prepare_sql(self, tables: Sequence[TableName]) -> str:  # noqa: ARG002 - there are no roles
         return CREATE

@@ -54,6 +54,11 @@ class Counters:
         self._baseline = self._look()
         connection.preupdate_hook(self._see)
 
+    @property
+    def any(self) -> bool:
+        """Whether anything was written at all."""
+        return bool(self._counts)
+
     def writes(self) -> dict[TableName, Ops]:
         """Rows of the database by table and operation, but for dbops' own."""
         found: dict[TableName, Ops] = {}
@@ -116,11 +121,11 @@ class Counters:
         marks = self._rowids.get(table)
         if marks is None:
             marks = self._rowids[table] = {}
-        if op != "INSERT":
-            rowid = update.rowid
-            marks[rowid >> 6] = marks.get(rowid >> 6, 0) & ~(1 << (rowid & 63))
+        rowid = update.rowid_new
+        old = rowid if op == "INSERT" else update.rowid
+        if old != rowid or op == "DELETE":
+            marks[old >> 6] = marks.get(old >> 6, 0) & ~(1 << (old & 63))
         if op != "DELETE":
-            rowid = update.rowid_new
             marks[rowid >> 6] = marks.get(rowid >> 6, 0) | 1 << (rowid & 63)
         if len(marks) > MARKS_MOST:
             self._forget(table)

@@ -16,7 +16,7 @@ from typing import Final
 
 import apsw
 
-from dbops.errors import DbopsError, Refused
+from dbops.errors import Refused
 
 MARKER_TABLE: Final = "dbops_run"
 STEPS: Final = 10_000  # of SQLite's machine between two looks at the clock
@@ -82,23 +82,29 @@ class Guard:
         try:
             with self.timed():
                 yield
-        except (apsw.AuthError, apsw.ExecTraceAbort):
-            raise self.refusal() from None
+        except apsw.Error:
+            if self._refusal is None:
+                raise
+            raise self._refusal from None
         finally:
             self._mode = Mode.OWN
-
-    def refusal(self) -> DbopsError:
-        """Why the authorizer said no."""
-        return self._refusal or _no_data()
 
     @contextmanager
     def timed(self) -> Iterator[None]:
         """What SQLite does in the context ends with InterruptError when it takes too long."""
-        self._deadline = self._monotonic() + self._limit
+        self.arm()
         try:
             yield
         finally:
-            self._deadline = None
+            self.disarm()
+
+    def arm(self) -> None:
+        """From now on SQLite has the time that one statement may take."""
+        self._deadline = self._monotonic() + self._limit
+
+    def disarm(self) -> None:
+        """From now on SQLite may take any time."""
+        self._deadline = None
 
     @contextmanager
     def ending(self) -> Iterator[None]:

@@ -9,17 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import apsw
-
 from dbops.engines.sqlite.connect import quoted
 from dbops.engines.sqlite.repair_catalog import Facts
 from dbops.engines.sqlite.repair_counters import Counters
 from dbops.engines.sqlite.repair_order import order_part, part_value, text_part
-from dbops.engines.sqlite.repair_values import Bindable, Plain, bound, encode
+from dbops.engines.sqlite.repair_values import Bindable, Plain, bound, encoder
 from dbops.errors import Refused
-from dbops.repair.table import KeyedRow, Value
+from dbops.repair.table import KeyedRow
 
 _BINARY = "BINARY"
+Found = tuple[Plain, ...]
 
 
 def select_where(facts: Facts, predicate: str) -> str:
@@ -45,21 +44,18 @@ class RowReader:
         self._facts = facts
         self._counters = counters
         self._codec = codec
+        self._key = facts.shape.key
+        self._encoders = tuple(encoder(affinity, codec) for affinity in facts.affinities)
 
-    def row(self, found: Sequence[apsw.SQLiteValue]) -> KeyedRow:
+    def row(self, found: Found) -> KeyedRow:
         """The row; raises Refused `null-key` where a part of its key is NULL."""
         kinds, stored = found[1::2], found[2::2]
-        facts = self._facts
-        key: list[bytes] = []
-        for place in facts.shape.key:
-            key.append(self._part(str(kinds[place]), _plain(stored[place])))
-        values: list[Value] = [
-            encode(str(kind), _plain(value), affinity, self._codec)
-            for kind, value, affinity in zip(kinds, stored, facts.affinities, strict=True)
-        ]
-        return KeyedRow(tuple(key), tuple(values), self._is_own(found[0], kinds, stored))
+        order = tuple([self._part(kinds[place], stored[place]) for place in self._key])
+        columns = zip(self._encoders, kinds, stored, strict=True)
+        values = tuple([make(kind, value) for make, kind, value in columns])
+        return KeyedRow(order, values, self._is_own(found[0], kinds, stored))
 
-    def _part(self, kind: str, value: Plain) -> bytes:
+    def _part(self, kind: Plain, value: Plain) -> bytes:
         if value is None:
             raise Refused(
                 "null-key",
@@ -71,27 +67,20 @@ class RowReader:
             text_part(value) if kind == "text" and isinstance(value, bytes) else order_part(value)
         )
 
-    def _is_own(
-        self,
-        rowid: apsw.SQLiteValue,
-        kinds: Sequence[apsw.SQLiteValue],
-        stored: Sequence[apsw.SQLiteValue],
-    ) -> bool:
-        if self._counters is None:
+    def _is_own(self, rowid: Plain, kinds: Found, stored: Found) -> bool:
+        if self._counters is None or not self._counters.any:
             return False
-        table, key = self._facts.name, self._facts.shape.key
         if isinstance(rowid, int):
-            return self._counters.is_own_rowid(table, rowid)
+            return self._counters.is_own_rowid(self._facts.name, rowid)
         try:
-            parts = [
-                bytes(value).decode(self._codec)
-                if kind == "text" and isinstance(value, bytes)
-                else value
-                for kind, value in ((kinds[place], stored[place]) for place in key)
-            ]
+            key = tuple([self._comparable(kinds[place], stored[place]) for place in self._key])
         except UnicodeDecodeError:
             return False  # `own_rows` refuses such a table
-        return self._counters.is_own_key(table, tuple(parts))
+        return self._counters.is_own_key(self._facts.name, key)
+
+    def _comparable(self, kind: Plain, value: Plain) -> Plain:
+        """The value as the preupdate hook shows it."""
+        return value.decode(self._codec) if kind == "text" and isinstance(value, bytes) else value
 
 
 class LookUp:
@@ -140,7 +129,3 @@ def _select(facts: Facts) -> str:
 
 def _ordered(facts: Facts) -> str:
     return ", ".join(f"{quoted(name)} COLLATE BINARY" for name in facts.shape.key_names)
-
-
-def _plain(value: apsw.SQLiteValue) -> Plain:
-    return bytes(value) if isinstance(value, (bytes, bytearray, memoryview)) else value

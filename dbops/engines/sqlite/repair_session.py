@@ -24,15 +24,15 @@ from dbops.engines.sqlite.repair_marker import (
     refuse_unprepared,
     write_marker,
 )
-from dbops.engines.sqlite.repair_read import LookUp, RowReader, refuse_keyless, select_where
+from dbops.engines.sqlite.repair_read import Found, LookUp, RowReader, refuse_keyless, select_where
 from dbops.engines.sqlite.repair_script import Rendering
+from dbops.engines.sqlite.repair_values import Plain
 from dbops.errors import Failed, Refused
 from dbops.repair.ports import Binding, CommitUnknown, Marker, SessionOrder, Writes
 from dbops.repair.script import Statement
 from dbops.repair.table import Change, KeyedRow, Reference, Shape, TableName, Value
 
 SERVER = f"SQLite {apsw.sqlite_lib_version()}"
-Found = tuple["apsw.SQLiteValue", ...]  # a name of the stubs only
 
 
 class SqliteRepairSession:
@@ -247,9 +247,20 @@ class SqliteRepairSession:
             return iter(cursor.execute(text, rendering.values, can_cache=False))
 
     def _rows(self, facts: Facts, rows: Iterator[Found], doing: str) -> Iterator[KeyedRow]:
-        reader = RowReader(facts, self._counters, self._codec)
-        while (found := self._step(rows, doing)) is not None:
-            yield reader.row(found)
+        make = RowReader(facts, self._counters, self._codec).row
+        guard = self._guard
+        try:
+            while True:  # each row has its own time; what is done with it between does not count
+                guard.arm()
+                found = next(rows, None)
+                guard.disarm()
+                if found is None:
+                    return
+                yield make(found)
+        except (apsw.Error, UnicodeDecodeError) as failure:
+            raise self._place.fault(failure, doing) from None
+        finally:
+            guard.disarm()
 
     def _step(self, rows: Iterator[Found], doing: str) -> Found | None:
         with self._doing(doing), self._guard.timed():
@@ -323,7 +334,7 @@ class SqliteRepairSession:
     def _collation(self, facts: Facts, column: str) -> str:
         return self._connection.column_metadata("main", facts.name, column)[1]
 
-    def _printed(self, value: apsw.SQLiteValue) -> bytes | None:
+    def _printed(self, value: Plain) -> bytes | None:
         """The value as SQLite prints it."""
         if isinstance(value, float):
             value = self._connection.execute("SELECT CAST(? AS TEXT)", (value,)).get

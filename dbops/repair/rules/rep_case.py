@@ -28,7 +28,9 @@ def _examine(case: Case) -> Iterator[Finding | Unchecked]:
                     reading.place, what, "name the rows by their key, or compare exact bytes"
                 )
     if unknown:
-        yield REP_CASE.unchecked(f"how the columns of {unknown} comparisons compare texts")
+        yield REP_CASE.unchecked(
+            f"comparisons of texts by a collation that is not known: {unknown}"
+        )
 
 
 def _is_of_text(case: Case, comparison: Comparison) -> bool:

@@ -18,11 +18,11 @@ def _examine(case: Case) -> Iterator[Finding | Unchecked]:
         *((watch.table, watch.line) for watch in case.repair.watches),
         *((side.table, side.line) for side in case.repair.side_effects),
     ]
-    unknown = 0
+    unknown = []
     for table, line in tables:
         answer = None if known is None else case.known(known, table)
         if answer is None:
-            unknown += 1
+            unknown.append(str(table))
         elif not answer:
             yield REP_ENG.found(
                 f"repair.yml line {line}",
@@ -30,7 +30,7 @@ def _examine(case: Case) -> Iterator[Finding | Unchecked]:
                 "turn it into InnoDB by a change before this repair",
             )
     if unknown:
-        yield REP_ENG.unchecked(f"the storage engines of {unknown} tables")
+        yield REP_ENG.unchecked(f"the storage engine of {', '.join(unknown)}")
 
 
 REP_ENG: Final = Rule("REP-ENG", Severity.ERROR, "a table that no rollback takes back", _examine)

@@ -10,11 +10,11 @@ from dbops.repair.rules.finding import Case, Finding, Rule, Severity, Unchecked
 
 def _examine(case: Case) -> Iterator[Finding | Unchecked]:
     shapes = {} if case.facts is None else case.facts.shapes
-    unknown = 0
+    unknown = []
     for watch in case.repair.watches:
         shape = case.known(shapes, watch.table)
         if shape is None:
-            unknown += 1
+            unknown.append(str(watch.table))
         elif not shape.key:
             yield REP_PK.found(
                 f"repair.yml line {watch.line}",
@@ -22,7 +22,7 @@ def _examine(case: Case) -> Iterator[Finding | Unchecked]:
                 "rows are told apart by their key: add one by a change before this repair",
             )
     if unknown:
-        yield REP_PK.unchecked(f"the keys of {unknown} watched tables, for want of the catalogue")
+        yield REP_PK.unchecked(f"whether there is a key of {', '.join(unknown)}")
 
 
 REP_PK: Final = Rule("REP-PK", Severity.ERROR, "a watched table without a key", _examine)

@@ -37,7 +37,7 @@ def _examine(case: Case) -> Iterator[Finding | Unchecked]:
                     "write the value in the column's type, or give its parameter that type",
                 )
     if unknown:
-        yield REP_TYPE.unchecked(f"the types of the columns of {unknown} comparisons")
+        yield REP_TYPE.unchecked(f"comparisons with a column whose type is not known: {unknown}")
 
 
 def _value_of(case: Case, comparison: Comparison) -> Family | None:

@@ -45,8 +45,9 @@ def _beyond(case: Case, write: Write, watch: Watch) -> Iterator[tuple[str, str]]
         Op.DELETE: watch.expect.deleted,
     }
     if not any(expected[op] for op in write.ops):
-        ops = " or ".join(sorted(op.value for op in write.ops))
-        yield f"{watch.table}: the script has an {ops}, and none is expected", "see watch.expect"
+        ops = " or ".join(sorted(op.upper() for op in write.ops))
+        what = f"{watch.table}: the script holds {ops}, and expect has no such row"
+        yield what, "write in expect how many rows, or leave the statement out"
         return
     allowed = {name.casefold() for name in watch.may_change}
     for name in map(case.column_of, write.sets):

@@ -47,6 +47,18 @@ class PgSite:
             f" {name}()",
         )
 
+    def reset(self) -> None:
+        """The database is empty again, and its repair role is there without any right."""
+        role = self.engine.repair_role
+        self.run(
+            "DO $$ DECLARE s record; BEGIN FOR s IN SELECT nspname FROM pg_namespace WHERE"
+            " nspname !~ '^pg_' AND nspname <> 'information_schema' LOOP"
+            " EXECUTE format('DROP SCHEMA %I CASCADE', s.nspname); END LOOP; END $$",
+            f"DO $$ BEGIN CREATE ROLE {role} LOGIN; EXCEPTION WHEN duplicate_object THEN END $$",
+            f"DROP OWNED BY {role}",
+            "CREATE SCHEMA public; GRANT USAGE ON SCHEMA public TO PUBLIC",
+        )
+
     def prepare(self, *tables: str) -> None:
         """With the engine's own text."""
         named = [TableName.parse(t) if "." in t else self.table(t) for t in tables]
@@ -77,8 +89,10 @@ def pg_site(server: PgServer, *, encoding: str = "UTF8") -> Iterator[PgSite]:
         admin=lambda: parameters_of(server, name, server.superuser),
         repair_role=f"role_{name}",
     )
+    site = PgSite(database, engine)
+    site.reset()
     try:
-        yield PgSite(database, engine)
+        yield site
     finally:
         server.drop_database(name)
         with server.connect("postgres") as connection:

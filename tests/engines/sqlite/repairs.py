@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,15 +56,6 @@ class SqliteSite:
 
     def prepare(self, *tables: str) -> None:
         self.engine.install(self.engine.prepare_sql([self.table(name) for name in tables]))
-
-
-def in_another_process(path: Path, program: str) -> subprocess.Popen[bytes]:
-    """A Python program that is given the file's path, and says a line when it is where it stops."""
-    return subprocess.Popen(
-        [sys.executable, "-c", program, str(path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
 
 
 def made(path: Path, *statements: str) -> SqliteSite:

@@ -113,7 +113,7 @@ CELLS = st.one_of(
 KEYS = st.one_of(st.integers(-5, 5), st.floats(-5, 5), st.text(max_size=3), st.binary(max_size=3))
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rows=st.lists(st.tuples(KEYS, KEYS, st.lists(CELLS, min_size=7, max_size=7)), max_size=8),
     without=st.booleans(),

@@ -35,3 +35,7 @@ class TestWritingBack(repair_suite_writes.WritingBack):
 
 class TestMarking(repair_suite_writes.Marking):
     """Markers and bounds."""
+
+
+class TestSettling(repair_suite_writes.Settling):
+    """Deferred foreign keys."""

@@ -20,6 +20,7 @@ from dbops.engines.sqlite.repair_values import (
     decode,
     display,
     encode,
+    encoder,
 )
 from dbops.errors import Refused
 
@@ -54,6 +55,14 @@ def test_a_value_comes_back(stored: tuple[str, Plain], affinity: Affinity) -> No
             assert found == Raw(value)
     else:
         assert same(found, value)
+
+
+@given(STORED, st.sampled_from(Affinity), st.sampled_from(["utf-8", "utf-16-le"]))
+def test_the_short_way_says_the_same(
+    stored: tuple[str, Plain], affinity: Affinity, codec: str
+) -> None:
+    """A column's own encoder gives what `encode` gives."""
+    assert encoder(affinity, codec)(*stored) == encode(*stored, affinity, codec)
 
 
 @given(st.lists(STORED, min_size=2, max_size=2, unique_by=repr), st.sampled_from(Affinity))

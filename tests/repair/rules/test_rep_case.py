@@ -66,7 +66,7 @@ def test_like_in_sqlite_is_found_without_the_catalogue() -> None:
 
 def test_without_the_catalogue_it_says_so() -> None:
     """How many comparisons nobody looked at."""
-    expected = ["not checked: how the columns of 2 comparisons compare texts"]
+    expected = ["not checked: comparisons of texts by a collation that is not known: 2"]
     assert unchecked(judged(facts=None), "REP-CASE") == expected
     assert unchecked(judged(facts=replace(FACTS, loose=None)), "REP-CASE") == expected
     assert unchecked(judged(), "REP-CASE") == []

@@ -26,7 +26,7 @@ def test_a_table_with_transactions_is_not() -> None:
 
 def test_without_the_catalogue_it_says_so() -> None:
     """Neither without a database, nor where nobody asked it."""
-    expected = ["not checked: the storage engines of 1 tables"]
+    expected = ["not checked: the storage engine of his.visit"]
     assert unchecked(judged(dialect="mysql", facts=None), "REP-ENG") == expected
     unasked = replace(FACTS, transactional=None)
     assert unchecked(judged(dialect="mysql", facts=unasked), "REP-ENG") == expected

@@ -37,7 +37,7 @@ watch:
         (
             "DELETE FROM his.visit WHERE id = 1;",
             _UPDATE,
-            "his.visit: the script has an delete, and none is expected",
+            "his.visit: the script holds DELETE, and expect has no such row",
         ),
     ],
 )

@@ -1,0 +1,332 @@
+"""A repair drawn up: what was typed becomes a folder, or nothing is written."""
+
+from __future__ import annotations
+
+import io
+import sys
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from dbops.errors import Failed, NotFound, UsageFault
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from dbops.cli.wiring import Wiring
+    from dbops.repair.manifest_writing import Tree
+    from dbops.repair.payload import Payload
+    from dbops.repair.playbook import Playbook
+
+TEXT_MOST: Final = 1 << 20  # bytes of a script, and of a sealed value
+_EMPTY_SCRIPT: Final = b"-- One or more statements, each ended by a semicolon.\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the author says of it, as typed."""
+
+    id: str
+    database: str | None
+    title: str | None
+    author: str
+    ticket: str | None
+    risk: str | None
+    opened: str | None
+    clocks: tuple[str, ...]
+    cause: str | None
+    fix: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What it is made from, as typed."""
+
+    script: str | None
+    playbook: str | None
+    settings: tuple[str, ...]
+    sealings: tuple[str, ...]
+    backup: str | None
+    table: str | None
+    keys: tuple[str, ...]
+    undo: str | None
+    identities: tuple[str, ...]
+
+
+def draw(wiring: Wiring, said: Said, source: Source) -> Path:
+    """Afterwards the folder is in the work tree, and says what was meant; returns it."""
+    from dbops.cli.reviewing import worktree_of
+    from dbops.review.new_work import create_work
+    from dbops.review.work import Kind, Work, check_work_id
+
+    _refuse_unclear(source)
+    _refuse_texts(said)
+    check_work_id(said.id)
+    files = _files(wiring, said, source)
+    work = Work(Kind.REPAIR, said.id, f"{Kind.REPAIR.folder}/{said.id}", files)
+    return create_work(worktree_of(wiring), work)
+
+
+def _files(wiring: Wiring, said: Said, source: Source) -> dict[str, bytes]:
+    if source.undo is not None:
+        return _undo(wiring, said, source.undo)
+    if source.playbook is not None:
+        return _from_playbook(wiring, said, source, source.playbook)
+    if source.backup is not None:
+        return _from_backup(wiring, said, source, source.backup)
+    return _from_script(wiring, said, source)
+
+
+def _refuse_unclear(source: Source) -> None:
+    ways = (source.script, source.playbook or source.backup, source.undo)
+    if sum(way is not None for way in ways) > 1:
+        raise UsageFault(
+            "which-source",
+            "--from, --playbook, --from-backup and --undo exclude each other",
+            hint="give one; --playbook and --from-backup together fill the playbook's rows",
+        )
+    if source.settings and source.playbook is None:
+        raise UsageFault(
+            "set-alone", "--set is for a playbook", hint="add --playbook NAME: dbops playbook list"
+        )
+    if (source.backup is None) != (source.table is None) or (source.keys and not source.backup):
+        raise UsageFault(
+            "which-rows",
+            "--from-backup, --table and --key belong together",
+            hint="for example: --from-backup his@12 --table visit --key 1001",
+        )
+
+
+def _refuse_texts(said: Said) -> None:
+    """What is typed is named as it was typed, not by its line of a file that is not there."""
+    from dbops.cli.review_new import is_plain
+    from dbops.review.work import TEXT_RULE, is_text
+
+    typed = {"title": said.title, "ticket": said.ticket, "cause": said.cause, "fix": said.fix}
+    for option, text in typed.items():
+        if text is not None and not (is_text(text) and is_plain(text)):
+            raise UsageFault(
+                "bad-text",
+                f"--{option} may not be that",
+                hint=f"allowed: {TEXT_RULE}, none of them hidden",
+            )
+
+
+def _opened(wiring: Wiring, said: Said) -> date:
+    if said.opened is None:
+        return wiring.clock().astimezone(wiring.estate.zone).date()
+    try:
+        return date.fromisoformat(said.opened)
+    except ValueError:
+        raise UsageFault(
+            "opened-date", "--opened is no date", hint="for example: --opened 2026-11-20"
+        ) from None
+
+
+def _database(wiring: Wiring, said: Said) -> str:
+    if said.database is None:
+        raise UsageFault(
+            "which-database", "no database is named", hint="add --database: dbops systems list"
+        )
+    return wiring.database(said.database).name
+
+
+def _title(said: Said) -> str:
+    if said.title is None:
+        raise UsageFault("no-title", "the repair has no title", hint='add --title "what it is"')
+    return said.title
+
+
+def _head(wiring: Wiring, said: Said, database: str, title: str) -> dict[str, Tree]:
+    """The first lines of a manifest that dbops writes whole."""
+    head: dict[str, Tree] = {
+        "dbops": "repair/v1",
+        "id": said.id,
+        "title": title,
+        "author": said.author,
+    }
+    if said.ticket is not None:
+        head["ticket"] = said.ticket
+    head["risk"] = said.risk or "low"
+    head["databases"] = (database,)
+    head["opened"] = _opened(wiring, said).isoformat()
+    if said.clocks:
+        head["clocks"] = said.clocks
+    if said.cause is not None:
+        head["cause"] = {"found": said.cause, **({"fix": said.fix} if said.fix else {})}
+    return head
+
+
+def _from_script(wiring: Wiring, said: Said, source: Source) -> dict[str, bytes]:
+    from dbops.repair.draft import Head, draft_manifest
+    from dbops.repair.payload import Payload
+    from dbops.repair.propose import Proposal, propose
+
+    database = _database(wiring, said)
+    script = _EMPTY_SCRIPT if source.script is None else _read(Path(source.script))
+    proposal = Proposal(())
+    if source.script is not None:
+        dialect = wiring.repair_engine(wiring.database(database)).traits.dialect
+        proposal = propose(script.decode("utf-8", "replace"), dialect)
+    head = Head(
+        id=said.id,
+        title=_title(said),
+        author=said.author,
+        ticket=said.ticket,
+        database=database,
+        opened=_opened(wiring, said),
+    )
+    files = {"repair.yml": draft_manifest(head, proposal).encode(), "repair.sql": script}
+    sealed = _sealed_texts(source)
+    return files | (_payload(wiring, Payload(sealed)) if sealed else {})
+
+
+def _from_playbook(wiring: Wiring, said: Said, source: Source, name: str) -> dict[str, bytes]:
+    from dbops.cli.playbook import shelves
+    from dbops.repair.payload import Payload, RowSet
+    from dbops.repair.playbook import RepairHead, instantiate
+    from dbops.repair.shelf import find_playbook
+    from dbops.review.work import Risk
+
+    database = _database(wiring, said)
+    chosen = find_playbook(name, shelves(str(wiring.estate.path))).playbook
+    assert chosen is not None  # noqa: S101 - else finding it raises its fault
+    _refuse_engine(wiring, chosen, database)
+    head = RepairHead(
+        id=said.id,
+        author=said.author,
+        database=database,
+        title=said.title,
+        ticket=said.ticket,
+        risk=None if said.risk is None else Risk(said.risk),
+        opened=_opened(wiring, said),
+        clocks=said.clocks,
+        cause=said.cause,
+        fix=said.fix,
+    )
+    files = instantiate(chosen, _pairs(source.settings, "--set"), head)
+    texts, sets = _sealed_texts(source), dict[str, RowSet]()
+    names = [each for each in chosen.sealed if chosen.parameters[each].type.value == "rows"]
+    if source.backup is not None and source.table is not None:
+        from dbops.cli.repair_from_backup import rows_of_backup
+
+        rows = rows_of_backup(
+            wiring, database, source.backup, source.table, source.keys, source.identities
+        )
+        sets = dict.fromkeys(names, rows)
+    missing = [each for each in chosen.sealed if each not in {*texts, *sets}]
+    if missing:
+        raise UsageFault(
+            "playbook-sealed",
+            f"{name} needs a sealed value for {', '.join(missing)}",
+            hint=f"give each by a file: --seal {missing[0]}=FILE"
+            if missing[0] not in names
+            else "take its rows from a backup: --from-backup DB@N --table T --key K",
+        )
+    return files | (_payload(wiring, Payload(texts, sets)) if texts or sets else {})
+
+
+def _refuse_engine(wiring: Wiring, chosen: Playbook, database: str) -> None:
+    engine = wiring.database(database).engine.value
+    if engine not in chosen.engines:
+        raise UsageFault(
+            "playbook-engine",
+            f"{chosen.name} is not for {engine}, and {database} is",
+            hint=f"it is for {', '.join(chosen.engines)}",
+        )
+
+
+def _from_backup(wiring: Wiring, said: Said, source: Source, backup: str) -> dict[str, bytes]:
+    from dbops.cli.repair_from_backup import rows_to_bring_back
+    from dbops.repair.bring_back import manifest_text, payload_of, script_text
+
+    database = _database(wiring, said)
+    asked, found = rows_to_bring_back(
+        wiring, database, backup, source.table or "", source.keys, source.identities
+    )
+    head = _head(wiring, said, database, _title(said))
+    files = {
+        "repair.yml": manifest_text(head, asked, found).encode(),
+        "repair.sql": script_text(asked, found).encode(),
+    }
+    return files | _payload(wiring, payload_of(asked, found))
+
+
+def _undo(wiring: Wiring, said: Said, undone: str) -> dict[str, bytes]:
+    from dbops.cli.repairing import bundle_place, committed_bundles, read_repair
+    from dbops.repair.manifest_writing import document_text, fields, located
+
+    repair = read_repair(wiring, undone).repair
+    if said.database not in {None, repair.database}:
+        raise UsageFault(
+            "undo-database",
+            f"{undone} was of {repair.database}, and an undo is of the same",
+            hint="leave --database out",
+        )
+    bundles = committed_bundles(wiring, bundle_place(wiring), undone)
+    title = said.title or f"Undo of {undone}"
+    tree: dict[str, Tree] = {
+        **_head(wiring, said, repair.database, title),
+        "limits": {"rows": str(repair.limits.rows)},
+        "undo_of": {"work": undone, "bundles": bundles},
+    }
+    text = document_text(fields({key: located(each) for key, each in tree.items()}))
+    return {"repair.yml": text.encode()}
+
+
+def _payload(wiring: Wiring, payload: Payload) -> dict[str, bytes]:
+    from dbops.cli.repairing import readers_of_values
+    from dbops.cli.reviewing import policy_of
+    from dbops.repair.payload import PAYLOAD, seal_payload
+
+    sealed = io.BytesIO()
+    seal_payload(payload, readers_of_values(wiring, policy_of(wiring)), sealed)
+    return {PAYLOAD: sealed.getvalue()}
+
+
+def _pairs(typed: Sequence[str], option: str) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for text in typed:
+        name, equals, value = text.partition("=")
+        if not equals or not name or name in pairs:
+            raise UsageFault(
+                "name-and-value",
+                f"{option} is not NAME=VALUE, or gives a name twice",
+                hint=f"for example: {option} ward=ORT",
+            )
+        pairs[name] = value
+    return pairs
+
+
+def _sealed_texts(source: Source) -> Mapping[str, str]:
+    """The sealed values: never typed, because an argument stands in the list of processes."""
+    found = {}
+    for name, place in _pairs(source.sealings, "--seal").items():
+        data = sys.stdin.buffer.read(TEXT_MOST) if place == "-" else _read(Path(place))
+        try:
+            found[name] = data.decode().removesuffix("\n")
+        except UnicodeDecodeError:
+            raise UsageFault(
+                "sealed-text", f"the value of {name} is no text", hint="write it in UTF-8"
+            ) from None
+    return found
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(TEXT_MOST + 1)
+    except FileNotFoundError:
+        raise NotFound("no-file", f"there is no file {path}", hint="check its name") from None
+    except OSError as failure:
+        raise Failed(
+            "file-unreadable", f"{path} cannot be read ({failure.strerror})", hint=f"ls -l {path}"
+        ) from None
+    if len(data) > TEXT_MOST:
+        raise UsageFault(
+            "file-long",
+            f"{path} has over {TEXT_MOST} bytes",
+            hint="a repair is short enough to read",
+        )
+    return data

@@ -1,0 +1,112 @@
+"""`dbops repair rehearse`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from dbops.cli.options import identity_option, jobs_option, json_option
+
+if TYPE_CHECKING:
+    from dbops.repair.evidence import RepairEvidence
+
+
+@click.command()
+@click.argument("work_id", metavar="ID")
+@click.option(
+    "--on",
+    "place",
+    type=click.Choice(["scratch", "production-readonly"]),
+    default="scratch",
+    show_default=True,
+    help="A restored backup; or only count the watched rows of the database itself.",
+)
+@identity_option
+@jobs_option
+@json_option
+@click.pass_obj
+def rehearse(
+    estate: str | None,
+    work_id: str,
+    place: str,
+    identities: tuple[str, ...],
+    jobs: int | None,
+    as_json: bool,  # noqa: FBT001 - click passes options by name
+) -> None:
+    """Run the repair ID and its undo on the last proven backup, and sign what was found.
+
+    For the verifying host, and only with the author's signature on the files as they are. The
+    backup is restored into scratch; the repair runs there as the role that repairs, then its undo,
+    then a second undo that must be refused. The folder gets evidence.yml (counts only), its
+    signature, and rows.age, the rows before and after sealed to the reviewers. Commit them, and
+    have the author request the work again.
+
+    \b
+    Example: dbops repair rehearse 2026-117-visit-ward
+    Exit statuses: 0 done, 1 failed, 2 this host signs no evidence, 3 done but not recorded,
+    5 refused as it would be on the database, or not requested, 10 no such work or no proven backup,
+    11 unreachable, 12 no identity opens the backup.
+    """
+    from dbops.cli.wiring import open_wiring
+
+    wiring = open_wiring(estate)
+    if place == "production-readonly":
+        from dbops.cli.repair_preview import preview
+
+        preview(wiring, work_id, identities, as_json=as_json)
+        return
+    from dbops.cli.ledger import recording
+    from dbops.cli.progress import Progress
+    from dbops.cli.rehearsing import plan_rehearsal, rehearse_work
+    from dbops.cli.repair_entries import rehearsal_intent, rehearsed
+
+    plan = plan_rehearsal(wiring, work_id, identities)
+    with (
+        recording(wiring, rehearsal_intent(plan.work, plan.repair, plan.backup)) as account,
+        Progress(str(plan.backup.id), quiet=as_json) as progress,
+    ):
+        progress.expect(plan.backup.envelope.totals.bytes)
+        found = rehearse_work(wiring, plan, advance=progress.advance, jobs=jobs or 1)
+        rehearsed(account, found.evidence, found.files)
+    _show(found.evidence, sorted(found.files), as_json=as_json)
+
+
+def _show(evidence: RepairEvidence, files: list[str], *, as_json: bool) -> None:
+    from dbops.cli.render import counted, show_json
+
+    if as_json:
+        show_json({"evidence": _json(evidence), "files": files})
+        return
+    click.echo(f"rehearsed on {evidence.backup} ({evidence.proof}, {evidence.server})")
+    for table, found in sorted(evidence.tables.items()):
+        columns = ", ".join(f"{name} {count}" for name, count in sorted(found.columns.items()))
+        click.echo(f"{table}: {found.ops}{f' (columns: {columns})' if columns else ''}")
+    for table, rows in sorted(evidence.side_effects.items()):
+        click.echo(f"{table}: triggers appended {counted(rows, 'row')}")
+    click.echo(
+        f"undo restored {counted(evidence.undo.restored, 'row')}; a second one was refused"
+        f" ({evidence.undo.again}); counted by {evidence.counted_by} ({evidence.strength})"
+    )
+    click.echo(f"wrote {', '.join(files)}: commit them, then dbops review request {evidence.id}")
+
+
+def _json(evidence: RepairEvidence) -> dict[str, object]:
+    from dbops.cli.render import plain
+
+    return {
+        "id": evidence.id,
+        "database": evidence.database,
+        "backup": evidence.backup,
+        "proof": evidence.proof,
+        "server": evidence.server,
+        "strength": evidence.strength,
+        "tables": {
+            str(table): {"ops": plain(found.ops), "columns": dict(found.columns)}
+            for table, found in evidence.tables.items()
+        },
+        "side_effects": {str(table): rows for table, rows in evidence.side_effects.items()},
+        "sequences": evidence.sequences,
+        "undo": plain(evidence.undo),
+        "milliseconds": evidence.took,
+    }

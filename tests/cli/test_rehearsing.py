@@ -1,0 +1,227 @@
+"""A repair rehearsed on the newest proven backup, from the author's signature to the evidence."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from dbops.cli.rehearsing import plan_rehearsal, rehearse_work
+from dbops.cli.reviewing import policy_of
+from dbops.cli.wiring import Wiring
+from dbops.crypto.age import load_identities
+from dbops.errors import DbopsError, NotFound, Refused, UsageFault
+from dbops.estate.load import load_estate
+from dbops.repair.rehearsed import rehearsed_rows
+from dbops.repair.table import Ops, TableName
+from dbops.review.folder import read_work
+from dbops.review.judge import judge
+from dbops.review.memory import Memory
+from dbops.review.work import read_manifest
+from tests.cli.ops import Ops as OpsEstate
+from tests.cli.ops import copy_ops, found_ops
+from tests.crash.postgresql import found_postgresql_estate
+from tests.fix_postgresql import PgDatabase, PgServer
+from tests.support.estate import run_sql
+
+ID = "2026-118-note"
+MANIFEST = f"""\
+dbops: repair/v1
+id: {ID}
+title: notes of two samples
+author: wei@contractor
+risk: low
+databases: [DATABASE]
+watch:
+  - table: TABLE
+    where: id IN (7, 8)
+    expect: {{update: 2}}
+    may_change: [note]
+limits: {{rows: 5}}
+"""
+SCRIPT = "UPDATE TABLE SET note = 'canary-4711' WHERE id IN (7, 8);\n"
+
+
+def wiring_of(root: Path) -> Wiring:
+    return Wiring(load_estate(root / "dbops.toml"), {})
+
+
+def ask(ops: OpsEstate, *, database: str = "example", table: str = "sample") -> None:
+    """The repair lies in the folder, and its author has signed it."""
+    folder = ops.tree / "repairs" / ID
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in (("repair.yml", MANIFEST), ("repair.sql", SCRIPT)):
+        (folder / name).write_text(text.replace("DATABASE", database).replace("TABLE", table))
+    signed = ops.review("request", ID, "--key", ops.key("wei"), "--yes")
+    assert signed.exit_code == 0, signed.output
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> OpsEstate:
+    """A proven backup, then a later change, and a repair that its author asks for."""
+    ops = found_ops(tmp_path_factory.mktemp("rehearsing") / "estate")
+    assert ops.run("backup", "verify", "example").exit_code == 0
+    run_sql(ops.root / "example.db", "UPDATE sample SET note = 'later' WHERE id = 7")
+    ask(ops)
+    return ops
+
+
+@pytest.fixture
+def ops(made: OpsEstate, tmp_path: Path) -> OpsEstate:
+    return copy_ops(made, tmp_path / "estate")
+
+
+def test_the_folder_gets_evidence_and_rows(ops: OpsEstate) -> None:
+    """The rows are those of the backup, not of the database, which nobody touched."""
+    wiring = wiring_of(ops.root)
+    before = (ops.root / "example.db").read_bytes()
+    found = rehearse_work(wiring, plan_rehearsal(wiring, ID)).evidence
+    assert (found.backup, found.proof, found.host) == ("example@1", "proven", "backup-1")
+    assert found.tables[TableName("", "sample")].ops == Ops(updated=2)
+    folder = ops.tree / "repairs" / ID
+    work = read_work(ops.tree, folder)
+    assert sorted(work.files) == [
+        "evidence.yml",
+        "evidence.yml.sig",
+        "repair.sql",
+        "repair.yml",
+        "rows.age",
+    ]
+    rows = rehearsed_rows(work, load_identities(ops.root / "keys" / "runner"))
+    assert rows is not None
+    notes = [change.before[-1] for _, change in rows if change.before is not None]
+    assert notes == ["标本7".encode(), "标本8".encode()]
+    assert rehearsed_rows(work, load_identities(ops.root / "hospital" / "recovery")) is not None
+    assert (ops.root / "example.db").read_bytes() == before
+    assert list((ops.root / "state" / "scratch").iterdir()) == []
+
+
+def test_the_evidence_counts_for_the_approval(ops: OpsEstate) -> None:
+    """Where the policy asks for evidence, what is missing afterwards are signatures only."""
+    policy = ops.root / "trust" / "policy.toml"
+    text = policy.read_text("utf-8")
+    policy.write_text(text.replace('longest = "14d"', 'longest = "14d"\nevidence = true', 1))
+    assert "evidence-missing" in _reasons(ops)
+    wiring = wiring_of(ops.root)
+    rehearse_work(wiring, plan_rehearsal(wiring, ID))
+    assert {code for code in _reasons(ops) if code.startswith("evidence")} == set()
+    for verb, person in (("request", "wei"), ("approve", "li")):
+        signed = ops.review(verb, ID, "--key", ops.key(person), "--yes")
+        assert signed.exit_code == 0, signed.output
+    assert _reasons(ops) == set()
+    # It may be rehearsed once more, and what was signed then is of other evidence.
+    rehearse_work(wiring, plan_rehearsal(wiring, ID))
+    assert "file-changed" in _reasons(ops)
+
+
+def _reasons(ops: OpsEstate) -> set[str]:
+    wiring = wiring_of(ops.root)
+    work = read_work(ops.tree, ops.tree / "repairs" / ID)
+    manifest, now = read_manifest(work), wiring.clock()
+    judged = judge(work, manifest, policy_of(wiring), wiring.trust, Memory(), None, None, now)
+    return {reason.code for reason in judged.reasons}
+
+
+def test_offline_bundles_are_not_for_the_runner(ops: OpsEstate) -> None:
+    """With bundle = "offline" the host that runs repairs cannot read what was rehearsed."""
+    policy = ops.root / "trust" / "policy.toml"
+    policy.write_text(policy.read_text("utf-8").replace('"runner"\n', '"offline"\n'), "utf-8")
+    wiring = wiring_of(ops.root)
+    rehearse_work(wiring, plan_rehearsal(wiring, ID))
+    work = read_work(ops.tree, ops.tree / "repairs" / ID)
+    with pytest.raises(DbopsError) as caught:
+        rehearsed_rows(work, load_identities(ops.root / "keys" / "runner"))
+    assert caught.value.code == "no-identity"
+
+
+def test_without_the_authors_signature_nothing_is_opened(ops: OpsEstate) -> None:
+    """A script that was changed after it was signed is not run, not even on a copy."""
+    script = ops.tree / "repairs" / ID / "repair.sql"
+    script.write_text(script.read_text().replace("7, 8", "7, 9"))
+    with pytest.raises(Refused) as caught:
+        plan_rehearsal(wiring_of(ops.root), ID)
+    assert caught.value.code == "file-changed"
+
+
+def test_without_a_proven_backup_nothing_is_rehearsed(ops: OpsEstate) -> None:
+    """A backup that was only read is no copy of anything."""
+    shutil.rmtree(ops.root / "backups" / "db" / "example" / "certificate")
+    with pytest.raises(NotFound) as caught:
+        plan_rehearsal(wiring_of(ops.root), ID)
+    assert (caught.value.code, caught.value.message, caught.value.hint) == (
+        "no-proven-backup",
+        "no backup of example was restored and found equal, so there is nothing to rehearse on",
+        "dbops backup verify example --level proven",
+    )
+
+
+def test_a_host_without_a_verifiers_key_rehearses_nothing(ops: OpsEstate) -> None:
+    """Nobody could sign what it found."""
+    config = ops.root / "dbops.toml"
+    config.write_text(config.read_text().replace('verifier_key = "verifier/signing"', ""))
+    with pytest.raises(UsageFault) as caught:
+        plan_rehearsal(wiring_of(ops.root), ID)
+    assert caught.value.code == "no-host-key"
+
+
+def test_a_repair_that_is_refused_leaves_the_folder_alone(ops: OpsEstate) -> None:
+    """What does not hold is said, and no evidence is there."""
+    folder = ops.tree / "repairs" / ID
+    manifest = folder / "repair.yml"
+    manifest.write_text(manifest.read_text().replace("update: 2", "update: 3"))
+    assert ops.review("request", ID, "--key", ops.key("wei"), "--yes").exit_code == 0
+    wiring = wiring_of(ops.root)
+    with pytest.raises(Refused) as caught:
+        rehearse_work(wiring, plan_rehearsal(wiring, ID))
+    assert caught.value.code == "expect-differs"
+    assert sorted(path.name for path in folder.iterdir() if path.is_file()) == [
+        "repair.sql",
+        "repair.yml",
+    ]
+    assert list((ops.root / "state" / "scratch").iterdir()) == []
+
+
+@pytest.fixture
+def lab(pg17: PgServer) -> Iterator[PgDatabase]:
+    """A database on one server, its repair role known there and without a right."""
+    name = f"test_{secrets.token_hex(6)}"
+    pg17.create_database(name)
+    yield PgDatabase(pg17, name)
+    pg17.drop_database(name)
+
+
+def test_postgresql_is_rehearsed_as_the_repair_role(
+    made: OpsEstate, lab: PgDatabase, tmp_path: Path
+) -> None:
+    """The role that repairs is made in the copy, may write the named tables, and is no superuser.
+
+    It ends with its server; the source has no such role, and was not asked.
+    """
+    with lab.connect() as connection:
+        connection.execute("CREATE TABLE public.sample (id int PRIMARY KEY, note text)")
+        connection.execute("INSERT INTO public.sample VALUES (7, '一'), (8, '二'), (9, '三')")
+    ops = copy_ops(made, tmp_path / "estate")
+    other = found_postgresql_estate(tmp_path / "other", lab)
+    shutil.copytree(other / "secrets", ops.root / "secrets", dirs_exist_ok=True)
+    table = (other / "dbops.toml").read_text().partition("[databases.lab]")[2]
+    login = '[databases.lab.repair]\nuser = "mender"\n'
+    with (ops.root / "dbops.toml").open("a") as file:
+        file.write(f"\n[databases.lab]{table}\n{login}")
+    for words in (("backup", "run", "lab"), ("backup", "verify", "lab")):
+        done = ops.run(*words)
+        assert done.exit_code == 0, done.output
+    ask(ops, database="lab", table="public.sample")
+    wiring = wiring_of(ops.root)
+    found = rehearse_work(wiring, plan_rehearsal(wiring, ID)).evidence
+    assert found.server.startswith("PostgreSQL 17")
+    assert found.counted_by == "pg_stat_xact_all_tables"
+    assert found.tables[TableName("public", "sample")].columns == {"note": 2}
+    with lab.connect() as connection:
+        known = connection.execute("SELECT rolname FROM pg_roles WHERE rolname = 'mender'")
+        assert known.fetchall() == []
+    with pytest.raises(psycopg.errors.UndefinedTable), lab.connect() as connection:
+        connection.execute("SELECT FROM dbops.dbops_run")
