@@ -15,7 +15,7 @@ from dbops.crypto.sshsig import Namespace, check_signature
 from dbops.errors import Refused
 from dbops.review.grounds import CLOCKS_DIFFER, Case, Reason
 from dbops.review.policy import Person
-from dbops.review.work import EVIDENCE, EVIDENCE_SIGNATURE
+from dbops.review.work import EVIDENCE, EVIDENCE_SIGNATURE, SCRIPT, Kind, Work
 from dbops.review.yaml_text import Fields, Located, Scalar, parse_yaml
 
 _KEYS: Final = frozenset({"dbops", "id", "at", "files"})
@@ -26,10 +26,11 @@ def judge_evidence(case: Case, signers: Collection[Person]) -> tuple[Reason, ...
     """Return why the evidence that a rule asks for does not count; empty where it does.
 
     `signers` are the author and the approvers, none of whom may have signed it. The rule with the
-    shortest `evidence_age` decides how old it may be.
+    shortest `evidence_age` decides how old it may be. The undo of a repair needs none of its own:
+    it was rehearsed with the repair, and no backup holds what it would undo.
     """
     rules = [rule for rule in case.rules if rule.evidence]
-    if not rules:
+    if not rules or _is_undo(case.work):
         return ()
     ages = [rule.evidence_age for rule in rules if rule.evidence_age is not None]
     try:
@@ -37,6 +38,11 @@ def judge_evidence(case: Case, signers: Collection[Person]) -> tuple[Reason, ...
     except Refused as fault:
         return (Reason(fault.code, f"{case.work.folder}/{EVIDENCE}: {fault.message}"),)
     return ()
+
+
+def _is_undo(work: Work) -> bool:
+    """A repair without a script can do nothing but take another one's run back."""
+    return work.kind is Kind.REPAIR and SCRIPT not in work.files
 
 
 def _check(case: Case, signers: Collection[Person], age: timedelta | None) -> None:

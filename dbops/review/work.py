@@ -20,6 +20,7 @@ from dbops.review.yaml_text import Fields, Items, Located, Scalar, parse_yaml
 APPROVALS: Final = "approvals"  # the folder of the statements, inside the work's folder
 EVIDENCE: Final = "evidence.yml"
 EVIDENCE_SIGNATURE: Final = "evidence.yml.sig"
+SCRIPT: Final = "repair.sql"
 
 SEALED: Final = frozenset({"payload.age", "rows.age"})
 """Files that a repair may have, which are sealed with age: people sign them by their digest."""

@@ -128,3 +128,12 @@ def test_no_rule_asks_for_evidence(desk: Desk) -> None:
     )
     (desk.folder / "evidence.yml").unlink()
     assert verdict(desk) == []
+
+
+def test_an_undo_needs_no_evidence(desk: Desk) -> None:
+    """It was rehearsed with the repair; a repair without a script can be nothing else."""
+    (desk.folder / "evidence.yml").unlink()
+    (desk.folder / "evidence.yml.sig").unlink()
+    assert verdict(desk) != []
+    (desk.folder / "repair.sql").unlink()
+    assert verdict(desk) == []
