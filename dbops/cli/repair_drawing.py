@@ -278,7 +278,8 @@ def _undo(wiring: Wiring, said: Said, undone: str) -> dict[str, bytes]:
 def _payload(wiring: Wiring, payload: Payload) -> dict[str, bytes]:
     from dbops.cli.repairing import readers_of_values
     from dbops.cli.reviewing import policy_of
-    from dbops.repair.payload import PAYLOAD, seal_payload
+    from dbops.repair.manifest_text import PAYLOAD
+    from dbops.repair.payload import seal_payload
 
     sealed = io.BytesIO()
     seal_payload(payload, readers_of_values(wiring, policy_of(wiring)), sealed)

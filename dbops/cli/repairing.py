@@ -126,7 +126,8 @@ def row_identities(wiring: Wiring, named: Sequence[str]) -> tuple[Identity, ...]
 
 def payload_of(work: Work, identities: Sequence[Identity]) -> Payload | None:
     """The sealed values that lie in the folder, opened; None where there are none."""
-    from dbops.repair.payload import PAYLOAD, open_payload
+    from dbops.repair.manifest_text import PAYLOAD
+    from dbops.repair.payload import open_payload
 
     data = work.files.get(PAYLOAD)
     return None if data is None else open_payload(data, identities)

@@ -43,7 +43,7 @@ from dbops.estate.fields import (
     refuse,
 )
 from dbops.estate.values import Counted, EndOfDay, Engine, Policy, SslMode
-from dbops.estate.wording import listed
+from dbops.wording import listed
 
 _BUILT_IN = Policy()
 _SPANS = ("working_days", "days", "within")

@@ -18,7 +18,7 @@ from dbops.estate import document
 from dbops.estate.fields import BAD_NAME, REFUSAL
 from dbops.estate.names import NAME_RULE
 from dbops.estate.values import Engine
-from dbops.estate.wording import key_path, listed, nearest, quoted, suggestion
+from dbops.wording import key_path, listed, nearest, quoted, suggestion
 
 Where = tuple[str | int, ...]
 

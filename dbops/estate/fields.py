@@ -19,8 +19,8 @@ from dbops.errors import UsageFault
 from dbops.estate.durations import DURATION_RULE, parse_duration
 from dbops.estate.names import NAME_RULE, is_name
 from dbops.estate.values import AnchorKind, Counted, EndOfDay, SslMode, Witness
-from dbops.estate.wording import listed
 from dbops.estate.zones import find_zone
+from dbops.wording import listed
 
 REFUSAL = "dbops_refusal"
 BAD_NAME = "dbops_name"

@@ -19,7 +19,7 @@ from dbops.estate.document import Document
 from dbops.estate.faults import faults_of, usage_fault
 from dbops.estate.resolve import reference_faults, resolve
 from dbops.estate.values import Estate
-from dbops.estate.wording import key_path, quoted
+from dbops.wording import key_path, quoted
 
 FILE_NAME = "dbops.toml"
 VARIABLE = "DBOPS_ESTATE"

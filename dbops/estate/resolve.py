@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from dbops.estate import document, values
 from dbops.estate.faults import Fault
-from dbops.estate.wording import listed, quoted, suggestion
+from dbops.wording import listed, quoted, suggestion
 
 _BUILT_IN = values.Policy()
 

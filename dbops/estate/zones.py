@@ -5,7 +5,7 @@ from __future__ import annotations
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from dbops.errors import UsageFault
-from dbops.estate.wording import nearest, quoted
+from dbops.wording import nearest, quoted
 
 # The whole of China keeps one time, named after Shanghai; spelling alone would never find it.
 _CHINA = frozenset(

@@ -12,11 +12,11 @@ from datetime import date
 from typing import Final, TypeVar
 
 from dbops.errors import Refused
-from dbops.estate.wording import quoted, suggestion
 from dbops.repair.parameter import ParameterType
 from dbops.repair.values import is_value, value_rule
 from dbops.review.work import TEXT_RULE, is_text
 from dbops.review.yaml_text import Fields, Items, Located, Scalar
+from dbops.wording import quoted, suggestion
 
 Read = TypeVar("Read")
 

@@ -13,7 +13,6 @@ from datetime import date
 from typing import Final
 
 from dbops.errors import Refused, UsageFault
-from dbops.estate.wording import listed, suggestion
 from dbops.repair.manifest_text import PAYLOAD, SCRIPT, parse_repair
 from dbops.repair.manifest_values import FLAG, NAME, TEXT, Form, Section, refusal
 from dbops.repair.manifest_writing import Tree, document_text, fields, located
@@ -23,6 +22,7 @@ from dbops.repair.script_text import parse_script
 from dbops.repair.values import is_value, value_rule
 from dbops.review.work import Kind, Risk, Work, check_work_id
 from dbops.review.yaml_text import Fields, Located, parse_yaml
+from dbops.wording import listed, suggestion
 
 PLAYBOOK: Final = "playbook.yml"
 PAGE: Final = "README.md"
@@ -204,7 +204,7 @@ def _values(playbook: Playbook, settings: Mapping[str, str]) -> dict[str, Parame
 
 def _check(parameter: PlaybookParameter, text: str) -> None:
     if parameter.sealed:
-        hint = "leave it out here: its value goes into the sealed payload, never into git"
+        hint = f"seal it, never --set it: --seal {parameter.name}=FILE"
         raise _fault(f"the parameter {parameter.name} is sealed", hint)
     if not is_value(parameter.type, text):
         hint = f"allowed: {value_rule(parameter.type)}"

@@ -12,9 +12,9 @@ from typing import Final
 
 import dbops
 from dbops.errors import DbopsError, Failed, NotFound
-from dbops.estate.wording import suggestion
 from dbops.repair.manifest_text import SCRIPT
 from dbops.repair.playbook import PAGE, PLAYBOOK, Playbook, parse_playbook
+from dbops.wording import suggestion
 
 _FILES: Final = (PLAYBOOK, SCRIPT, PAGE)
 _MOST: Final = 4 << 20  # bytes of one file

@@ -5,6 +5,8 @@ The other half of `repair_suite`; see there.
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
 from dbops.errors import DbopsError, Refused, TryAgain, Unreachable
@@ -203,6 +205,38 @@ class WritingBack:
             session.commit()
         assert site.rows("SELECT count(*), max(id) FROM t") == [(2500, 2499)]
 
+    @pytest.mark.parametrize("seed", range(3))
+    def test_random_rows_go_through_every_way(self, site: Site, seed: int) -> None:
+        """Rows of random texts are inserted, found, changed and deleted as they are, and counted."""
+        site.run("CREATE TABLE t (a text NOT NULL, n integer, b text NOT NULL, PRIMARY KEY (b, a))")
+        site.prepare("t")
+        random = Random(seed)
+        rows = sorted(_random_rows(random), key=lambda row: (row[2] or b"", row[0] or b""))
+        with begun(site) as session:
+            shape = session.shape(site.table("t"))
+            session.apply(shape, [Change((), None, row) for row in random.sample(rows, len(rows))])
+            found = read(session, shape)
+            assert rows_of(found) == rows
+            assert [one.order for one in found] == sorted(one.order for one in found)
+            sought = random.sample(found, len(found) // 2)
+            again = session.fetch(shape, [one.order for one in sought], lock=True)
+            assert sorted(again) == sorted(sought)
+            gone = set(random.sample(range(len(rows)), len(rows) // 3))
+            changes = [
+                Change(one.order, one.row, None if n in gone else (one.row[0], b"7", one.row[2]))
+                for n, one in enumerate(found)
+            ]
+            session.apply(shape, changes)
+            left = read(session, shape)
+            writes = session.writes([])
+        assert rows_of(left) == [
+            (row[0], b"7", row[2]) for n, row in enumerate(rows) if n not in gone
+        ]
+        same = sum(row[1] == b"7" for n, row in enumerate(rows) if n not in gone)
+        assert writes.tables == {
+            site.table("t"): Ops(len(rows), len(rows) - len(gone) - same, len(gone))
+        }
+
     def test_children_are_counted(self, site: Site) -> None:
         """How many rows point at rows with these keys."""
         hospital(site)
@@ -333,3 +367,14 @@ class Marking:
 def _write_beside(site: Site) -> None:
     with begun(site, "w-2") as other:
         other.run(sql("UPDATE visit SET note = 'y' WHERE id = 1"), NOTHING)
+
+
+def _random_rows(random: Random) -> list[Row]:
+    """Rows with different keys, of letters that sort, quote and encode in odd ways."""
+    letters = "aAzZ09 _'\"\\%,{}\n\t\u00e9\u00df\u4e2d\U0001f600\u0301\ue000"
+    texts = ["".join(random.choices(letters, k=random.randrange(4))) for _ in range(40)]
+    keys = {(one, other) for one in texts for other in random.sample(texts, 4)}
+    return [
+        (one.encode(), random.choice((None, b"7", str(n).encode())), other.encode())
+        for n, (one, other) in enumerate(sorted(keys))
+    ]

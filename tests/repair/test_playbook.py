@@ -155,7 +155,7 @@ def test_any_text_comes_back_or_is_refused(texts: dict[str, str]) -> None:
         (
             {"patient": "4711"},
             "the parameter patient is sealed",
-            "leave it out here: its value goes into the sealed payload, never into git",
+            "seal it, never --set it: --seal patient=FILE",
         ),
     ],
 )

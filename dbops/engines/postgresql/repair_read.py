@@ -111,6 +111,7 @@ class Reader:
     def children(self, reference: Reference, keys: Sequence[tuple[Value, ...]]) -> int:
         """How many rows of the child point at rows with these keys, as the foreign key compares."""
         doing = f"counting rows of {reference.child} that point at {reference.target}"
+        self._wire.search(())
         comparing = _comparing(self._wire.session, reference, doing)
         joined = " AND ".join(
             f"k.c{n}::{kind} {operator} t.{quoted(name)}"
@@ -123,7 +124,6 @@ class Reader:
             f" (SELECT FROM {_unnested(len(reference.columns))} WHERE {joined})"
         )
         whole = list(dict.fromkeys(key for one in keys if (key := _without_null(one))))
-        self._wire.search(())
         return sum(
             _count(
                 self._wire.rows(

@@ -91,6 +91,7 @@ class PostgresqlRepairSession:
         self._transaction = self._whose()
 
     def shape(self, table: TableName) -> Shape:
+        self._wire.search(())  # types are named in full
         layout = read_layout(self._session, table, self._path)
         self._layouts[layout.shape.table] = layout
         return layout.shape
@@ -168,6 +169,7 @@ class PostgresqlRepairSession:
         return self._reader.children(reference, keys)
 
     def markers(self, work: str) -> tuple[Marker, ...]:
+        self._wire.search(())
         return repair_marker.read_markers(self._session, work)
 
     def mark(self, marker: Marker) -> None:

@@ -56,16 +56,23 @@ class Place:
                     hint="raise limits.statement in repair.yml, or repair in batches",
                 )
             case apsw.ConstraintError():
+                raised = code_name(failure) == "SQLITE_CONSTRAINT_TRIGGER"
                 return Failed(
-                    "constraint",
+                    "refused-by-database" if raised else "constraint-violated",
                     f"{self.name}: {doing} breaks a constraint: {_constraint(failure)}",
                     hint="the rows or the script contradict the schema; nothing was changed",
                 )
             case apsw.ReadOnlyError():
                 return self.read_only()
-            case apsw.SQLError() | apsw.MismatchError() | apsw.TooBigError():
+            case apsw.MismatchError() | apsw.TooBigError():
                 return Failed(
-                    "sql-error",
+                    "value-refused",
+                    f"{self.name}: {doing} has a value that does not fit: {code_name(failure)}",
+                    hint="correct the parameter or the script, and rehearse again",
+                )
+            case apsw.SQLError():
+                return Failed(
+                    "statement-invalid",
                     f"{self.name}: {doing} fails: {_kind(failure)}",
                     hint="correct the sql, and rehearse it",
                 )

@@ -120,7 +120,7 @@ class Guard:
 
         def trace(cursor: apsw.Cursor, sql: str, bindings: object) -> bool:  # noqa: ARG001
             if len(sql) != len(text):
-                self._refuse("transaction-control", "it is more than one statement")
+                self._refuse("statement-kind", "it is more than one statement")
                 return False
             if cursor.is_explain or not self._on_data:
                 self._refusal = self._refusal or _no_data()
@@ -155,7 +155,7 @@ class Guard:
         if op in _CONTROL:
             return self._refuse("transaction-control", "it would end or nest the transaction")
         if op in _FILES:
-            return self._refuse("transaction-control", "it reaches for another file")
+            return self._refuse("statement-kind", "it reaches for another file")
         if op in _READS:
             self._on_data = self._on_data or op == apsw.SQLITE_SELECT
             return True
@@ -196,10 +196,8 @@ class Guard:
         if op == apsw.SQLITE_REINDEX and base == "temp":
             return True
         if op in _TEMPORARY_TABLE:
-            return self._refuse(
-                "transaction-control", f"the temporary table {first} is not declared"
-            )
-        return self._refuse("transaction-control", "it is no statement on data")
+            return self._refuse("statement-kind", f"the temporary table {first} is not declared")
+        return self._refuse("statement-kind", "it is no statement on data")
 
     def _refuse(self, code: str, why: str) -> bool:
         if self._refusal is None:
@@ -211,7 +209,7 @@ class Guard:
 
 def _no_data() -> Refused:
     return Refused(
-        "transaction-control",
+        "statement-kind",
         "a statement is refused: it is no statement on data",
         hint="a repair reads and writes rows only",
     )

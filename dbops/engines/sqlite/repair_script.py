@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from dbops.engines.sqlite.connect import quoted
 from dbops.engines.sqlite.repair_values import Bindable, Plain, bound, decode
-from dbops.errors import Refused
+from dbops.errors import Failed, Refused
 from dbops.repair.parameter import Argument, ParameterType
 from dbops.repair.ports import Binding
 from dbops.repair.script import Bound, Identifier, Piece, RowColumn, Statement
@@ -58,7 +58,7 @@ class Rendering:
 
 
 def argument_value(name: str, argument: Argument) -> Plain:
-    """Return what SQLite binds for the argument; Refused `repair-param` where it is no such value.
+    """Return what SQLite binds for the argument; Refused `value-refused` where it is no such value.
 
     The error names the parameter, never its value.
     """
@@ -101,7 +101,7 @@ def _numeric(name: str, text: str) -> int | float:
 
 def _unfit(name: str, kind: str) -> Refused:
     return Refused(
-        "repair-param",
+        "value-refused",
         f"the parameter {name} is no {kind} that SQLite can hold",
         hint="correct its value in repair.yml, or in the payload",
     )
@@ -109,8 +109,8 @@ def _unfit(name: str, kind: str) -> Refused:
 
 def _of(known: Mapping[str, _T], name: str) -> _T:
     if name not in known:
-        raise Refused(
-            "repair-param",
+        raise Failed(
+            "parameter-missing",
             f"the sql names {name}, which nothing stands for",
             hint="declare it under params in repair.yml",
         )

@@ -144,8 +144,8 @@ class SqliteRepairSession:
         self, statement: Statement, binding: Binding, name: str, rows: Iterable[Mapping[str, Value]]
     ) -> int:
         if statement.rows not in {None, name}:
-            raise Refused(
-                "repair-param",
+            raise Failed(
+                "parameter-missing",
                 f"the statement at line {statement.line} names other rows than {name}",
                 hint="give each statement the rows that it names",
             )
@@ -157,7 +157,7 @@ class SqliteRepairSession:
             with self._doing("the foreign keys"):
                 tables = ", ".join(self._orphaned()) or "a table"
             raise Failed(
-                "constraint",
+                "constraint-violated",
                 f"{self._place.name}: a deferred foreign key is broken: {tables}",
                 hint="the rows or the script contradict the schema; nothing was changed",
             )

@@ -115,7 +115,7 @@ def decode(value: Value, affinity: Affinity | None) -> Bindable:
     """Return what to bind for a value of a column with this affinity.
 
     None stands for a value whose column is not known: plain digits are an integer then, which a
-    column with an affinity makes its own of. Raises Refused `value-form` for what is no value.
+    column with an affinity makes its own of. Raises Refused `value-refused` for what is no value.
     """
     if value is None:
         return None
@@ -125,7 +125,7 @@ def decode(value: Value, affinity: Affinity | None) -> Bindable:
         return _decode_plain(value.decode(), affinity)
     except ValueError:
         raise Refused(
-            "value-form",
+            "value-refused",
             "a value is in no form that SQLite's values have",
             hint="take the values from a bundle or a backup of a SQLite database",
         ) from None

@@ -10,7 +10,7 @@ import pytest
 from dbops.engines.postgresql.repair_prepare import prepare_sql, remove_sql
 from dbops.errors import DbopsError, Failed, Refused
 from dbops.repair.table import Column, TableName
-from tests.engines.postgresql.repair_database import PgSite, parameters_of, pg_site
+from tests.engines.postgresql.repair_database import PgSite, pg_site
 from tests.engines.repair_site import NOTHING, begun, hospital, marker, read, sql
 
 
@@ -35,7 +35,7 @@ def test_the_role_may_do_what_a_repair_does(site: PgSite) -> None:
     with begun(site) as session:
         session.mark(marker("r1"))
         session.commit()
-    with psycopg.connect(**_login(site), autocommit=True) as connection:
+    with site.database.connect(site.engine.repair_role) as connection:
         for refused in (
             "TRUNCATE bill",
             "ALTER TABLE bill ADD COLUMN x text",
@@ -139,6 +139,24 @@ def test_shapes_leave_generated_columns_out(site: PgSite) -> None:
     assert (shape.generated, shape.key_names) == (("twice",), ("n",))
 
 
+def test_shapes_do_not_follow_the_search_path(site: PgSite) -> None:
+    """Types are in full and the digest is the same whatever ran before."""
+    site.run(
+        "CREATE TYPE mood AS ENUM ('x')",
+        "CREATE TABLE t (id mood PRIMARY KEY REFERENCES t, m mood[])",
+        "INSERT INTO t VALUES ('x')",
+    )
+    site.prepare("t")
+    with begun(site, search_path=("public",)) as session:
+        first = session.shape(site.table("t"))
+        read(session, first)
+        session.run(sql("SELECT 1"), NOTHING)
+        assert session.shape(site.table("t")) == first
+        read(session, first)
+        assert session.children(first.incoming[0], [(b"x",)]) == 1
+    assert [column.type for column in first.columns] == ["public.mood", "public.mood[]"]
+
+
 def test_the_smallest_unique_key_is_the_key(site: PgSite) -> None:
     """Partial, deferrable, nullable and expression indexes are no keys."""
     site.run(
@@ -199,8 +217,3 @@ def test_a_table_without_key_is_not_read(site: PgSite) -> None:
     with begun(site) as session, pytest.raises(Refused) as caught:
         read(session, session.shape(site.table("t")))
     assert caught.value.code == "no-key"
-
-
-def _login(site: PgSite) -> dict[str, object]:
-    login = parameters_of(site.database.server, site.database.name, site.engine.repair_role)
-    return {"host": login.host, "port": login.port, "user": login.user, "dbname": login.dbname}

@@ -44,3 +44,19 @@ class TestWritingBack(WritingBack):
 
 class TestMarking(Marking):
     """On PostgreSQL."""
+
+
+class TestCountingOnTheNewest(Counting):
+    """What is counted may change with the server's version."""
+
+    @pytest.fixture(scope="class")
+    def newest(self, pg17: PgServer) -> Iterator[PgSite]:
+        """A database for all tests of this class."""
+        with pg_site(pg17) as found:
+            yield found
+
+    @pytest.fixture
+    def site(self, newest: PgSite) -> PgSite:
+        """It is empty again."""
+        newest.reset()
+        return newest

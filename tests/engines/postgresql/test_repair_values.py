@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
 
 from dbops.errors import Refused
 from dbops.repair.table import Change
+from tests.engines.postgresql.processes import memory
 from tests.engines.postgresql.repair_database import PgSite, pg_site
 from tests.engines.repair_site import ALL, CANARY, NOTHING, begun, bound, read, rows_of, sql, texts
 from tests.fix_postgresql import PgServer
@@ -146,6 +148,25 @@ def test_a_wide_row_comes_and_goes(pg15: PgServer) -> None:
             after = read(session, shape)
         assert [len(one.row[1] or b"") for one in before if one.row[0] == b"99"] == [11_000_000]
         assert rows_of(after) == rows_of(before)
+
+
+def test_wide_rows_are_streamed(pg15: PgServer) -> None:
+    """Two hundred rows of a megabyte are read in a few of them at a time."""
+    with pg_site(pg15) as site:
+        site.run(
+            "CREATE TABLE wide (id integer PRIMARY KEY, v text)",
+            "INSERT INTO wide SELECT n, repeat(md5(n::text), 32768)"
+            " FROM generate_series(1, 200) AS n",
+        )
+        site.prepare("wide")
+        with begun(site) as session:
+            shape = session.shape(site.table("wide"))
+            start, most, count = memory(os.getpid()), 0, 0
+            for one in session.read(shape, ALL, NOTHING, lock=True):
+                count += len(one.row[1] or b"") >> 20
+                most = max(most, memory(os.getpid()))
+    assert count == 200
+    assert most - start < 80 << 20
 
 
 def test_values_in_another_encoding(pg15: PgServer) -> None:

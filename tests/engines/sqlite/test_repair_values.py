@@ -107,7 +107,7 @@ def test_no_value(value: bytes) -> None:
     """Bytes in no form that values have are refused, and not shown."""
     with pytest.raises(Refused) as caught:
         decode(value, Affinity.TEXT)
-    assert caught.value.code == "value-form"
+    assert caught.value.code == "value-refused"
     assert str(caught.value) == "a value is in no form that SQLite's values have"
 
 
