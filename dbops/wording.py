@@ -1,4 +1,4 @@
-"""How errors of this room put names, lists and near misses into words; pure."""
+"""How errors put names, lists and near misses into words; pure."""
 
 from __future__ import annotations
 

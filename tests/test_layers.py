@@ -34,6 +34,7 @@ HOMES: dict[str, tuple[str, ...]] = {
 FORBIDDEN: dict[str, tuple[str, ...]] = {
     "dbops.errors": ("dbops.",),
     "dbops.locks": ("dbops.",),
+    "dbops.durations": ("dbops.",),
     "dbops.wording": ("dbops.",),
     "dbops.estate.": (
         "dbops.backup",

@@ -12,6 +12,7 @@ import pytest
 HEAVY = {
     "apsw",
     "boto3",
+    "chinese_calendar",
     "cryptography",
     "platformdirs",
     "psycopg",
@@ -22,6 +23,7 @@ HEAVY = {
     "tabulate",
     "tqdm",
     "zstandard",
+    "sqlglot",
 }
 
 _RUN = """

@@ -23,9 +23,10 @@ from dbops.repository.records import ProofLevel
 
 if TYPE_CHECKING:
     from dbops.crypto.signing import KeyFileSigner
+    from dbops.repair.bundle import Bundle
     from dbops.repair.manifest import Repair
     from dbops.repair.ports import RepairEngine
-    from dbops.repair.rehearse import Rehearsal
+    from dbops.repair.rehearsal import Rehearsal
     from dbops.review.policy import Policy
     from dbops.review.work import Work
 
@@ -52,9 +53,9 @@ def plan_rehearsal(wiring: Wiring, work_id: str, identities: tuple[str, ...] = (
     `no-proven-backup`; UsageFault `no-host-key` where this host signs no evidence; Refused where
     the author has not signed the files as they are, or others can change the rules.
     """
-    from dbops.cli.repairing import parsed
+    from dbops.cli.repairing import parsed, row_identities
     from dbops.cli.reviewing import check_trust_files, policy_of, worktree_of
-    from dbops.repair.rehearse import REHEARSED
+    from dbops.repair.rehearsal import REHEARSED
     from dbops.review.folder import find_work, read_work
     from dbops.review.requested import refuse_unrequested
 
@@ -75,7 +76,7 @@ def plan_rehearsal(wiring: Wiring, work_id: str, identities: tuple[str, ...] = (
         repository=repository,
         backup=_proven(wiring, repository, database),
         signer=_verifier(wiring),
-        identities=wiring.identities(identities),
+        identities=row_identities(wiring, identities),
     )
 
 
@@ -92,20 +93,20 @@ def rehearse_work(
     The backup was restored into scratch for it, which is gone again. Raises what
     `repair.rehearse` raises: then the folder is as it was.
     """
-    from dbops.cli.repairing import payload_of, readers_of_rows
-    from dbops.repair.manifest_text import script_of
-    from dbops.repair.rehearse import RehearsalOrder, rehearse
+    from dbops.cli.repairing import parsed, payload_of, readers_of_rows
+    from dbops.repair.rehearsal import RehearsalOrder
+    from dbops.repair.rehearse import rehearse, rehearse_undo
     from dbops.review.rehearsed_files import write_rehearsed
 
     contents = open_contents(plan.repository, plan.backup.envelope, plan.identities)
-    payload = payload_of(plan.work, plan.identities)
+    payload, bundles = payload_of(plan.work, plan.identities), _bundles(wiring, plan)
     with _private(wiring) as directory, wiring.scratch(plan.database).open(contents) as copy:
         copy.restore(contents, RestoreOrder(jobs=jobs, advance=advance))
         engine = engine_of_copy(wiring, plan.database, copy)
         order = RehearsalOrder(
             work=plan.work,
             repair=plan.repair,
-            script=script_of(plan.work),
+            script=parsed(plan.work).script,
             payload=payload,
             host=wiring.estate.host.name,
             backup=str(plan.backup.id),
@@ -115,15 +116,32 @@ def rehearse_work(
             signer=plan.signer,
             directory=directory,
         )
-        found = rehearse(
-            order,
-            engine,
-            lambda tables: engine.install(engine.prepare_sql(tables)),
-            wiring.clock,
-            observe,
-        )
+        if plan.repair.undo_of is not None:
+            found = rehearse_undo(order, bundles, engine, wiring.clock, observe)
+        else:
+            found = rehearse(
+                order,
+                engine,
+                lambda tables: engine.install(engine.prepare_sql(tables)),
+                wiring.clock,
+                observe,
+            )
     write_rehearsed(plan.worktree, plan.work.folder, found.files)
     return found
+
+
+def _bundles(wiring: Wiring, plan: Rehearsing) -> tuple[Bundle, ...]:
+    """The bundles that an undo names, opened; none for a repair."""
+    from dbops.cli.repairing import bundle_place
+
+    undo_of = plan.repair.undo_of
+    if undo_of is None:
+        return ()
+    place = bundle_place(wiring)
+    return tuple(
+        place.open(place.find(sha256, undo_of.work), plan.identities, sha256)
+        for sha256 in undo_of.bundles
+    )
 
 
 def _proven(wiring: Wiring, repository: Repository, database: Database) -> Backup:

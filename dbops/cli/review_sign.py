@@ -249,8 +249,8 @@ def _order(desk: Desk, overview: Overview, wanted: _Wanted) -> DecideOrder:
 
 
 def _end(valid: str | None, now: datetime) -> datetime | None:
+    from dbops.durations import DURATION_RULE, parse_duration
     from dbops.errors import UsageFault
-    from dbops.estate.durations import DURATION_RULE, parse_duration
 
     if valid is None:
         return None

@@ -114,7 +114,7 @@ def _short(namespace: str) -> str:
 
 def _show_rules(policy: Policy) -> None:
     from dbops.cli.render import show_table
-    from dbops.estate.durations import duration_text
+    from dbops.durations import duration_text
 
     rows = [
         (

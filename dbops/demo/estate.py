@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from dbops.demo.systems import DemoSystem
-from dbops.estate.durations import duration_text
+from dbops.durations import duration_text
 
 _HEAD = """\
 # The estate of the demo. Everything in it is made up.

@@ -15,8 +15,8 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BeforeValidator, Field, Strict
 from pydantic_core import PydanticCustomError
 
+from dbops.durations import DURATION_RULE, parse_duration
 from dbops.errors import UsageFault
-from dbops.estate.durations import DURATION_RULE, parse_duration
 from dbops.estate.names import NAME_RULE, is_name
 from dbops.estate.values import AnchorKind, Counted, EndOfDay, SslMode, Witness
 from dbops.estate.zones import find_zone

@@ -12,8 +12,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
+from dbops.durations import DURATION_RULE, parse_duration
 from dbops.errors import Refused
-from dbops.estate.durations import DURATION_RULE, parse_duration
 from dbops.repair.manifest import (
     KEEP,
     LOCK_WAIT,

@@ -1,86 +1,40 @@
-"""Rehearse a repair on a copy: run it, take it back, try to take it back twice, and write it down.
+"""Rehearse a repair on a copy: run it, take it back, and try to take it back twice.
 
-The copy is thrown away afterwards. What stays are three files for the work's folder: the rows
-before and after, sealed to those who review them; the evidence, which holds no value; and the
-signature of the host that saw it happen.
+The copy is thrown away afterwards; what it has shown is written down by `rehearsal`.
 """
 
 from __future__ import annotations
 
 import hashlib
-import secrets
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final
 
-from dbops.crypto.age import Identity, Recipient
-from dbops.crypto.signing import Signer
-from dbops.crypto.sshsig import Namespace
+from dbops.crypto.age import Identity
 from dbops.errors import Failed, Partly, Refused
 from dbops.repair.batches import run_batches
-from dbops.repair.bundle import Bundle, BundleWriter
-from dbops.repair.bundle_union import BundleUnion
+from dbops.repair.bundle import Bundle
 from dbops.repair.bundles import BundlePlace
-from dbops.repair.evidence import (
-    ROWS,
-    RepairEvidence,
-    TableEvidence,
-    TransactionEvidence,
-    UndoEvidence,
-    evidence_text,
-)
+from dbops.repair.evidence import UndoEvidence
 from dbops.repair.manifest import Repair, UndoOf
-from dbops.repair.payload import Payload
-from dbops.repair.ports import RepairEngine
-from dbops.repair.report import RunReport, TableEffect
+from dbops.repair.ports import RepairEngine, RepairSession, RepairTraits, SessionOrder
+from dbops.repair.rehearsal import Rehearsal, RehearsalOrder, write_down
+from dbops.repair.report import RunReport
 from dbops.repair.run import run_repair
 from dbops.repair.run_order import RunOrder, UndoOrder, session_order
-from dbops.repair.script import Statement
-from dbops.repair.table import Ops, TableName
+from dbops.repair.table import TableName
 from dbops.repair.transaction import Stage
 from dbops.repair.undo import undo_repair
-from dbops.review.folder import FILE_MOST
-from dbops.review.work import EVIDENCE, EVIDENCE_SIGNATURE, Work
-
-REHEARSED: Final = frozenset({EVIDENCE, EVIDENCE_SIGNATURE, ROWS})
-"""The files of the folder that a rehearsal makes, and makes anew."""
 
 _NOT_PREPARED: Final = "repair-not-prepared"
+_NOT_RUN: Final = "undo-not-run"
 _AGAIN: Final = "undo-already"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RehearsalOrder:
-    """What is rehearsed, on a copy of what, and who will read the rows.
-
-    `work` holds the files as they will run. The copy is of `backup` (such as `his@12`), which was
-    `taken` then and verified up to `proof`. `readers` open the rows, `signer` is the key of the
-    host that is called `host`. `directory` is private to this account, for sealed files.
-    """
-
-    work: Work
-    repair: Repair
-    script: tuple[Statement, ...]
-    payload: Payload | None
-    host: str
-    backup: str
-    taken: datetime
-    proof: str
-    readers: Sequence[Recipient]
-    signer: Signer
-    directory: Path
-    token: Callable[[], str] = field(default=lambda: secrets.token_hex(16), repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Rehearsal:
-    """What was found, and the files that say so, in the order in which they are written."""
-
-    evidence: RepairEvidence
-    files: Mapping[str, bytes]
+def _unobserved(_stage: Stage) -> None:
+    """Nobody waits for the stages of what is only tried."""
 
 
 def rehearse(
@@ -88,32 +42,90 @@ def rehearse(
     engine: RepairEngine,
     prepare: Callable[[Sequence[TableName]], None],
     now: Callable[[], datetime],
-    observe: Callable[[Stage], None] = lambda _: None,
+    observe: Callable[[Stage], None] = _unobserved,
 ) -> Rehearsal:
     """Return the evidence that the repair does what it says, and can be taken back.
 
     `engine` is the copy, as the role that repairs; `prepare` makes it ready for repairs of these
     tables, and is called where it is not. Afterwards the copy has been repaired and restored.
     Raises what `run_repair` and `undo_repair` raise, as they would on the database itself; Refused
-    `rehearse-undo` for an undo, and `rehearse-rows` where the rows have no room in the folder;
-    Failed `undo-repeatable` where a second undo was not refused.
+    `rehearse-rows` where the rows have no room in the folder; Failed `undo-repeatable` where a
+    second undo was not refused.
     """
     repair = order.repair
-    if repair.undo_of is not None:
-        raise Refused(
-            "rehearse-undo",
-            f"{repair.id} takes {repair.undo_of.work} back, which was rehearsed with its undo",
-            hint=f"have it approved as it is: dbops review request {repair.id}",
-        )
     _prepare(repair, engine, prepare)
     secret = Identity.generate()
     place = BundlePlace(order.directory)
     reports = _run(_run_order(order, engine, secret), engine, place, observe)
-    bundles = [place.open(place.find(each.sha256), (secret,), each.sha256) for each in reports]
+    bundles = [_opened(each, place, secret) for each in reports]
     undo_of = UndoOf(repair.id, tuple(each.sha256 for each in reports))
     undone = _take_back(order, undo_of, bundles, engine, place, secret)
-    rows = _for_readers(order, undo_of, bundles)
-    return _written(order, _found(order, reports, undone, bundles, now()), rows)
+    return write_down(order, reports, bundles, UndoEvidence(undone.rows, _AGAIN), now())
+
+
+def rehearse_undo(
+    order: RehearsalOrder,
+    bundles: Sequence[Bundle],
+    engine: RepairEngine,
+    now: Callable[[], datetime],
+    observe: Callable[[Stage], None] = _unobserved,
+) -> Rehearsal:
+    """Return the evidence that the undo takes the run back, once.
+
+    `bundles` are those that its manifest names, opened; the copy is of a backup that was taken
+    after the run. Raises what `undo_repair` raises, as it would on the database itself; Refused
+    `rehearse-early` where the backup does not know of the run yet; and as `rehearse`.
+    """
+    secret = Identity.generate()
+    place = BundlePlace(order.directory)
+    source = _AsSource(engine, bundles[0].header.identity) if bundles else engine
+    try:
+        undo = _undo_order(order, order.repair, source, secret)
+        report = _once(undo, bundles, source, place, observe)
+    except Refused as refusal:
+        if refusal.code != _NOT_RUN:
+            raise
+        raise Refused(
+            "rehearse-early",
+            f"{order.backup} was taken before the run that {order.repair.id} takes back",
+            hint="take a newer backup, and verify it: dbops backup run, dbops backup verify",
+        ) from None
+    done = [_opened(report, place, secret)]
+    return write_down(order, (report,), done, UndoEvidence(report.rows, _AGAIN), now())
+
+
+@dataclass(frozen=True, slots=True)
+class _AsSource:
+    """A copy under its source's name: an undo is of the very database that the run was on."""
+
+    copy: RepairEngine
+    source: str
+
+    @property
+    def traits(self) -> RepairTraits:
+        return self.copy.traits
+
+    def identity(self) -> str:
+        return self.source
+
+    def session(self, order: SessionOrder) -> AbstractContextManager[RepairSession]:
+        return self.copy.session(order)
+
+    def committed(self, run: str, work: str) -> bool:
+        return self.copy.committed(run, work)
+
+    def prepare_sql(self, tables: Sequence[TableName]) -> str:
+        return self.copy.prepare_sql(tables)
+
+    def remove_sql(self) -> str:
+        return self.copy.remove_sql()
+
+    def install(self, sql: str) -> None:
+        self.copy.install(sql)
+
+
+def _opened(report: RunReport, place: BundlePlace, secret: Identity) -> Bundle:
+    return place.open(place.find(report.sha256), (secret,), report.sha256)
 
 
 def _prepare(
@@ -174,113 +186,41 @@ def _take_back(
     """Undo the run, and see that it is undone once only."""
     repair = order.repair
     undo = replace(repair, undo_of=undo_of, watches=(), before=(), after=(), batch=None)
-    once = UndoOrder(
+    return _once(_undo_order(order, undo, engine, secret), bundles, engine, place, _unobserved)
+
+
+def _undo_order(
+    order: RehearsalOrder, undo: Repair, engine: RepairEngine, secret: Identity
+) -> UndoOrder:
+    return UndoOrder(
         repair=undo,
         plan=order.work.plan,
         run=order.token(),
-        database=repair.database,
+        database=undo.database,
         identity=engine.identity(),
         recipients=(secret.recipient,),
         key=order.token() + order.token(),
     )
-    undone = undo_repair(once, bundles, engine, place, _unobserved)
+
+
+def _once(
+    order: UndoOrder,
+    bundles: Sequence[Bundle],
+    engine: RepairEngine,
+    place: BundlePlace,
+    observe: Callable[[Stage], None],
+) -> RunReport:
+    """Undo it, and see that it cannot be undone again."""
+    undone = undo_repair(order, bundles, engine, place, observe)
     try:
-        undo_repair(replace(once, run=order.token()), bundles, engine, place, _unobserved)
+        again = replace(order, run=hashlib.sha256(order.run.encode()).hexdigest()[:32])
+        undo_repair(again, bundles, engine, place, _unobserved)
     except Refused as refusal:
         if refusal.code == _AGAIN:
             return undone
         raise
     raise Failed(
         "undo-repeatable",
-        f"the undo of {repair.id} was done twice, and the second time was not refused",
+        f"the undo of {bundles[0].header.work} was done twice, and not refused the second time",
         hint="do not run it; report this with dbops doctor",
     )
-
-
-def _unobserved(_stage: Stage) -> None:
-    """Nobody waits for an undo's stages here."""
-
-
-def _for_readers(order: RehearsalOrder, undo_of: UndoOf, bundles: Sequence[Bundle]) -> bytes:
-    """All rows in one bundle, from before the first transaction to after the last, sealed anew.
-
-    Whoever sealed the others is forgotten with this process.
-    """
-    union = BundleUnion(undo_of, bundles)
-    sink = _Memory()
-    with BundleWriter(sink, order.readers, union.header) as writer:
-        for index, change in union:
-            writer.add(index, change)
-    if len(sink.data) > FILE_MOST:
-        raise Refused(
-            "rehearse-rows",
-            f"the rows of {order.repair.id} take more than {FILE_MOST >> 20} MiB sealed, "
-            "and its folder has no room for them",
-            hint="make several repairs of it, each of fewer rows",
-        )
-    return bytes(sink.data)
-
-
-def _found(
-    order: RehearsalOrder,
-    reports: Sequence[RunReport],
-    undone: RunReport,
-    bundles: Sequence[Bundle],
-    now: datetime,
-) -> RepairEvidence:
-    first = reports[0]
-    schemas = {table.table: table.schema for table in bundles[0].header.tables}
-    effects = [effect for report in reports for effect in report.tables]
-    appended = sum((Counter(report.appended) for report in reports), Counter[TableName]())
-    return RepairEvidence(
-        id=order.repair.id,
-        at=_whole_second(now),
-        host=order.host,
-        database=order.repair.database,
-        backup=order.backup,
-        taken=_whole_second(order.taken),
-        proof=order.proof,
-        server=first.server,
-        strength=first.strength,
-        counted_by=first.counted_by,
-        tables={
-            table: _table([effect for effect in effects if effect.table == table], schema)
-            for table, schema in schemas.items()
-        },
-        side_effects={table: appended[table] for table in first.appended},
-        sequences=tuple(sorted({name for report in reports for name in report.sequences})),
-        transactions=tuple(
-            TransactionEvidence(report.digest, {each.table: each.ops for each in report.tables})
-            for report in reports
-        ),
-        undo=UndoEvidence(undone.rows, _AGAIN),
-        took=round(1000 * sum(report.seconds for report in reports)),
-        files={path: own for path, own in order.work.digests.items() if path not in REHEARSED},
-    )
-
-
-def _table(effects: Sequence[TableEffect], schema: str) -> TableEvidence:
-    columns = sum((Counter(effect.columns) for effect in effects), Counter[str]())
-    return TableEvidence(sum((effect.ops for effect in effects), Ops()), dict(columns), schema)
-
-
-def _whole_second(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(microsecond=0)
-
-
-def _written(order: RehearsalOrder, found: RepairEvidence, rows: bytes) -> Rehearsal:
-    evidence = replace(found, files={**found.files, ROWS: hashlib.sha256(rows).hexdigest()})
-    text = evidence_text(evidence)
-    signature = order.signer.sign(text, Namespace.EVIDENCE).encode("ascii")
-    return Rehearsal(evidence, {ROWS: rows, EVIDENCE: text, EVIDENCE_SIGNATURE: signature})
-
-
-@dataclass(slots=True)
-class _Memory:
-    data: bytearray = field(default_factory=bytearray)
-
-    def write(self, block: bytes, /) -> int:
-        """Keep the block; what would never fit is not kept, so that memory stays bounded."""
-        if len(self.data) <= FILE_MOST:
-            self.data += block
-        return len(block)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from pydantic.fields import FieldInfo
 
+from dbops.durations import parse_duration
 from dbops.estate import document
-from dbops.estate.durations import parse_duration
 from tests.docs.markdown import ROOT
 
 PAGE = ROOT / "docs/reference/configuration.md"

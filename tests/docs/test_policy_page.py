@@ -11,7 +11,7 @@ import pytest
 from pydantic.fields import FieldInfo
 
 from dbops.crypto.sshsig import Namespace
-from dbops.estate.durations import parse_duration
+from dbops.durations import parse_duration
 from dbops.review import policy_document
 from dbops.review.policy import parse_policy
 from dbops.review.work import Kind

@@ -207,7 +207,7 @@ class WritingBack:
 
     @pytest.mark.parametrize("seed", range(3))
     def test_random_rows_go_through_every_way(self, site: Site, seed: int) -> None:
-        """Rows of random texts are inserted, found, changed and deleted as they are, and counted."""
+        """Rows of random texts are inserted, found, changed and deleted exactly, and counted."""
         site.run("CREATE TABLE t (a text NOT NULL, n integer, b text NOT NULL, PRIMARY KEY (b, a))")
         site.prepare("t")
         random = Random(seed)

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dbops.durations import duration_text, parse_duration
 from dbops.errors import UsageFault
-from dbops.estate.durations import duration_text, parse_duration
 from dbops.estate.times import format_moment, parse_moment
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")

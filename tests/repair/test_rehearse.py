@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -15,10 +15,14 @@ from dbops.crypto.age import Identity
 from dbops.crypto.signing import KeyFileSigner, generate_signing_key
 from dbops.crypto.sshsig import Namespace, check_signature
 from dbops.errors import DbopsError, NoIdentity, Refused
+from dbops.repair.bundles import BundlePlace
 from dbops.repair.evidence import ROWS, TableEvidence, UndoEvidence, read_evidence
 from dbops.repair.manifest_text import parse_repair, script_of
-from dbops.repair.rehearse import Rehearsal, RehearsalOrder, rehearse
+from dbops.repair.rehearsal import Rehearsal, RehearsalOrder
+from dbops.repair.rehearse import rehearse, rehearse_undo
 from dbops.repair.rehearsed import must_come_again, rehearsed_rows
+from dbops.repair.run import run_repair
+from dbops.repair.run_order import RunOrder
 from dbops.repair.table import Ops, TableName
 from dbops.repair.transaction import Stage
 from dbops.review.work import Kind, Work
@@ -77,7 +81,9 @@ class Bench:
 
     @property
     def work(self) -> Work:
-        return Work(Kind.REPAIR, ID, f"repairs/{ID}", self.files)
+        text = self.files["repair.yml"].decode()
+        work_id = text.partition("id: ")[2].partition("\n")[0]
+        return Work(Kind.REPAIR, work_id, f"repairs/{work_id}", self.files)
 
     @property
     def signer(self) -> KeyFileSigner:
@@ -92,7 +98,7 @@ class Bench:
         return RehearsalOrder(
             work=self.work,
             repair=parse_repair(self.work),
-            script=script_of(self.work),
+            script=script_of(self.work) if "repair.sql" in self.files else (),
             payload=None,
             host="verifier-1",
             backup="lab@12",
@@ -224,20 +230,99 @@ def test_a_copy_that_is_prepared_is_not_prepared_again(bench: Bench) -> None:
     assert found.rows == 2
 
 
-def test_an_undo_is_not_rehearsed(bench: Bench) -> None:
-    """It was, with its repair; nothing is opened for it."""
-    undo = (
-        f"dbops: repair/v1\nid: {ID}\ntitle: back\nauthor: wang.fang@site\nrisk: low\n"
-        f"databases: [lab]\nlimits: {{rows: 5}}\n"
-        f"undo_of: {{work: other, bundles: [{'a' * 64}]}}\n"
-    )
-    work = replace(bench.work, files={"repair.yml": undo.encode()})
-    order = replace(bench.order(), work=work, repair=parse_repair(work))
+class Undone:
+    """A run on a source, and the undo of it on a copy of that source, as it was later."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
+        place = bench.place / "source"
+        place.mkdir()
+        self.source = SqliteSite(place / "lab.db")
+        self.source.run(*SCHEMA)
+        self.source.prepare("visit")
+        self.place = BundlePlace(bench.place / "bundles")
+        self.secret = Identity.generate()
+
+    def run(self) -> None:
+        """The repair runs on the source; the bench's folder is its undo from now on."""
+        bench, engine = self.bench, self.source.engine
+        order = RunOrder(
+            repair=parse_repair(bench.work),
+            script=script_of(bench.work),
+            payload=None,
+            plan=bench.work.plan,
+            run="1" * 32,
+            database="lab",
+            identity=engine.identity(),
+            recipients=(self.secret.recipient,),
+            key="2" * 64,
+            scratch=bench.place / "private",
+        )
+        report = run_repair(order, engine, self.place, lambda _: None)
+        self.sha256 = report.sha256
+        bench.files = {"repair.yml": UNDO.replace("SHA256", report.sha256).encode()}
+
+    def copy(self) -> None:
+        """The copy is as the source is now."""
+        shutil.copyfile(self.source.path, self.bench.site.path)
+
+    def rehearsed(self) -> Rehearsal:
+        bundle = self.place.open(self.place.find(self.sha256), (self.secret,), self.sha256)
+        order = self.bench.order()
+        return rehearse_undo(order, (bundle,), self.bench.site.engine, lambda: NOW)
+
+
+UNDO = f"""\
+dbops: repair/v1
+id: {ID}-undo
+title: back
+author: wang.fang@site
+risk: low
+databases: [lab]
+limits: {{rows: 5}}
+undo_of: {{work: {ID}, bundles: [SHA256]}}
+"""
+
+
+@pytest.fixture
+def undone(bench: Bench) -> Undone:
+    return Undone(bench)
+
+
+def test_an_undo_is_rehearsed_on_a_backup_after_the_run(undone: Undone) -> None:
+    """What will be taken back is counted and shown, and once is all it can be."""
+    undone.run()
+    undone.copy()
+    done = undone.rehearsed()
+    found = done.evidence.tables[VISIT]
+    assert (found.ops, found.columns) == (Ops(updated=2), {"ward": 2})
+    assert done.evidence.undo == UndoEvidence(2, "undo-already")
+    undone.bench.files |= done.files
+    rows = rehearsed_rows(undone.bench.work, (READER,))
+    assert rows is not None
+    assert [change.before[1] for _, change in rows if change.before] == [b"ORT", b"ORT"]
+    assert undone.source.rows("SELECT DISTINCT ward FROM visit") == [("ORT",)]
+
+
+def test_an_undo_that_would_be_refused_is_refused_here(undone: Undone) -> None:
+    """Somebody edited a row after the run: the rehearsal says so before anybody approves."""
+    undone.run()
+    undone.source.run("UPDATE visit SET note = 'later' WHERE id = 1")
+    undone.copy()
     with pytest.raises(Refused) as caught:
-        rehearse(order, bench.site.engine, lambda _: None, lambda: NOW)
+        undone.rehearsed()
+    assert caught.value.code == "undo-conflict"
+
+
+def test_a_backup_from_before_the_run_shows_nothing_of_its_undo(undone: Undone) -> None:
+    """It does not know of the run; a newer one is asked for."""
+    undone.copy()
+    undone.run()
+    with pytest.raises(Refused) as caught:
+        undone.rehearsed()
     assert (caught.value.code, caught.value.message) == (
-        "rehearse-undo",
-        f"{ID} takes other back, which was rehearsed with its undo",
+        "rehearse-early",
+        f"lab@12 was taken before the run that {ID}-undo takes back",
     )
 
 

@@ -74,6 +74,12 @@ _FAULTS: dict[str, _Fault] = {
         "the statement took longer than it may, or somebody cancelled it; nothing was changed",
         "raise limits.statement in repair.yml, or repair in batches",
     ),
+    "42501": _Fault(
+        Refused,
+        "permission-denied",
+        "the repair role lacks a privilege, or row security hides rows from it",
+        "dbops repair prepare grants what repairs of these tables need",
+    ),
     "25006": _Fault(
         Refused,
         "read-only",

@@ -85,6 +85,7 @@ class PostgresqlRepairSession:
         return self._open.opened.began
 
     def begin(self) -> None:
+        self._wire.forget_path()
         opened = open_transaction(self._session, self._order)
         ledger = Ledger(self._session, self._order.temporary)
         self._begun = _Begun(opened, ledger)

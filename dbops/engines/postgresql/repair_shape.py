@@ -34,7 +34,9 @@ _TABLE = """
 _COLUMNS = """
     SELECT a.attnum, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
         a.attidentity <> '', a.attgenerated <> '',
-        CASE WHEN a.attcollation <> 0 THEN a.attcollation::regcollation::text END
+        (SELECT format('%%I.%%I', n.nspname, o.collname) FROM pg_catalog.pg_collation AS o
+            JOIN pg_catalog.pg_namespace AS n ON n.oid = o.collnamespace
+            WHERE o.oid = a.attcollation)
     FROM pg_catalog.pg_attribute AS a
     WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum"""
 # The primary key, else the unique key without NULL that has the fewest columns.

@@ -14,6 +14,7 @@ from tests.engines.repair_site import (
     begun,
     hospital,
     marker,
+    order,
     read,
     sql,
 )
@@ -113,6 +114,17 @@ def test_rows_that_others_committed_are_not_own(site: PgSite) -> None:
         site.run("UPDATE visit SET note = 'meanwhile' WHERE id = 3")
         assert session.own_rows(shape) == 1
         assert [one.row[2] for one in read(session, shape) if not one.own] == [b"before"] * 3
+
+
+def test_counts_of_an_earlier_transaction_are_none_of_this(site: PgSite) -> None:
+    """What the server has not yet passed on from an earlier transaction is left out."""
+    with site.engine.session(order()) as session:
+        session.begin()
+        session.run(sql("UPDATE visit SET note = 'x'"), NOTHING)
+        session.rollback()
+        session.begin()
+        session.run(sql("UPDATE visit SET note = 'x' WHERE id = 1"), NOTHING)
+        assert session.writes([]).tables == {site.table("visit"): Ops(updated=1)}
 
 
 @pytest.mark.parametrize(

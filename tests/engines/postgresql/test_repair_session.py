@@ -388,6 +388,17 @@ def test_a_broken_constraint_is_named(site: PgSite) -> None:
     )
 
 
+def test_missing_grants_are_said(site: PgSite) -> None:
+    """A table that was not prepared cannot be read, nor one whose rows are hidden."""
+    site.run("CREATE TABLE other (id integer PRIMARY KEY)")
+    site.run("ALTER TABLE bill ENABLE ROW LEVEL SECURITY")
+    for name in ("other", "bill"):
+        with begun(site) as session, pytest.raises(Refused) as caught:
+            read(session, session.shape(site.table(name)))
+        assert caught.value.code == "permission-denied"
+        assert caught.value.hint == "dbops repair prepare grants what repairs of these tables need"
+
+
 def test_the_transaction_begins_now(site: PgSite) -> None:
     """The server's clock says when, in UTC, and a session says which server that is."""
     with begun(site) as session:

@@ -46,14 +46,15 @@ class TestMarking(Marking):
     """On PostgreSQL."""
 
 
+@pytest.fixture(scope="module")
+def newest(pg17: PgServer) -> Iterator[PgSite]:
+    """A database of the newest version."""
+    with pg_site(pg17) as found:
+        yield found
+
+
 class TestCountingOnTheNewest(Counting):
     """What is counted may change with the server's version."""
-
-    @pytest.fixture(scope="class")
-    def newest(self, pg17: PgServer) -> Iterator[PgSite]:
-        """A database for all tests of this class."""
-        with pg_site(pg17) as found:
-            yield found
 
     @pytest.fixture
     def site(self, newest: PgSite) -> PgSite:

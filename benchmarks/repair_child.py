@@ -1,0 +1,169 @@
+"""One measurement in a process of its own: `python -m benchmarks.repair_child`, orders on stdin.
+
+The orders are a JSON object: `how` is "bare" for the UPDATE alone, or "repair" for the whole of a
+reviewed repair with the same UPDATE. Says seconds and bytes as a JSON object.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sys
+import time
+from pathlib import Path
+from typing import Protocol, cast
+
+import apsw
+
+from dbops.crypto.age import Identity
+from dbops.engines.postgresql.connect import Parameters, connect
+from dbops.engines.postgresql.repair import PostgresqlRepairEngine
+from dbops.engines.sqlite.repair import SqliteRepairEngine
+from dbops.estate.values import SqliteAddress, SslMode
+from dbops.repair.bundles import BundlePlace
+from dbops.repair.manifest import Limits, Repair, Watch
+from dbops.repair.ports import RepairEngine
+from dbops.repair.run import run_repair
+from dbops.repair.run_order import RunOrder
+from dbops.repair.script_text import parse_fragment, parse_script
+from dbops.repair.table import Ops, TableName
+from dbops.review.work import Risk
+
+WORK = "2026-117-visit-ward"
+UPDATE = "UPDATE visit SET ward = 'ORT' WHERE ward = 'OLD'"
+WHERE = "ward = 'OLD'"
+SUPERUSER, ROLE = "postgres", "dbops_repair"
+
+
+class Measured(Protocol):
+    """A database whose visits are repaired."""
+
+    @property
+    def engine(self) -> RepairEngine: ...
+
+    def bare(self) -> float:
+        """Seconds of the UPDATE alone, committed, on a connection that is open already."""
+        ...
+
+
+class MeasuredPostgresql:
+    """The database `postgres` behind this socket; everybody is trusted."""
+
+    def __init__(self, directory: str, port: int) -> None:
+        self._directory = directory
+        self._port = port
+
+    @property
+    def engine(self) -> PostgresqlRepairEngine:
+        return PostgresqlRepairEngine(
+            parameters=lambda: self.login(ROLE), admin=lambda: self.login(SUPERUSER)
+        )
+
+    def login(self, user: str) -> Parameters:
+        """How this role comes in."""
+        return Parameters(
+            host=self._directory,
+            port=self._port,
+            dbname="postgres",
+            user=user,
+            password=None,
+            sslmode=SslMode.DISABLE,
+            sslrootcert=None,
+        )
+
+    def bare(self) -> float:
+        with connect(self.login(ROLE)) as session:
+            start = time.monotonic()
+            session.run(UPDATE, doing="the UPDATE alone")
+            return time.monotonic() - start
+
+
+class MeasuredSqlite:
+    """This file."""
+
+    def __init__(self, path: str) -> None:
+        self._path = Path(path)
+
+    @property
+    def engine(self) -> SqliteRepairEngine:
+        return SqliteRepairEngine(SqliteAddress(name="measured", path=self._path))
+
+    def bare(self) -> float:
+        connection = apsw.Connection(str(self._path))
+        connection.execute("PRAGMA synchronous=EXTRA")  # as durable as the repair
+        start = time.monotonic()
+        connection.execute(UPDATE)
+        seconds = time.monotonic() - start
+        connection.close()
+        return seconds
+
+
+def measured(orders: dict[str, object]) -> Measured:
+    """The database that the orders name."""
+    if "path" in orders:
+        return MeasuredSqlite(str(orders["path"]))
+    return MeasuredPostgresql(str(orders["socket"]), int(str(orders["port"])))
+
+
+def repair(engine: RepairEngine, rows: int, directory: Path) -> float:
+    """Seconds from the first connection to the durable COMMIT; the bundle is thrown away."""
+    expected = Watch(
+        TableName("", "visit"), parse_fragment(WHERE, "repair.yml", 1), Ops(updated=rows), ("ward",)
+    )
+    manifest = Repair(
+        id=WORK,
+        title="a repair",
+        author="wei@contractor",
+        ticket="T-1",
+        risk=Risk.LOW,
+        database="measured",
+        opened=None,
+        cause=None,
+        watches=(expected,),
+        limits=Limits(rows=rows),
+    )
+    order = RunOrder(
+        repair=manifest,
+        script=parse_script(f"{UPDATE};\n".encode(), "repair.sql"),
+        payload=None,
+        plan=secrets.token_hex(32),
+        run=secrets.token_hex(16),
+        database="measured",
+        identity=engine.identity(),
+        recipients=[Identity.generate().recipient],
+        key=secrets.token_hex(32),
+        scratch=directory,
+    )
+    report = run_repair(order, engine, BundlePlace(directory), lambda _stage: None)
+    assert report.rows == rows, report
+    report.bundle.unlink()
+    return report.seconds
+
+
+def peak_memory() -> int:
+    """The most memory (RSS, bytes) that this process has ever had; that of its parent is not in it.
+
+    `getrusage` would say the parent's at the time of the fork where that was more.
+    """
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    raise RuntimeError("this system does not say how much memory a process had")
+
+
+def main() -> None:
+    """Do as ordered, and say what it took."""
+    orders = cast("dict[str, object]", json.load(sys.stdin))
+    database = measured(orders)
+    before = peak_memory()
+    if orders["how"] == "bare":
+        seconds = database.bare()
+    else:
+        rows = int(str(orders["rows"]))
+        seconds = repair(database.engine, rows, Path(str(orders["directory"])))
+    told = {"seconds": seconds, "before": before, "memory": peak_memory()}
+    sys.stdout.write(json.dumps(told) + "\n")
+
+
+if __name__ == "__main__":
+    main()
