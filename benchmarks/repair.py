@@ -39,7 +39,7 @@ CREATE TABLE original AS SELECT n::bigint AS id, n % 50000 AS patient,
     FROM generate_series(1, {rows}) AS n;
 """
 _COPY = (
-    "DROP TABLE IF EXISTS visit",
+    "SET client_min_messages = warning; DROP TABLE IF EXISTS visit",
     "CREATE TABLE visit (id bigint PRIMARY KEY, patient bigint NOT NULL, ward text NOT NULL,"
     " admitted timestamptz NOT NULL, note text)",
     "INSERT INTO visit SELECT * FROM original",

@@ -56,6 +56,8 @@ class Founding:
 
     `text` is the estate file to write; None means the commented template. With `demo` the policy
     asks nothing for restores, releases and recipients, and counts in this directory only.
+    With `reviewer` the hospital also gets `hospital/reviewer`, an identity that opens the rows of
+    repairs and no backup.
     """
 
     directory: Path
@@ -65,6 +67,7 @@ class Founding:
     repository_id: str
     text: str | None = None
     demo: bool = False
+    reviewer: bool = False
 
 
 def found_estate(founding: Founding, open_store: Callable[[Path], Store], now: datetime) -> Path:
@@ -86,6 +89,10 @@ def found_estate(founding: Founding, open_store: Callable[[Path], Store], now: d
     recovery = write_identity(place / "hospital" / "recovery", "recovery", now)
     drill = write_identity(place / "verifier" / "drill", "drill", now)
     runner = write_identity(place / "keys" / "runner", "runner", now)
+    readers = [RecipientEntry(Role.RUNNER, "runner", runner.text)]
+    if founding.reviewer:
+        reviewer = write_identity(place / "hospital" / "reviewer", "reviewer", now)
+        readers.append(RecipientEntry(Role.REVIEWER, "reviewer", reviewer.text))
     signers = _signers(founding.host, hospital, writer, verifier, ledger)
     _write(place / "trust" / "allowed_signers", signers)
     _write(place / "trust" / "policy.toml", policy_text(demo=founding.demo).encode())
@@ -95,7 +102,7 @@ def found_estate(founding: Founding, open_store: Callable[[Path], Store], now: d
         (
             RecipientEntry(Role.RECOVERY, "hospital", recovery.text),
             RecipientEntry(Role.DRILL, "verifier", drill.text),
-            RecipientEntry(Role.RUNNER, "runner", runner.text),
+            *readers,
         ),
     )
     signer = KeyFileSigner.load(place / "hospital" / "signing")

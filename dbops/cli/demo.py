@@ -12,6 +12,7 @@ from dbops.cli.options import json_option
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from dbops.cli.demo_repair import Repaired
     from dbops.cli.demo_story import Story
     from dbops.cli.wiring import Wiring
 
@@ -20,9 +21,16 @@ _TRY = (
     "dbops backup show pacs-ris",
     "dbops backup verify --all --level stored",
     "dbops restore run lab --to ./lab-copy.db --prove",
-    "dbops review check {work}",
     "dbops audit verify",
 )
+_TRY_REPAIRS = (
+    "dbops repair list",
+    "dbops repair show {work} --identity hospital/reviewer",
+    "dbops audit log --work {work}",
+    "dbops repair new {next} --database {database} --playbook {playbook} --author {author}{set}",
+    "dbops repair check {next}",
+)
+_NEXT = "2026-119-visit-ward"
 # What the first pack opens to without dbops: a SQLite file begins with 16 bytes of text.
 _WITHOUT_DBOPS = "age -d -i hospital/recovery {pack} | zstd -d | head -c 16"
 
@@ -102,10 +110,26 @@ def _play(place: Path, *, keep: bool, as_json: bool) -> bool:
 def _commands_to_try(place: Path, story: Story) -> list[str]:
     """Commands for the directory that was kept."""
     pack = min(place.glob("backups/db/lab/pack/*/*.age"))
-    work = story.sign_off.work if story.sign_off else None
-    tried = [line for line in _TRY if work or "review" not in line]
-    commands = [line.format(work=work) for line in tried]
-    return [*commands, _WITHOUT_DBOPS.format(pack=pack.relative_to(place))]
+    repairs = _repairs_to_try(story.repaired) if story.repaired else []
+    return [*_TRY, *repairs, _WITHOUT_DBOPS.format(pack=pack.relative_to(place))]
+
+
+def _repairs_to_try(repaired: Repaired) -> list[str]:
+    """The rows are wrong again, so the next repair of them can be drawn up."""
+    from dbops.cli.demo_office import ENGINEER
+    from dbops.cli.demo_repair import PLAYBOOK, SETTINGS
+
+    return [
+        line.format(
+            work=repaired.run.work,
+            next=_NEXT,
+            database=repaired.run.database,
+            playbook=PLAYBOOK,
+            author=ENGINEER,
+            set="".join(f" --set {shlex.quote(each)}" for each in SETTINGS),
+        )
+        for line in _TRY_REPAIRS
+    ]
 
 
 def _show_json(story: Story, commands: list[str]) -> None:
@@ -122,12 +146,27 @@ def _show_json(story: Story, commands: list[str]) -> None:
             "proven": story.proven,
             "corruption_found": len(story.corruption),
             "restored": sum(story.restored.values()),
-            "sign_off": story.sign_off,
+            "sign_off": story.repaired and story.repaired.sign_off,
+            "repair": story.repaired and _repair_json(story.repaired),
+            "undo": story.repaired and story.repaired.undo,
             "ledger": story.ledger,
             "seconds": story.seconds | {"total": round(sum(story.seconds.values()), 2)},
             "try": commands,
         }
     )
+
+
+def _repair_json(repaired: Repaired) -> dict[str, object]:
+    from dbops.cli.row_tables import rows_json
+
+    run = repaired.run
+    return {
+        "work": run.work,
+        "database": run.database,
+        "rehearsed": run.rehearsed,
+        "updated": run.updated,
+        "rows": rows_json(run.rows),
+    }
 
 
 def _show_tables(story: Story, wiring: Wiring) -> None:
@@ -151,6 +190,11 @@ def _show_tables(story: Story, wiring: Wiring) -> None:
         )
     headers = ("系统", "tier", "tables", "rows", "size", "stored", "restore", "level")
     show_table(rows, headers)
+    if story.repaired is not None:
+        from dbops.cli.row_tables import print_rows
+
+        click.echo(f"\n{story.repaired.run.work}, before and after:\n")
+        print_rows(story.repaired.run.rows)
     click.echo()
     for line in _summary(story):
         click.echo(line)
@@ -171,29 +215,37 @@ def _summary(story: Story) -> list[str]:
         " and equal to their source",
         f"corruption  {len(story.corruption)} found: {'; '.join(story.corruption)}",
         f"disaster    3 databases destroyed, restored and compared: {restored}",
-        *_signed(story),
+        *_repaired(story.repaired),
+        *_ledger(story),
         f"time        {sum(story.seconds.values()):.1f} s: "
         + ", ".join(f"{name.replace('_', ' ')} {took}" for name, took in story.seconds.items()),
     ]
 
 
-def _signed(story: Story) -> list[str]:
-    """What the sign-off and the ledger showed."""
-    lines = []
-    if story.sign_off is None:
-        lines.append("sign-off    not shown: git is not installed")
-    else:
-        why = story.sign_off.refused.message if story.sign_off.refused else "NOT REFUSED"
-        lines.append(
-            f"sign-off    {story.sign_off.work} {'approved' if story.sign_off.approved else 'NO'};"
-            f" one byte later refused: {why}"
-        )
-    if story.ledger is not None:
-        found = story.ledger.found
-        verdict = f"{found.verdict.name}: {found.message}" if found else "NOT FOUND"
-        lines.append(
-            f"ledger      {story.ledger.entries} entries"
-            f" {'whole' if story.ledger.whole else 'NOT WHOLE'};"
-            f" with entry {story.ledger.edited} edited: {verdict}"
-        )
-    return lines
+def _repaired(found: Repaired | None) -> list[str]:
+    """What the sign-off, the run and its undo showed."""
+    if found is None:
+        return ["repair      not shown: git is not installed"]
+    signed, run, undo = found.sign_off, found.run, found.undo
+    byte, row = (each.message if each else "NOT REFUSED" for each in (signed.refused, undo.refused))
+    equal = "equal to before" if undo.equal else "NOT EQUAL"
+    return [
+        f"sign-off    {signed.work} {'approved' if signed.approved else 'NO'};"
+        f" one byte later refused: {byte}",
+        f"repair      {run.work} rehearsed on {run.rehearsed}, run: {run.updated} rows of"
+        f" {run.database} repaired, sealed before and after",
+        f"undo        refused once a row was edited: {row}",
+        f"            the row put back, the same undo ran: {undo.restored} rows, {equal}",
+    ]
+
+
+def _ledger(story: Story) -> list[str]:
+    if story.ledger is None:
+        return []
+    found = story.ledger.found
+    verdict = f"{found.verdict.name}: {found.message}" if found else "NOT FOUND"
+    return [
+        f"ledger      {story.ledger.entries} entries"
+        f" {'whole' if story.ledger.whole else 'NOT WHOLE'};"
+        f" with entry {story.ledger.edited} edited: {verdict}"
+    ]

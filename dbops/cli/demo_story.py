@@ -11,14 +11,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from dbops.backup.ports import RestoreOrder
-from dbops.cli.demo_signoff import LedgerCheck, SignOff, check_ledger, sign_off
+from dbops.cli.demo_ledger import LedgerCheck, check_ledger
+from dbops.cli.demo_office import open_office
+from dbops.cli.demo_repair import Repaired, repair_and_undo
 from dbops.cli.progress import Progress
 from dbops.cli.restoring import Restoration, restore_recorded
 from dbops.cli.tasks import Verification, pick_backup, repository_opener, take_backup
 from dbops.cli.wiring import Wiring
 from dbops.demo.estate import demo_estate
-from dbops.demo.hospital import build_hospital, live_one_day
+from dbops.demo.hospital import act_in_hospital, build_hospital, live_one_day
 from dbops.demo.systems import read_systems
+from dbops.demo.wrong_ward import Act
 from dbops.errors import DbopsError
 from dbops.estate.load import load_estate
 from dbops.founding import Founding, found_estate
@@ -56,7 +59,7 @@ class Story:
     proofs: dict[str, Certificate] = field(default_factory=dict)
     corruption: list[str] = field(default_factory=list)
     restored: dict[str, bool] = field(default_factory=dict)
-    sign_off: SignOff | None = None
+    repaired: Repaired | None = None
     ledger: LedgerCheck | None = None
 
     @contextmanager
@@ -76,15 +79,11 @@ class Story:
             self.proven == len(self.nights[-1])
             and len(self.corruption) == 1
             and all(self.restored.values())
-            and (self.sign_off is None or _as_it_should(self.sign_off))
+            and (self.repaired is None or self.repaired.good)
             and self.ledger is not None
             and self.ledger.whole
             and self.ledger.caught
         )
-
-
-def _as_it_should(found: SignOff) -> bool:
-    return found.approved and found.refused is not None
 
 
 @dataclass(frozen=True)
@@ -119,6 +118,7 @@ def tell(stage: Stage) -> tuple[Story, Wiring]:
     stage.announce("a day's work in every system, then the second night")
     with story.step("day"):
         live_one_day(stage.databases, SEED + 1)
+        act_in_hospital(stage.databases, Act.BOOK_WRONGLY)
     clock.next_night()
     with story.step("second_night"):
         story.nights.append(_night(stage, wiring))
@@ -135,9 +135,12 @@ def tell(stage: Stage) -> tuple[Story, Wiring]:
     with story.step("restore"):
         for name in DESTROYED:
             story.restored[name] = _restore(stage, wiring, repository, name)
-    stage.announce("a repair is signed by two people; then one byte of its script changes")
-    with story.step("sign_off"):
-        story.sign_off = sign_off(wiring, stage.directory)
+    with story.step("repair"):
+        office = open_office(wiring, stage.directory)
+        if office is not None:
+            story.repaired = repair_and_undo(
+                office, stage.databases, stage.announce, quiet=stage.quiet
+            )
     stage.announce("all of that stands in the ledger; in a copy of it a line is edited")
     with story.step("ledger"):
         story.ledger = check_ledger(wiring, stage.directory)
@@ -154,6 +157,7 @@ def _found(stage: Stage, clock: StoryClock) -> Wiring:
         secrets.token_hex(16),
         text,
         demo=True,
+        reviewer=True,
     )
     path = found_estate(founding, lambda root: LocalStore(root, "repository main"), clock())
     return Wiring(load_estate(path), {}, clock)

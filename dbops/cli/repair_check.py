@@ -10,11 +10,12 @@ from dbops.cli.options import json_option
 from dbops.cli.review_list import worktree_option_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from dbops.cli.wiring import Wiring
     from dbops.errors import DbopsError
-    from dbops.repair.rules.finding import Finding, Report
+    from dbops.repair.rules.finding import Finding, Report, Unchecked
 
 _COLOURS = {"error": "red", "warning": "yellow"}
 
@@ -134,5 +135,13 @@ def _show_one(looked: _Looked) -> None:
         click.echo(f"  hint: {finding.hint}")
     if not looked.stops:
         click.echo(f"{looked.name}: nothing stops it")
-    for unchecked in () if looked.report is None else looked.report.unchecked:
-        say(f"remark: {looked.name}: {unchecked.rule}: {unchecked.sentence}")
+    for rule, sentences in _by_rule(() if looked.report is None else looked.report.unchecked):
+        more = f" (and {len(sentences) - 1} more)" if len(sentences) > 1 else ""
+        say(f"remark: {looked.name}: {rule}: {sentences[0]}{more}")
+
+
+def _by_rule(unchecked: Iterable[Unchecked]) -> Iterable[tuple[str, list[str]]]:
+    found: dict[str, list[str]] = {}
+    for each in unchecked:
+        found.setdefault(each.rule, []).append(each.sentence)
+    return found.items()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -57,15 +57,18 @@ class Source:
 def draw(wiring: Wiring, said: Said, source: Source) -> Path:
     """Afterwards the folder is in the work tree, and says what was meant; returns it."""
     from dbops.cli.reviewing import worktree_of
-    from dbops.review.new_work import create_work
+    from dbops.review.new_work import create_work, refuse_taken
     from dbops.review.work import Kind, Work, check_work_id
 
     _refuse_unclear(source)
     _refuse_texts(said)
+    _refuse_clocks(wiring, said)
     check_work_id(said.id)
+    worktree = worktree_of(wiring)
+    refuse_taken(worktree, said.id)  # before a backup is restored for it
     files = _files(wiring, said, source)
     work = Work(Kind.REPAIR, said.id, f"{Kind.REPAIR.folder}/{said.id}", files)
-    return create_work(worktree_of(wiring), work)
+    return create_work(worktree, work)
 
 
 def _files(wiring: Wiring, said: Said, source: Source) -> dict[str, bytes]:
@@ -90,7 +93,8 @@ def _refuse_unclear(source: Source) -> None:
         raise UsageFault(
             "set-alone", "--set is for a playbook", hint="add --playbook NAME: dbops playbook list"
         )
-    if (source.backup is None) != (source.table is None) or (source.keys and not source.backup):
+    parts = (source.backup, source.table, source.keys or None)
+    if None in parts and any(part is not None for part in parts):
         raise UsageFault(
             "which-rows",
             "--from-backup, --table and --key belong together",
@@ -101,8 +105,18 @@ def _refuse_unclear(source: Source) -> None:
 def _refuse_texts(said: Said) -> None:
     """What is typed is named as it was typed, not by its line of a file that is not there."""
     from dbops.cli.review_new import is_plain
-    from dbops.review.work import TEXT_RULE, is_text
+    from dbops.review.work import TEXT_RULE, is_principal, is_text
 
+    if not is_principal(said.author):
+        raise UsageFault(
+            "bad-author",
+            "--author is no principal",
+            hint="name one of the policy's persons as they sign: dbops trust show",
+        )
+    if said.fix is not None and said.cause is None:
+        raise UsageFault(
+            "fix-alone", "--fix stands beside a cause", hint='add --cause "why the data were wrong"'
+        )
     typed = {"title": said.title, "ticket": said.ticket, "cause": said.cause, "fix": said.fix}
     for option, text in typed.items():
         if text is not None and not (is_text(text) and is_plain(text)):
@@ -110,6 +124,17 @@ def _refuse_texts(said: Said) -> None:
                 "bad-text",
                 f"--{option} may not be that",
                 hint=f"allowed: {TEXT_RULE}, none of them hidden",
+            )
+
+
+def _refuse_clocks(wiring: Wiring, said: Said) -> None:
+    known = wiring.estate.clocks
+    for name in said.clocks:
+        if name not in known:
+            raise NotFound(
+                "no-clock",
+                f'dbops.toml has no clock "{name}"',
+                hint=f"there are: {', '.join(known) or 'none'}; see [clocks.NAME] of dbops.toml",
             )
 
 
@@ -176,6 +201,10 @@ def _from_script(wiring: Wiring, said: Said, source: Source) -> dict[str, bytes]
         ticket=said.ticket,
         database=database,
         opened=_opened(wiring, said),
+        risk=said.risk,
+        clocks=said.clocks,
+        cause=said.cause,
+        fix=said.fix,
     )
     files = {"repair.yml": draft_manifest(head, proposal).encode(), "repair.sql": script}
     sealed = _sealed_texts(source)
@@ -248,9 +277,14 @@ def _from_backup(wiring: Wiring, said: Said, source: Source, backup: str) -> dic
     head = _head(wiring, said, database, _title(said))
     files = {
         "repair.yml": manifest_text(head, asked, found).encode(),
-        "repair.sql": script_text(asked, found).encode(),
+        "repair.sql": script_text(asked, found, overruling=_overrules(wiring, database)).encode(),
     }
     return files | _payload(wiring, payload_of(asked, found))
+
+
+def _overrules(wiring: Wiring, database: str) -> bool:
+    """Whether an insert must say so where it gives a column that the server assigns."""
+    return wiring.repair_engine(wiring.database(database)).traits.dialect == "postgres"
 
 
 def _undo(wiring: Wiring, said: Said, undone: str) -> dict[str, bytes]:
@@ -258,6 +292,12 @@ def _undo(wiring: Wiring, said: Said, undone: str) -> dict[str, bytes]:
     from dbops.repair.manifest_writing import document_text, fields, located
 
     repair = read_repair(wiring, undone).repair
+    if repair.undo_of is not None:
+        raise UsageFault(
+            "undo-of-undo",
+            f"{undone} is an undo itself, and nothing takes an undo back",
+            hint=f"draw {repair.undo_of.work} up anew, under another id, and have it reviewed",
+        )
     if said.database not in {None, repair.database}:
         raise UsageFault(
             "undo-database",
@@ -265,10 +305,12 @@ def _undo(wiring: Wiring, said: Said, undone: str) -> dict[str, bytes]:
             hint="leave --database out",
         )
     bundles = committed_bundles(wiring, bundle_place(wiring), undone)
-    title = said.title or f"Undo of {undone}"
+    # It is of the same ticket, and as risky as what it takes back.
+    alike = replace(said, ticket=said.ticket or repair.ticket, risk=said.risk or repair.risk.value)
     tree: dict[str, Tree] = {
-        **_head(wiring, said, repair.database, title),
+        **_head(wiring, alike, repair.database, said.title or f"Undo of {undone}"),
         "limits": {"rows": str(repair.limits.rows)},
+        **({"show": repair.show} if repair.show else {}),
         "undo_of": {"work": undone, "bundles": bundles},
     }
     text = document_text(fields({key: located(each) for key, each in tree.items()}))

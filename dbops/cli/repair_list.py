@@ -43,7 +43,8 @@ def list_(
 
     \b
     Example: dbops repair list --overdue
-    Exit statuses: 0 done, 2 no ops repository, 4 with --overdue: there are some.
+    Exit statuses: 0 done, 2 no ops repository, 4 with --overdue: there are some, or one cannot be
+    read.
     """
     from dbops.cli.render import say, show_json, show_table
     from dbops.cli.reviewing import open_desk
@@ -71,7 +72,8 @@ def list_(
         say("no repair is overdue" if late else "there is no repair yet: dbops repair new --help")
     for fault in faults:
         click.echo(f"error: {fault}", err=True)
-    return ExitStatus.FINDING if late and found else ExitStatus.DONE
+    # One that cannot be read may be overdue as well.
+    return ExitStatus.FINDING if late and (found or faults) else ExitStatus.DONE
 
 
 def recorded(wiring: Wiring) -> tuple[RecordedRun, ...]:
@@ -87,14 +89,16 @@ def recorded(wiring: Wiring) -> tuple[RecordedRun, ...]:
 def deadlines_of(wiring: Wiring, repair: Repair) -> tuple[Deadline, ...]:
     """Until when the ticket of the repair is due, by each of its clocks.
 
-    A repair that names no clock has the estate's clock `data-error`, if there is one.
+    A repair that names no clock has the estate's clock `data-error`, if there is one; one that
+    takes a run back repairs nothing, and has none.
     """
     from dbops.cli.calendars import calendar_of, clock_of
     from dbops.errors import Refused
     from dbops.repair.clocks import deadlines
 
     known = wiring.estate.clocks
-    names = repair.clocks or tuple(name for name in known if name == "data-error")
+    own = () if repair.undo_of else tuple(name for name in known if name == "data-error")
+    names = repair.clocks or own
     missing = [name for name in names if name not in known]
     if missing:
         raise Refused(
@@ -142,13 +146,18 @@ def _sign_off(desk: Desk, folder: Path) -> SignOff:
     judgement = seen.judgement
     missing = () if judgement is None else judgement.missing
     evidence = () if judgement is None else judgement.evidence
+    signed = judgement is not None and judgement.complete
+    faults = () if judgement is None else judgement.faults
+    obstacles = [each.code for each in faults if each not in evidence]
+    if signed and seen.uncommitted is not None:
+        obstacles.append(seen.uncommitted.code)
     return SignOff(
         requested=not any(each.role is None for each in missing),
         rehearsed=not evidence,
-        complete=judgement is not None and judgement.complete,
+        complete=signed and seen.uncommitted is None,
         rejected=seen.state is State.REJECTED,
         waits_for=waits_for(seen, desk.policy),
-        obstacles=tuple(each.code for each in seen.obstacles),
+        obstacles=tuple(dict.fromkeys(obstacles)),
     )
 
 

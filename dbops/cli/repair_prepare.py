@@ -106,17 +106,22 @@ def _draw_up(wiring: Wiring, wanted: Preparation) -> None:
 
 
 def _apply(wiring: Wiring, database: str, work_id: str, *, yes: bool) -> None:
+    if not yes:
+        confirm(f"Run {work_id} on {database}?")
+    prepare_reviewed(wiring, database, work_id)
+    click.echo(f"{database} is ready for repairs")
+
+
+def prepare_reviewed(wiring: Wiring, database: str, work_id: str) -> None:
+    """Afterwards the approved change has run, and the ledger says so; raises as the gate does."""
     from dbops.audit.entry import Event
     from dbops.cli.gates import gate
     from dbops.review.work import Kind
 
-    if not yes:
-        confirm(f"Run {work_id} on {database}?")
     event = Event.REPAIR_PREPARE
     with gate(wiring, Kind.CHANGE, database, work_id, event=event) as allowed:
         assert allowed is not None  # noqa: S101 - there is always leave for work that is named
         _run(wiring, database, allowed)
-    click.echo(f"{database} is ready for repairs")
 
 
 def _run(wiring: Wiring, database: str, allowed: Authorization) -> None:

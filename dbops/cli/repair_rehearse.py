@@ -9,7 +9,10 @@ import click
 from dbops.cli.options import identity_option, jobs_option, json_option
 
 if TYPE_CHECKING:
+    from dbops.cli.rehearsing import Rehearsing
+    from dbops.cli.wiring import Wiring
     from dbops.repair.evidence import RepairEvidence
+    from dbops.repair.rehearsal import Rehearsal
 
 
 @click.command()
@@ -56,20 +59,28 @@ def rehearse(
 
         preview(wiring, work_id, identities, as_json=as_json)
         return
-    from dbops.cli.ledger import recording
-    from dbops.cli.progress import Progress
-    from dbops.cli.rehearsing import plan_rehearsal, rehearse_work
-    from dbops.cli.repair_entries import rehearsal_intent, rehearsed
+    from dbops.cli.rehearsing import plan_rehearsal
 
     plan = plan_rehearsal(wiring, work_id, identities)
+    found = rehearse_recorded(wiring, plan, jobs=jobs or 1, quiet=as_json)
+    _show(found.evidence, sorted(found.files), as_json=as_json)
+
+
+def rehearse_recorded(wiring: Wiring, plan: Rehearsing, *, jobs: int, quiet: bool) -> Rehearsal:
+    """Afterwards the evidence is in the work's folder, and the ledger says so."""
+    from dbops.cli.ledger import recording
+    from dbops.cli.progress import Progress
+    from dbops.cli.rehearsing import rehearse_work
+    from dbops.cli.repair_entries import rehearsal_intent, rehearsed
+
     with (
         recording(wiring, rehearsal_intent(plan.work, plan.repair, plan.backup)) as account,
-        Progress(str(plan.backup.id), quiet=as_json) as progress,
+        Progress(str(plan.backup.id), quiet=quiet) as progress,
     ):
         progress.expect(plan.backup.envelope.totals.bytes)
-        found = rehearse_work(wiring, plan, advance=progress.advance, jobs=jobs or 1)
+        found = rehearse_work(wiring, plan, advance=progress.advance, jobs=jobs)
         rehearsed(account, found.evidence, found.files)
-    _show(found.evidence, sorted(found.files), as_json=as_json)
+    return found
 
 
 def _show(evidence: RepairEvidence, files: list[str], *, as_json: bool) -> None:

@@ -89,13 +89,9 @@ def _run(
     yes: bool,
     as_json: bool,
 ) -> None:
-    from dbops.audit.entry import Event
-    from dbops.cli.gates import gate
     from dbops.cli.options import confirm
-    from dbops.cli.repair_lint import refuse_blocked
-    from dbops.cli.repairing import parsed, read_repair, refuse_undo, row_identities
+    from dbops.cli.repairing import read_repair, refuse_undo
     from dbops.cli.wiring import open_wiring
-    from dbops.review.work import Kind
 
     wiring = open_wiring(estate)
     found = read_repair(wiring, work_id)
@@ -103,6 +99,25 @@ def _run(
     wiring.database(found.repair.database)
     if not yes:
         confirm(_question(found))
+    approved, reports = run_reviewed(wiring, found, named, undo=undo)
+    _show(approved, reports, as_json=as_json)
+
+
+def run_reviewed(
+    wiring: Wiring, found: ReadRepair, named: Sequence[str] = (), *, undo: bool
+) -> tuple[ReadRepair, tuple[RunReport, ...]]:
+    """Afterwards the approved repair, or with `undo` the approved undo, has committed.
+
+    `found` is what a person was asked about, `named` the files of further identities. Returns what
+    ran, and the report of each of its transactions. Raises as the gate and as the run do.
+    """
+    from dbops.audit.entry import Event
+    from dbops.cli.gates import gate
+    from dbops.cli.repair_lint import refuse_blocked
+    from dbops.cli.repairing import parsed, refuse_undo, row_identities
+    from dbops.review.work import Kind
+
+    work_id = found.repair.id
     event = Event.REPAIR_UNDO if undo else Event.REPAIR_RUN
     with gate(wiring, Kind.REPAIR, found.repair.database, work_id, event=event) as allowed:
         # What runs is the bytes that were judged, not those that were read for the question.
@@ -110,8 +125,7 @@ def _run(
         refuse_undo(approved.repair, wanted=undo)
         refuse_blocked(wiring, approved)
         opening = row_identities(wiring, named)
-        reports = run_recorded(wiring, approved, allowed, opening)
-    _show(approved, reports, as_json=as_json)
+        return approved, run_recorded(wiring, approved, allowed, opening)
 
 
 def run_recorded(

@@ -103,12 +103,23 @@ def _rows(
             return
         rows = rehearsed_rows(found.work, opening)
         if rows is None:
-            say("remark: it was not rehearsed, so there are no rows to show")
+            say(f"remark: {_without_rows(found.repair)}")
         yield rows
+
+
+def _without_rows(repair: Repair) -> str:
+    if repair.undo_of is None:
+        return "it was not rehearsed, so there are no rows to show"
+    return (
+        "what it takes back is sealed on the host that ran it:"
+        f" dbops repair bundle show {repair.undo_of.work}"
+    )
 
 
 def _facts(repair: Repair, evidence: RepairEvidence | None) -> Iterator[tuple[str, str]]:
     """What stands above the rows: names, counts and times."""
+    from dbops.cli.render import counted
+
     yield "repair", repair.id
     yield "title", repair.title
     yield "author", repair.author
@@ -116,11 +127,14 @@ def _facts(repair: Repair, evidence: RepairEvidence | None) -> Iterator[tuple[st
     yield "ticket", repair.ticket or "-"
     yield "opened", "-" if repair.opened is None else repair.opened.isoformat()
     cause = repair.cause
-    yield "cause", "not found yet" if cause is None else cause.found
-    if cause is not None and cause.fix is not None:
-        yield "fixed by", cause.fix
     if repair.undo_of is not None:
         yield "takes back", repair.undo_of.work
+    elif cause is None:
+        yield "cause", "not found yet"
+    if cause is not None:
+        yield "cause", cause.found
+    if cause is not None and cause.fix is not None:
+        yield "fixed by", cause.fix
     for watch in repair.watches:
         yield "declares", f"{watch.table}: {watch.expect}"
     for effect in repair.side_effects:
@@ -129,7 +143,7 @@ def _facts(repair: Repair, evidence: RepairEvidence | None) -> Iterator[tuple[st
         yield "rehearsed", f"{evidence.at:%Y-%m-%d %H:%M} UTC on {evidence.backup}"
         for table, found in sorted(evidence.tables.items()):
             yield "found", f"{table}: {found.ops}"
-        yield "undo", f"restored {evidence.undo.restored}, again {evidence.undo.again}"
+        yield "undo", f"restores {counted(evidence.undo.restored, 'row')}"
 
 
 def _show_text(found: ReadRepair, bundle: Bundle | None, most: int) -> None:

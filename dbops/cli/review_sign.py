@@ -187,10 +187,9 @@ class ShownSigner:
 
 def _sign(estate: str | None, wanted: _Wanted) -> None:
     """Afterwards the statement lies beside the work; the ledger has it where it can."""
-    from dbops.audit.entry import DigestOf, Label
     from dbops.cli.render import say
     from dbops.cli.review_overview import Asked
-    from dbops.cli.reviewing import identity_of, open_desk, recording_if_there
+    from dbops.cli.reviewing import identity_of, open_desk
     from dbops.cli.wiring import open_wiring
     from dbops.keys.recipients import load_signer
     from dbops.review.statement import Decision
@@ -207,13 +206,38 @@ def _sign(estate: str | None, wanted: _Wanted) -> None:
         if author:
             identity_of(wiring, alias)  # says why it cannot be asked
         say(f"remark: {alias} is not in reach of this host: its identity is as its author says")
-    with recording_if_there(wiring, _draft(overview, wanted, signer)) as account:
-        decided = _decide(desk, order, signer, wanted)
-        account.name(Label.PRINCIPAL, decided.statement.signer)
-        account.digest(DigestOf.STATEMENT, decided.sha256)
+    decided = _sign_recorded(desk, overview, order, signer, wanted)
     click.echo(f"{decided.path}")
     say(f"signed as {decided.statement.signer}; commit it with its .sig")
     _tell_rest(desk, folder)
+
+
+def decide_recorded(desk: Desk, work_id: str, decision: Decision, signer: Signer) -> Decided:
+    """Afterwards the signer's decision lies beside the work, and the ledger has it where it can.
+
+    Nobody is asked, and nothing is shown: for who signs with a key of this process.
+    """
+    from dbops.cli.review_overview import Asked
+    from dbops.review.statement import Decision
+
+    (folder,) = desk.folders(work_id)
+    author = decision is Decision.REQUEST
+    overview = desk.look(folder, Asked.THERE_OR_TO_BE if author else Asked.THERE)
+    wanted = _Wanted(decision, work_id, "", None, None, yes=True)
+    return _sign_recorded(desk, overview, _order(desk, overview, wanted), signer, wanted)
+
+
+def _sign_recorded(
+    desk: Desk, overview: Overview, order: DecideOrder, signer: Signer, wanted: _Wanted
+) -> Decided:
+    from dbops.audit.entry import DigestOf, Label
+    from dbops.cli.reviewing import recording_if_there
+
+    with recording_if_there(desk.wiring, _draft(overview, wanted, signer)) as account:
+        decided = _decide(desk, order, signer, wanted)
+        account.name(Label.PRINCIPAL, decided.statement.signer)
+        account.digest(DigestOf.STATEMENT, decided.sha256)
+    return decided
 
 
 def _refuse_note(wanted: _Wanted) -> None:

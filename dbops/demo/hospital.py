@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from dbops.demo.systems import read_systems
+from dbops.demo.wrong_ward import TABLE, Act
 from dbops.errors import Failed, NotFound, Refused
 
 # What the files hold after the build, with room for the work of some days (bytes).
@@ -37,7 +38,7 @@ def build_hospital(directory: Path, seed: int) -> tuple[Path, ...]:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise _not_written(directory, type(error).__name__) from None
-    _write("build", directory, seed)
+    _write("build", directory, str(seed))
     return paths
 
 
@@ -56,7 +57,20 @@ def live_one_day(directory: Path, seed: int) -> None:
             f"{missing} of the {len(paths)} made-up databases are not in {directory}",
             hint="build the hospital anew: dbops demo",
         )
-    _write("live", directory, seed)
+    _write("live", directory, str(seed))
+
+
+def act_in_hospital(directory: Path, act: Act) -> None:
+    """Somebody has done that in the database of the wrong ward, in one transaction.
+
+    Raises Failed if it cannot be written. A crash leaves the database as it was, or with all of it.
+    """
+    _write("act", directory, act.value)
+
+
+def digest_of_visits(directory: Path) -> str:
+    """Return the sha256 of every visit in the database of the wrong ward; raises Failed."""
+    return _write("digest", directory, TABLE).strip()
 
 
 def database_paths(directory: Path) -> tuple[Path, ...]:
@@ -64,18 +78,21 @@ def database_paths(directory: Path) -> tuple[Path, ...]:
     return tuple(directory / f"{system.code}.db" for system in read_systems())
 
 
-def _write(work: Literal["build", "live"], directory: Path, seed: int) -> None:
-    """Run the writer as a child, which ends before this returns: see `dbops/demo/writing.py`."""
+def _write(work: Literal["build", "live", "act", "digest"], directory: Path, what: str) -> str:
+    """Run the writer as a child, which ends before this returns: see `dbops/demo/writing.py`.
+
+    Returns what it said on standard output.
+    """
     module = [sys.executable, "-P", "-m", "dbops.demo.writing"]
     child = subprocess.run(
-        [*module, work, str(directory.resolve()), str(seed)],
+        [*module, work, str(directory.resolve()), what],
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         check=False,
     )
     if child.returncode != 0:
         raise _not_written(directory, _fault(child.stderr) or f"status {child.returncode}")
+    return child.stdout.decode()
 
 
 def _fault(stderr: bytes) -> str:

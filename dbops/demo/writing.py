@@ -2,6 +2,8 @@
 
     python -m dbops.demo.writing build DIRECTORY SEED
     python -m dbops.demo.writing live DIRECTORY SEED
+    python -m dbops.demo.writing act DIRECTORY ACT
+    python -m dbops.demo.writing digest DIRECTORY TABLE
 
 The rest of dbops reads SQLite through another copy of the library. Two copies in one process would
 drop each other's file locks (POSIX locks belong to the process), so this module is not imported by
@@ -10,6 +12,7 @@ the rest of dbops: `dbops/demo/hospital.py` starts it as a child.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sqlite3
 import sys
@@ -23,19 +26,30 @@ from dbops.demo.kinds.assignment import FileLayout, kinds, layout_of
 from dbops.demo.systems import DemoSystem, read_systems
 from dbops.demo.tables import Column, Kind, Table
 from dbops.demo.values import HISTORY, Batch, Value
+from dbops.demo.wrong_ward import DATABASE, STATEMENTS, Act
 
 Keys = dict[str, Sequence[Value]]
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Do what `arguments` say: `build` or `live`, a directory, a seed."""
-    work, directory, seed = arguments
+    """Do what `arguments` say: the work, a directory, and what the work needs to know."""
+    work, directory, what = arguments
     os.umask(0o077)
+    wards = Path(directory, f"{DATABASE}.db")
+    match work:
+        case "act":
+            act_in_database(wards, Act(what))
+        case "digest":
+            print(digest_of_table(wards, what))  # noqa: T201 - the parent reads it
+        case _:
+            _in_every_database(work, Path(directory), int(what))
+
+
+def _in_every_database(work: str, directory: Path, seed: int) -> None:
     kind_of = kinds()
     verb = {"build": build_database, "live": live_in_database}[work]
     for system in read_systems():
-        path = Path(directory, f"{system.code}.db")
-        verb(path, system, kind_of[system.code], int(seed))
+        verb(directory / f"{system.code}.db", system, kind_of[system.code], seed)
 
 
 def build_database(path: Path, system: DemoSystem, kind: Kind, seed: int) -> None:
@@ -68,6 +82,24 @@ def live_in_database(path: Path, system: DemoSystem, kind: Kind, seed: int) -> N
         for table in kind.tables:
             _work(database, table, rng, today, keys)
         database.execute("COMMIT")
+
+
+def act_in_database(path: Path, act: Act) -> None:
+    """Do what one person does in the story of the wrong ward, in one transaction."""
+    with _opened(path) as database:
+        database.execute("BEGIN")
+        for statement, bound in STATEMENTS[act]:
+            database.execute(statement, bound)
+        database.execute("COMMIT")
+
+
+def digest_of_table(path: Path, table: str) -> str:
+    """The sha256 of every value of the table, with its type, in the order of the keys."""
+    seen = hashlib.sha256()
+    with _opened(path) as database:
+        for row in database.execute(f'SELECT * FROM "{table}" ORDER BY 1'):  # noqa: S608 - own names
+            seen.update(repr(row).encode())
+    return seen.hexdigest()
 
 
 def _random(seed: int, system: DemoSystem, work: str) -> Random:

@@ -72,12 +72,8 @@ _KINDS = {Event.REPAIR_RUN: MarkerKind.REPAIR, Event.REPAIR_UNDO: MarkerKind.UND
 
 
 def attempts_at(runs: Iterable[RecordedRun], work: str) -> tuple[Attempt, ...]:
-    """Return the attempts to run this work."""
-    return tuple(
-        Attempt(run.effect, run.at)
-        for run in runs
-        if run.work == work and run.kind is MarkerKind.REPAIR
-    )
+    """Return the attempts to run this work, be it a repair or an undo."""
+    return tuple(Attempt(run.effect, run.at) for run in runs if run.work == work)
 
 
 def attempts_to_undo(runs: Iterable[RecordedRun], work: str) -> tuple[Attempt, ...]:

@@ -68,7 +68,10 @@ class _Cutting:
             return Bounds(again, key, is_last=True, is_empty=True)
         first = self._ask(binding, "min", limit=self._rows)
         more = self._ask({_AFTER: self._argument(last)}, "min", limit=1)
-        arguments = {FIRST: self._argument(last if first is None else first), LAST: self._argument(last)}
+        arguments = {
+            FIRST: self._argument(last if first is None else first),
+            LAST: self._argument(last),
+        }
         return Bounds(arguments, last, more is None)
 
     def _argument(self, text: str) -> Argument:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from dbops.errors import NotFound, Refused
+from dbops.errors import NotFound, Refused, UsageFault
 from dbops.repair.manifest_writing import Tree, document_text, fields, located
 from dbops.repair.parameter import Argument, ParameterType
 from dbops.repair.payload import Payload, RowSet
@@ -74,7 +74,11 @@ class Found:
 
 
 def wanted(shape: Shape, keys: Sequence[tuple[str, ...]]) -> Wanted:
-    """Return the choice of rows; raises Refused where the table has no key or the keys no sense."""
+    """Return the choice of rows.
+
+    Raises Refused `no-key` where the table has none, and UsageFault `key-form` for keys that are
+    none of this table.
+    """
     if not shape.key:
         raise Refused(
             "no-key",
@@ -85,10 +89,12 @@ def wanted(shape: Shape, keys: Sequence[tuple[str, ...]]) -> Wanted:
     unfit = sum(1 for key in keys if len(key) != parts)
     if unfit or not keys or len(keys) > KEYS_MOST:
         names = ", ".join(shape.key_names)
-        raise Refused(
+        raise UsageFault(
             "key-form",
-            f"{len(keys)} keys were given for {shape.table}, {unfit} of them without"
-            f" {parts} part{'s' if parts > 1 else ''}",
+            f"a key of {shape.table} has {parts} part{'s' if parts > 1 else ''}:"
+            f" {unfit} of {len(keys)} given do not"
+            if unfit
+            else f"{len(keys)} keys were given for {shape.table}",
             hint=f"give 1 to {KEYS_MOST} keys, the parts ({names}) separated by commas",
         )
     return Wanted(shape, tuple(dict.fromkeys(keys)))
@@ -124,8 +130,11 @@ def compare(asked: Wanted, backup: Sequence[KeyedRow], live: Sequence[KeyedRow])
     return Found(lost, tuple(then for then, _ in changed), columns)
 
 
-def script_text(asked: Wanted, found: Found) -> str:
-    """Return `repair.sql`: an insert and an update, each for every row of its sealed set."""
+def script_text(asked: Wanted, found: Found, *, overruling: bool) -> str:
+    """Return `repair.sql`: an insert and an update, each for every row of its sealed set.
+
+    `overruling` says that an insert has to overrule the server where it assigns a column itself.
+    """
     shape = asked.shape
     table = ".".join(_quoted(part) for part in (shape.table.schema, shape.table.name) if part)
     names, aliases = shape.names, _aliases(shape)
@@ -133,8 +142,9 @@ def script_text(asked: Wanted, found: Found) -> str:
     if found.lost:
         columns = ", ".join(map(_quoted, names))
         values = ", ".join(f":{LOST}.{alias}" for alias in aliases)
-        overruling = "OVERRIDING SYSTEM VALUE " if any(c.assigned for c in shape.columns) else ""
-        statements.append(f"INSERT INTO {table} ({columns})\n{overruling}VALUES ({values});\n")
+        assigned = overruling and any(column.assigned for column in shape.columns)
+        clause = "OVERRIDING SYSTEM VALUE " if assigned else ""
+        statements.append(f"INSERT INTO {table} ({columns})\n{clause}VALUES ({values});\n")
     if found.changed:
         alias_of = dict(zip(names, aliases, strict=True))
         settings = ",\n    ".join(

@@ -9,12 +9,14 @@ import heapq
 from collections.abc import Iterator, Sequence
 from itertools import groupby, pairwise
 from operator import itemgetter
+from typing import Final
 
 from dbops.errors import Refused
 from dbops.repair.bundle import Bundle, BundleHeader
 from dbops.repair.manifest import UndoOf
 from dbops.repair.table import Change
 
+MOST: Final = 128  # all are open at once, with a thread each
 _Place = tuple[int, tuple[bytes, ...]]
 
 
@@ -33,6 +35,12 @@ class BundleUnion:
         self._bundles = tuple(bundles)
         if not bundles or len(bundles) != len(undo_of.bundles):
             raise self._refused("not every bundle that it names is at hand")
+        if len(bundles) > MOST:
+            raise Refused(
+                "undo-bundles",
+                f"the undo of {self._work} names {len(bundles)} bundles, and {MOST} are the most",
+                hint="undo the last batches first, and the ones before by another undo",
+            )
         first = self.headers[0]
         for header in self.headers:
             if header.work != undo_of.work:

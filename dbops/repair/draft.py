@@ -20,7 +20,10 @@ _ROW: Final = "how many rows exactly, by a query on production"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
-    """What is known of a repair before it is written; `opened` is the day of the ticket."""
+    """What is known of a repair before it is written; `opened` is the day of the ticket.
+
+    `clocks` are names of the estate's; `cause` and `fix` are texts, None where not known yet.
+    """
 
     id: str
     title: str
@@ -28,6 +31,10 @@ class Head:
     ticket: str | None
     database: str
     opened: date
+    risk: str | None = None
+    clocks: tuple[str, ...] = ()
+    cause: str | None = None
+    fix: str | None = None
 
 
 def draft_manifest(head: Head, proposal: Proposal) -> str:
@@ -57,10 +64,16 @@ def _head(head: Head) -> Iterator[str]:
     yield f"title: {_quoted(head.title)}"
     yield f"author: {_quoted(head.author)}"
     yield "# ticket: T-2026-117" if head.ticket is None else f"ticket: {_quoted(head.ticket)}"
-    yield "risk: low                      # or high"
+    yield "risk: low                      # or high" if head.risk is None else f"risk: {head.risk}"
     yield f"databases: [{_quoted(head.database)}]"
     yield f"opened: {head.opened.isoformat()}"
-    yield "# cause: {found: why the data were wrong, fix: ticket of what keeps it from returning}"
+    if head.clocks:
+        yield f"clocks: [{', '.join(map(_quoted, head.clocks))}]"
+    if head.cause is None:
+        yield "# cause: {found: why the data were wrong, fix: ticket of what prevents it from now on}"
+        return
+    fix = "" if head.fix is None else f", fix: {_quoted(head.fix)}"
+    yield f"cause: {{found: {_quoted(head.cause)}{fix}}}"
 
 
 def _parameters(proposal: Proposal) -> Iterator[str]:

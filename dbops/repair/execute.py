@@ -224,7 +224,7 @@ class _Execution:
                 for change in seen.changes:
                     writer.add(index, change)
                 if one.tally.ops.total > left:
-                    raise too_many_rows(self._repair.id, self._part.limit)
+                    raise too_many_rows(self._repair.id, self._repair.limits.rows)
             left -= one.tally.ops.total
 
     def _judged(self, writes: Writes, seal: BundleSeal) -> Iterator[Breach]:

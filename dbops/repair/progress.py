@@ -22,7 +22,7 @@ class RepairState(StrEnum):
 
     DRAFT = "draft"  # its author has not signed
     REQUESTED = "requested"  # to be rehearsed
-    REHEARSED = "rehearsed"  # to be approved
+    REHEARSED = "waiting"  # to be approved, and rehearsed where the policy asks for that
     APPROVED = "approved"
     REJECTED = "rejected"
     FORBIDDEN = "forbidden"  # by something else than a missing signature
@@ -70,7 +70,7 @@ class Progress:
 
     `repaired_at` is when the last of it committed. `deadlines` are those of its ticket, the first
     at first; `overdue` those that ran out before the data were repaired and the cause was named.
-    `next` says who must act, and how.
+    `next` says who must act, and how. `takes_back` is the repair of which it is the undo.
     """
 
     id: str
@@ -84,6 +84,7 @@ class Progress:
     overdue: tuple[Deadline, ...]
     next: tuple[str, ...]
     repaired_at: datetime | None = None
+    takes_back: str | None = None
 
 
 def progress(
@@ -101,7 +102,8 @@ def progress(
     away because a file was edited.
     """
     state = _state(sign_off, runs, undos)
-    settled = state is RepairState.RUN and repair.cause is not None
+    caused = repair.cause is not None or repair.undo_of is not None
+    settled = state is RepairState.RUN and caused
     late = () if settled else tuple(each for each in deadlines if overdue(each, now))
     return Progress(
         id=repair.id,
@@ -115,6 +117,7 @@ def progress(
         overdue=late,
         next=_next(repair, state, sign_off, undos),
         repaired_at=_last(runs) if state is RepairState.RUN else None,
+        takes_back=None if repair.undo_of is None else repair.undo_of.work,
     )
 
 
@@ -125,7 +128,11 @@ def without_given_up(found: Iterable[Progress]) -> tuple[Progress, ...]:
     database has been run. One that is still wanted stays overdue, whatever others did.
     """
     every = tuple(found)
-    done = {(each.ticket, each.database) for each in every if each.state is RepairState.RUN}
+    done = {
+        (each.ticket, each.database)
+        for each in every
+        if each.state is RepairState.RUN and each.takes_back is None
+    }
     return tuple(
         replace(each, overdue=())
         if each.state in _GIVEN_UP and each.ticket and (each.ticket, each.database) in done
@@ -188,7 +195,7 @@ def _next(
             return ("this host: resume",)
         case RepairState.PARTLY:
             return ("this host: undo the rest" if _last_of(undos) else "this host: run the rest",)
-        case RepairState.RUN if repair.cause is None:
+        case RepairState.RUN if repair.cause is None and repair.undo_of is None:
             return (f"{author}: name the cause",)
         case RepairState.RUN | RepairState.UNDONE:
             return ()

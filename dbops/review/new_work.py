@@ -81,7 +81,7 @@ def create_work(worktree: Path, work: Work) -> Path:
     whatever kind, and Failed `work-unwritable`. A crash leaves nothing by that name; a directory
     `.dbops-….tmp` may lie beside it.
     """
-    _refuse_taken(worktree, work.id)
+    refuse_taken(worktree, work.id)
     with opened_folder(worktree, ()) as tree:
         if tree is not None:
             _make_directory(tree, work.kind.folder, worktree)
@@ -92,7 +92,8 @@ def create_work(worktree: Path, work: Work) -> Path:
     return worktree / work.folder
 
 
-def _refuse_taken(worktree: Path, work_id: str) -> None:
+def refuse_taken(worktree: Path, work_id: str) -> None:
+    """Raise Refused `work-exists` where the id is taken, by work of whatever kind."""
     try:
         taken = find_work(worktree, work_id)
     except NotFound:

@@ -32,13 +32,15 @@ _CLASSES = (
 _CARRIERS = {
     "Fault": ("estate", 1),
     "refuse": ("estate", 0),
-    "_Fault": ("engines/postgresql/faults.py", 1),
+    "_Fault": ("engines/postgresql", 1),
     # What the doctor finds has a code as an error has; engines make such findings too.
     "ok": ("", 0),
     "warning": ("", 0),
     "problem": ("", 0),
     # Why work may not run: the first reason's code becomes that of the error.
     "Reason": ("", 0),
+    # Why a transaction is rolled back: so does the first breach's.
+    "Breach": ("repair", 0),
     # What a verification of the ledger finds.
     "LedgerFinding": ("", 1),
 }
@@ -64,11 +66,15 @@ Template = tuple[str | _Parameter, ...]
 
 @dataclass(frozen=True)
 class _Sink:
-    """A function whose arguments make a code, and where it is called: a file, a room, or all."""
+    """A function whose arguments make a code, and where it is called: a file, a room, or all.
+
+    A call with fewer than `least` arguments is one of another function of that name.
+    """
 
     name: str
     place: str
     template: Template
+    least: int = 0
 
 
 @dataclass(frozen=True)
@@ -102,7 +108,7 @@ def find_codes(package: Path) -> dict[str, set[str]]:
     while waiting:
         sink = waiting.pop()
         for call in calls:
-            if call.name != sink.name or not call.file.startswith(sink.place):
+            if not _is_of(call, sink):
                 continue
             for filled in _fill(sink.template, call):
                 further = _sink(filled, call)
@@ -112,6 +118,11 @@ def find_codes(package: Path) -> dict[str, set[str]]:
                     seen.add(further)
                     waiting.append(further)
     return {code: files for code, files in found.items() if code != OPEN}
+
+
+def _is_of(call: _Call, sink: _Sink) -> bool:
+    given = len(call.node.args) + len(call.node.keywords)
+    return call.name == sink.name and call.file.startswith(sink.place) and given >= sink.least
 
 
 def _calls(tree: ast.Module, file: Path) -> Iterator[_Call]:
@@ -153,7 +164,15 @@ def _sink(filled: Template, call: _Call) -> _Sink | None:
     if call.inside is None or not any(isinstance(part, _Parameter) for part in filled):
         return None
     name = call.inside.name
-    return _Sink(name, call.file if name.startswith("_") else call.file.partition("/")[0], filled)
+    place = call.file if name.startswith("_") else call.file.partition("/")[0]
+    return _Sink(name, place, filled, _least(call.inside))
+
+
+def _least(function: Function) -> int:
+    """How many arguments each call of it gives at least."""
+    names = [item.arg for item in (*function.args.posonlyargs, *function.args.args)]
+    own = len(names) - len(function.args.defaults) - (names[:1] in (["self"], ["cls"]))
+    return own + sum(default is None for default in function.args.kw_defaults)
 
 
 def _fill(template: Template, call: _Call) -> Iterator[Template]:

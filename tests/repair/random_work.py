@@ -57,7 +57,7 @@ def _insert(table: str, number: int, value: str, third: str) -> str:
 _THIRD = st.one_of(st.just("NULL"), _IDS.map(str))
 _TABLE = st.sampled_from(TABLES)
 _THIRD_NAME = {"a": "u", "b": "a", "c": "up"}
-INSERTS = st.builds(_insert, _TABLE, st.integers(1, 14), _VALUES, _THIRD)
+INSERTS = st.builds(_insert, _TABLE, st.integers(1, 10), _VALUES, _THIRD)
 STATEMENTS = st.one_of(
     INSERTS,
     st.builds("UPDATE {} SET v = {} WHERE {}".format, _TABLE, _VALUES, _SOME),
@@ -73,9 +73,9 @@ STATEMENTS = st.one_of(
     st.builds("UPDATE {} SET id = {} WHERE id = {}".format, _TABLE, st.integers(1, 20), _IDS),
     st.builds("DELETE FROM {} WHERE {}".format, _TABLE, _SOME),
 )
-DATA = st.lists(INSERTS, min_size=6, max_size=30)
-SCRIPTS = st.lists(STATEMENTS, min_size=1, max_size=6)
-LATER = st.lists(STATEMENTS, max_size=2)
+DATA = st.lists(INSERTS, min_size=10, max_size=30)
+SCRIPTS = st.lists(STATEMENTS, min_size=2, max_size=6)
+LATER = st.lists(STATEMENTS, max_size=3)
 
 
 def by_key(read: Callable[[str], Sequence[tuple[object, ...]]]) -> Rows:

@@ -50,17 +50,17 @@ def departments(ward: Bench) -> str:
     return "".join(str(row[2])[1] for row in ward.rows("visit"))
 
 
-def test_every_batch_is_a_transaction(ward: Bench) -> None:
+def test_every_batch_is_a_transaction(lite: Bench) -> None:
     """Each has its bundle and its marker; together they wrote what was expected."""
-    wanted = order(ward, moving())
-    report = ward.run_batches(wanted)
-    assert departments(ward) == "R" * 12
+    wanted = order(lite, moving())
+    report = lite.run_batches(wanted)
+    assert departments(lite) == "R" * 12
     assert [batch.rows for batch in report.batches] == [2, 2, 1, 0, 0, 0]
-    assert report.counts == {ward.site.table("visit"): Ops(updated=5)}
-    assert ward.markers() == [part_of(wanted.run, number) for number in range(6)]
+    assert report.counts == {lite.site.table("visit"): Ops(updated=5)}
+    assert lite.markers() == [part_of(wanted.run, number) for number in range(6)]
     assert [batch.batch for batch in report.batches] == list(range(6))
-    assert len(ward.files) == 6
-    assert ward.stages.count(Stage.COMMITTED) == 6
+    assert len(lite.files) == 6
+    assert lite.stages.count(Stage.COMMITTED) == 6
 
 
 def test_keys_are_cut_as_the_database_orders_them(ward: Bench) -> None:
@@ -167,21 +167,21 @@ def test_a_condition_fails_at_the_first_batch(lite: Bench) -> None:
     )
 
 
-def test_all_batches_are_undone_together(ward: Bench) -> None:
+def test_all_batches_are_undone_together(lite: Bench) -> None:
     """One transaction takes every batch back, or none of them."""
-    before = ward.rows("visit")
-    report = ward.run_batches(order(ward, moving()))
-    ward.site.run("UPDATE visit SET note = 'later' WHERE id = 1")
+    before = lite.rows("visit")
+    report = lite.run_batches(order(lite, moving()))
+    lite.site.run("UPDATE visit SET note = 'later' WHERE id = 1")
     with pytest.raises(Refused) as caught:
-        ward.undo(*report.batches)
+        lite.undo(*report.batches)
     assert caught.value.code == "undo-conflict"
-    ward.site.run("UPDATE visit SET note = 'n1' WHERE id = 1")
-    ward.undo(*report.batches)
-    assert ward.rows("visit") == before
+    lite.site.run("UPDATE visit SET note = 'n1' WHERE id = 1")
+    lite.undo(*report.batches)
+    assert lite.rows("visit") == before
     with pytest.raises(Refused) as again:
-        ward.undo(*report.batches)
+        lite.undo(*report.batches)
     assert again.value.code == "undo-already"
-    assert len(ward.markers("w-1-undo")) == 6
+    assert len(lite.markers("w-1-undo")) == 6
 
 
 def test_a_row_that_every_batch_writes_goes_back_to_the_first(lite: Bench) -> None:
@@ -198,6 +198,17 @@ def test_a_row_that_every_batch_writes_goes_back_to_the_first(lite: Bench) -> No
     assert lite.rows("bill")[0][2] == 6
     lite.undo(*report.batches)
     assert lite.rows("bill") == before
+
+
+def test_more_bundles_than_can_be_open_at_once(lite: Bench) -> None:
+    """An undo of very many batches is done in several, the last ones first."""
+    one = lite.run_batches(order(lite, moving(rows=20))).batches[0]
+    with pytest.raises(Refused) as caught:
+        lite.undo(*[one] * 129)
+    assert (caught.value.code, caught.value.message) == (
+        "undo-bundles",
+        "the undo of w-1 names 129 bundles, and 128 are the most",
+    )
 
 
 def test_bundles_out_of_order_are_refused(lite: Bench) -> None:

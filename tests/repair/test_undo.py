@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from dbops.repair.ports import MarkerKind
 from dbops.repair.report import RunReport
 from dbops.repair.table import Ops
 from dbops.repair.transaction import Stage
+from tests.engines.sqlite.repairs import SqliteSite
 from tests.repair.bench import Bench, appends, holds, limited, repair, watch
 from tests.repair.hospital import CHAIN, CHAINED, MOVE, build, contents, moving
 
@@ -280,3 +282,26 @@ def test_an_updated_at_trigger_is_declared_volatile(ward: Bench) -> None:
     undo = ward.undo(run, undo=UndoRules(volatile=("note",)))
     assert ward.rows("visit")[0][2:] == ("OLD", "stamped")
     assert undo.tables[0].columns == {"dept": 5}
+
+
+def test_a_volatile_column_of_the_run_is_one_of_the_undo(ward: Bench) -> None:
+    """What the run's manifest called volatile stands in its bundle."""
+    stamp = "UPDATE visit SET note = 'stamped' WHERE id = NEW.id AND note <> 'stamped'"
+    ward.site.trigger("stamp", "visit", "UPDATE", stamp)
+    watched = watch("visit", "dept = 'OLD'", update=5, may_change=["dept", "note"], rewrites=True)
+    run = ward.run(repair(watched, undo=UndoRules(volatile=("note",))), MOVE)
+    ward.undo(run)
+    assert ward.rows("visit")[0][2:] == ("OLD", "stamped")
+
+
+def test_the_bundle_of_another_database(sqlite_bench: Bench, tmp_path: Path) -> None:
+    """Equal rows of another database are not the rows that the repair wrote."""
+    run = build(sqlite_bench).run(moving(), MOVE)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "lab.db").touch()
+    site = SqliteSite(tmp_path / "other" / "lab.db")
+    other = build(Bench(site, sqlite_bench.directory, sqlite_bench.identity))
+    site.run(MOVE)
+    with pytest.raises(Refused) as caught:
+        other.undo(run)
+    assert caught.value.code == "undo-database"

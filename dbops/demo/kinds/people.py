@@ -22,6 +22,7 @@ def department() -> Table:
         Column("code", "TEXT PRIMARY KEY", numbered("D", 3)),
         text("name", listed(DEPARTMENTS)),
         Column("floor", "INTEGER CHECK (floor BETWEEN -2 AND 30)", one_of(-1, 1, 2, 3, 5, 8, 12)),
+        Column("closed_at", "TEXT", one_of(None)),
     )
     return Table("department", len(DEPARTMENTS), columns, grows=False, without_rowid=True)
 

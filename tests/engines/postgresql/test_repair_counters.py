@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from dbops.repair.ports import Writes
-from dbops.repair.table import Ops, TableName
+from dbops.repair.table import Change, Ops, TableName
 from tests.engines.postgresql.repair_database import PgSite, pg_site
 from tests.engines.repair_site import (
     NOTHING,
@@ -16,6 +16,7 @@ from tests.engines.repair_site import (
     marker,
     order,
     read,
+    rows_of,
     sql,
 )
 from tests.fix_postgresql import PgServer
@@ -78,6 +79,27 @@ def test_partitions_count_at_the_declared_table(site: PgSite) -> None:
     }
     assert whole.tables == {site.table("log"): Ops(inserted=2, deleted=2)}
     assert leaves.objections == whole.objections == ()
+
+
+def test_rows_of_partitions_are_read_as_rows_of_their_table(site: PgSite) -> None:
+    """They are read, locked, looked up and written back by the table's key, wherever they lie."""
+    site.run(*PARTS)
+    site.prepare("log")
+    with begun(site) as session:
+        shape = session.shape(site.table("log"))
+        before = read(session, shape, lock=True)
+        session.run(sql("UPDATE log SET day = 19 - day, v = 'x' WHERE id < 10"), NOTHING)
+        after = read(session, shape)
+        assert len(after) == len(before) == 40
+        assert {int(one.row[0] or 0) for one in after if one.own} == set(range(10))
+        wanted = [one.order for one in after if one.own]
+        moved = session.fetch(shape, wanted, lock=True)
+        assert sorted(one.order for one in moved) == sorted(wanted)
+        back = [Change(one.order, one.row, None) for one in moved]
+        gone = {one.order for one in before} - {one.order for one in after}
+        back += [Change(one.order, None, one.row) for one in before if one.order in gone]
+        assert session.apply(shape, back) == 20
+        assert rows_of(read(session, shape)) == rows_of(before)
 
 
 def test_attempts_that_were_taken_back_stay_counted(site: PgSite) -> None:
