@@ -154,7 +154,9 @@ def main() -> None:
                 [measure(ground, how, repaired, bundles) for how in ("bare", "repair")]
                 for _ in range(rounds)
             ]
-    bare, whole = (statistics.median(one.seconds for one in way) for way in zip(*pairs))
+    bare, whole = (
+        statistics.median(one.seconds for one in way) for way in zip(*pairs, strict=True)
+    )
     ratio = statistics.median(done.seconds / alone.seconds for alone, done in pairs)
     memory = max(done.memory for _, done in pairs)
     start = max(done.before for _, done in pairs)

@@ -9,6 +9,7 @@ import pytest
 
 from dbops.cli.reviewing import policy_of
 from dbops.cli.wiring import Wiring
+from dbops.crypto.age import load_identities
 from dbops.crypto.signing import KeyFileSigner
 from dbops.crypto.sshsig import Namespace
 from dbops.errors import DbopsError, Failed, Refused
@@ -38,6 +39,18 @@ def test_a_founded_estate_can_seal_and_open(tmp_path: Path) -> None:
     (drill,) = wiring.identities()
     assert drill.recipient == keys.recipients.backup_keys[1]
     assert wiring.repository("main").id == "0" * 32
+
+
+def test_a_reviewer_reads_rows_of_repairs_and_no_backup(tmp_path: Path) -> None:
+    """Where one is asked for, the hospital's medium has an identity that bundles are sealed to."""
+    founding = Founding(tmp_path, "示范医院", "Asia/Shanghai", "backup-1", "0" * 32, reviewer=True)
+    path = found_estate(founding, lambda root: LocalStore(root, "repository main"), NOW)
+    listed, _ = Wiring(load_estate(path), {}).recipients
+    place = tmp_path / "hospital" / "reviewer"
+    assert place.stat().st_mode & 0o077 == 0
+    (reviewer,) = load_identities(place)
+    assert reviewer.recipient in listed.bundle_keys(runner=False)
+    assert reviewer.recipient not in listed.backup_keys
 
 
 def test_secrets_are_private(tmp_path: Path) -> None:

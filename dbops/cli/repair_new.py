@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.command()
@@ -115,4 +110,6 @@ def new(
     folder = draw(open_wiring(estate), said, source)
     for path in sorted(folder.iterdir()):
         click.echo(f"{path}")
+    if backup is not None:
+        say("remark: a rehearsal needs a backup of the database as it is now, without these rows")
     say(f"next: look at it, then dbops repair check {work_id}")

@@ -109,7 +109,8 @@ def compare(asked: Wanted, backup: Sequence[KeyedRow], live: Sequence[KeyedRow])
     if len(backup) != len(asked.keys):
         raise NotFound(
             "rows-not-in-backup",
-            f"the backup has {len(backup)} of the {len(asked.keys)} rows of {asked.shape.table}",
+            f"{asked.shape.table}: the backup has rows for {len(backup)} of {len(asked.keys)}"
+            f" key{'s' if len(asked.keys) > 1 else ''}",
             hint="choose another backup: dbops backup list",
         )
     now: Mapping[Key, Row] = {each.order: each.row for each in live}
@@ -119,7 +120,8 @@ def compare(asked: Wanted, backup: Sequence[KeyedRow], live: Sequence[KeyedRow])
     if not lost and not changed:
         raise Refused(
             "nothing-to-bring-back",
-            f"the database has all {len(backup)} rows of {asked.shape.table} as in the backup",
+            f"{asked.shape.table}: the database has the rows of {len(backup)}"
+            f" key{'s' if len(backup) > 1 else ''} as the backup has them",
             hint="choose an earlier backup: dbops backup list",
         )
     columns = tuple(

@@ -57,6 +57,9 @@ class BundleUnion:
         return self.headers[0]
 
     def __iter__(self) -> Iterator[tuple[int, Change]]:
+        if len(self._bundles) == 1:
+            yield from self._bundles[0]
+            return
         streams = [_stream(number, bundle) for number, bundle in enumerate(self._bundles)]
         for place, group in groupby(heapq.merge(*streams, key=itemgetter(0, 1)), itemgetter(0)):
             change = self._joined([one[2] for one in group])

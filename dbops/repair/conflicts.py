@@ -68,7 +68,7 @@ class Conflicts:
             total += found
         return dict(total)
 
-    def refuse(self, work: str) -> None:
+    def refuse_any(self, work: str) -> None:
         """Raise Refused where a row is not as the repair left it.
 
         `undo-already` where all such rows are as before the repair, else `undo-conflict`.

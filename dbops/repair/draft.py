@@ -70,7 +70,7 @@ def _head(head: Head) -> Iterator[str]:
     if head.clocks:
         yield f"clocks: [{', '.join(map(_quoted, head.clocks))}]"
     if head.cause is None:
-        yield "# cause: {found: why the data were wrong, fix: ticket of what prevents it from now on}"
+        yield "# cause: {found: why the data were wrong, fix: ticket of what prevents it}"
         return
     fix = "" if head.fix is None else f", fix: {_quoted(head.fix)}"
     yield f"cause: {{found: {_quoted(head.cause)}{fix}}}"

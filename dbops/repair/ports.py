@@ -102,7 +102,8 @@ class Marker:
 
     `run` is unique. `plan` is the sha256 of the reviewed files, `bundle` of the sealed file.
     `undoes` is the run that an undo takes back; no run is taken back twice. `batch` counts from 0;
-    `upto` is the last key of a batch, None without batches. A work's plan runs once per batch.
+    `upto` says how far all batches have come (`batch_progress`: last key, counts, whether that is
+    all), None without batches. A work's plan runs once per batch.
     """
 
     run: str

@@ -121,7 +121,7 @@ class _Taking:
             for key, before, after in chunk:
                 conflicts.see(shape.table, shape.names, before, after, now.get(key))
                 found[Step(action_of(before, after), shape.table)] += 1
-        conflicts.refuse(self._union.header.work)
+        conflicts.refuse_any(self._union.header.work)
         if found.total() > self._repair.limits.rows:
             raise too_many_rows(self._repair.id, self._repair.limits.rows)
         return found

@@ -12,7 +12,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks.measuring import Peak, watch
-from dbops.cli.demo_signoff import sign_off
+from dbops.cli.demo_office import open_office
+from dbops.cli.demo_repair import Repaired, Run, Undone
+from dbops.cli.demo_signoff import SignOff
+from dbops.repair.difference import Cell, Operation, RowDifference
+from dbops.review.grounds import Reason
 from tests.fix_tools import require_tool
 from tests.support.estate import found_test_estate
 
@@ -29,7 +33,7 @@ STEPS = (
     "disaster",
     "find_corruption",
     "restore",
-    "sign_off",
+    "repair",
     "ledger",
     "total",
 )
@@ -75,13 +79,49 @@ def test_demo_shows_an_approval_that_no_longer_counts(played: Played) -> None:
     """A repair was approved; with one other byte in its script it is refused for that."""
     require_tool("git", "git")
     assert played.told["sign_off"] == {
-        "work": "2026-117-lab",
+        "work": "2026-117-visit-ward",
         "approved": True,
         "refused": {
             "code": "file-changed",
-            "message": "repairs/2026-117-lab/approvals/zhang.wei@vendor.txt:"
-            " repair.sql was changed after it was signed",
+            "message": "2026-117-visit-ward may not run:"
+            " repairs/2026-117-visit-ward/approvals/zhang.wei@vendor.txt:"
+            " repair.sql was changed after it was signed (and 3 more)",
         },
+    }
+
+
+def test_demo_repairs_the_wrong_rows(played: Played) -> None:
+    """What was approved ran: three rows, the ward in clear before and after, keys as digests."""
+    require_tool("git", "git")
+    told = played.told["repair"]
+    assert isinstance(told, dict)
+    rows = told.pop("rows")
+    assert told == {
+        "work": "2026-117-visit-ward",
+        "database": "obstetric-emr",
+        "rehearsed": "obstetric-emr@2",
+        "updated": 3,
+    }
+    ward = {"department_code": {"before": "D013", "after": "D014", "masked": False}}
+    assert [(row["table"], row["operation"], row["columns"]) for row in rows] == 3 * [
+        ("visit", "update", ward)
+    ]
+    assert len({row["key"]["id"] for row in rows}) == 3
+    assert all(row["key"]["id"].startswith("#") for row in rows)
+
+
+def test_demo_undoes_only_what_nobody_touched(played: Played) -> None:
+    """One edited row and the undo is refused; with it put back, the same undo restores all."""
+    require_tool("git", "git")
+    assert played.told["undo"] == {
+        "work": "2026-118-visit-ward-undo",
+        "refused": {
+            "code": "undo-conflict",
+            "message": "2026-117-visit-ward cannot be undone, nothing was changed:"
+            " visit: 1 row changed since (in bed)",
+        },
+        "restored": 3,
+        "equal": True,
     }
 
 
@@ -90,8 +130,10 @@ def test_demo_shows_that_an_edited_ledger_is_noticed(played: Played) -> None:
     told = played.told["ledger"]
     assert isinstance(told, dict)
     edited = told["edited"]
-    # 100 backups, 50 proofs, 50 searches and 3 restores, each an intent and an outcome.
-    assert told["entries"] == 2 * 203 + 1
+    # 100 backups, 50 proofs, 50 searches and 3 restores, each an intent and an outcome. Of three
+    # pieces of work: 7 signatures, 6 of them seen, a rehearsal, a change, two runs, an undo refused,
+    # a look at rows; and a repair that never began.
+    assert told["entries"] == 1 + 2 * 203 + 2 * 7 + 6 + 2 * 6 + 1
     assert told["whole"] is True
     assert told["found"] == {
         "verdict": "edited",
@@ -126,13 +168,18 @@ def test_the_commands_work(played: Played) -> None:
     commands = played.told["try"]
     assert isinstance(commands, list)
     done = [_shell(command, played.place) for command in commands]
-    listed, shown, searched, restored, checked, audited, opened = done
-    assert [item.returncode for item in done] == [0, 0, 4, 0, 5, 0, 0]
+    assert [item.returncode for item in done] == [0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0]
+    listed, shown, searched, restored, audited = done[:5]
+    repairs, rows, logged, drawn, checked, opened = done[5:]
     assert "lab@2" in listed.stdout
     assert "sealed to  recovery hospital, drill verifier" in shown.stdout
     assert "error: oa@2 did not reach stored: 1 finding\n" in searched.stderr
     assert restored.stdout.endswith(", and it is equal\n")
-    assert "repair.sql was changed after it was signed\n" in checked.stdout
+    assert "2026-117-visit-ward       T-2026-117  obstetric-emr  undone " in repairs.stdout
+    assert rows.stdout.count("  department_code  D013      D014\n") == 3
+    assert "repair.run       refused  obstetric-emr " in logged.stdout
+    assert drawn.stdout.endswith("/ops/repairs/2026-119-visit-ward/repair.yml\n")
+    assert "2026-119-visit-ward: nothing stops it\n" in checked.stdout
     assert audited.stdout.startswith("the ledger is whole: ")
     assert opened.stdout == "SQLite format 3\0"
 
@@ -164,13 +211,45 @@ def test_demo_does_not_touch_a_directory_that_holds_something(tmp_path: Path) ->
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
-def test_demo_without_git_leaves_the_sign_off_out(
+ROW = RowDifference("visit", Operation.UPDATE, (), (Cell("ward", "D013", "D014", masked=False),))
+REFUSED = Reason("file-changed", "repair.sql was changed after it was signed")
+CONFLICT = Reason("undo-conflict", "1 row changed since")
+
+
+@pytest.mark.parametrize(
+    ("refused", "blocked", "updated", "conflict", "equal", "good"),
+    [
+        (REFUSED, 0, 3, CONFLICT, True, True),
+        (None, 0, 3, CONFLICT, True, False),
+        (REFUSED, 1, 3, CONFLICT, True, False),
+        (REFUSED, 0, 4, CONFLICT, True, False),
+        (REFUSED, 0, 3, None, True, False),
+        (REFUSED, 0, 3, REFUSED, True, False),
+        (REFUSED, 0, 3, CONFLICT, False, False),
+    ],
+)
+def test_demo_fails_where_a_repair_goes_another_way(
+    refused: Reason | None,
+    blocked: int,
+    updated: int,
+    conflict: Reason | None,
+    *,
+    equal: bool,
+    good: bool,
+) -> None:
+    """What was not refused though it had to be, or changed another number of rows, is no success."""
+    signed = SignOff("work", approved=True, refused=refused)
+    run = Run("work", "database", "database@2", blocked, updated, (ROW, ROW, ROW))
+    assert Repaired(signed, run, Undone("undo", conflict, 3, equal=equal)).good is good
+
+
+def test_demo_without_git_leaves_repairs_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is signed lies in a git repository: where there is no git, that part is not shown."""
     estate = found_test_estate(tmp_path / "estate")
     monkeypatch.setenv("PATH", "/nowhere")
-    assert sign_off(estate.wiring, estate.root) is None
+    assert open_office(estate.wiring, estate.root) is None
     assert list((estate.root / "ops").iterdir()) == []
 
 
@@ -189,5 +268,9 @@ def test_demo_leaves_nothing_and_prints_a_table(tmp_path: Path) -> None:
     assert sum(line.endswith("  proven") for line in done.stdout.splitlines()) == 50
     assert "proven      50 of 50: " in done.stdout
     assert "disaster    3 databases destroyed, restored and compared: " in done.stdout
-    assert "sign-off    2026-117-lab approved; one byte later refused: " in done.stdout
-    assert "ledger      407 entries whole; with entry 2 edited: EDITED: " in done.stdout
+    assert done.stdout.count("  department_code  D013      D014\n") == 3
+    assert "sign-off    2026-117-visit-ward approved; one byte later refused: " in done.stdout
+    assert "repair      2026-117-visit-ward rehearsed on obstetric-emr@2, run: 3 " in done.stdout
+    assert "undo        refused once a row was edited: 2026-117-visit-ward " in done.stdout
+    assert "the row put back, the same undo ran: 3 rows, equal to before\n" in done.stdout
+    assert "ledger      440 entries whole; with entry 2 edited: EDITED: " in done.stdout

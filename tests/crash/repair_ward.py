@@ -1,26 +1,25 @@
 """A ward whose visits are repaired by processes that die, and what must hold after each death.
 
-The rows are looked at by plain SQL. All of a `Ward`'s repairs lead from the rows as they were made
-to the same rows afterwards, and every check takes them back again.
+The rows are looked at by plain SQL, and what they are to be is worked out here, without dbops.
+Every check leaves the rows as they were built.
 """
 
 from __future__ import annotations
 
+import math
 import secrets
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
-from pathlib import Path
 
 from dbops.engines.postgresql.connect import Parameters
 from dbops.errors import Unreachable
 from dbops.estate.values import SqliteAddress
-from dbops.repair.batch_progress import BatchProgress
 from dbops.repair.batches import run_batches
-from dbops.repair.manifest import Batch, Limits, UndoOf
-from dbops.repair.ports import Marker, MarkerKind
+from dbops.repair.manifest import Batch, Limits, Repair, UndoOf
+from dbops.repair.ports import MarkerKind
 from dbops.repair.resume import Became, Fate, OpenRun, what_became
 from dbops.repair.run import run_repair
 from dbops.repair.run_order import RunOrder, UndoOrder
@@ -32,7 +31,8 @@ from tests.crash.repairing import Child, Children, Order
 from tests.repair.bench import AT_ONCE, Bench, Rows, repair, watch
 
 VISITS, MOVED, BATCH = 500, 400, 120
-WORK = "w-1"
+WORK, UNDO = "w-1", "w-1-undo"
+SETTLING = 30.0  # seconds
 LIMITS = Limits(rows=5000, lock_wait=timedelta(seconds=5), statement=timedelta(seconds=60))
 BUILD = (
     "CREATE TABLE visit (id integer NOT NULL PRIMARY KEY, ward text NOT NULL, note text)",
@@ -47,6 +47,7 @@ DELETE FROM bill WHERE id % 3 = 0;
 INSERT INTO bill SELECT id + 1000, amount FROM bill WHERE id % 3 = 1;
 """
 SLICE = "ward = 'OLD' AND id BETWEEN :batch_first AND :batch_last"
+MOVE_SLICE = f"UPDATE visit SET ward = 'ORT' WHERE {SLICE}"
 _CONTENTS = (
     "SELECT 'visit' AS t, id, ward, note FROM visit"
     " UNION ALL SELECT 'bill', id, CAST(amount AS text), NULL FROM bill ORDER BY 1, 2"
@@ -59,6 +60,17 @@ class How(StrEnum):
     RUN = "run"
     UNDO = "undo"
     BATCHES = "batches"
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One thing to be run, and all rows before and after it."""
+
+    how: How
+    what: RunOrder | UndoOrder
+    begin: Rows
+    end: Rows
+    first: RunOrder | None = None  # what an undo takes back
 
 
 @dataclass
@@ -78,22 +90,25 @@ class Ward:
         """All rows."""
         return self.bench.site.rows(_CONTENTS)
 
-    def prepared(self, how: How) -> RunOrder | UndoOrder:
+    def attempt(self, how: How) -> Attempt:
         """What is to be run next; for an undo, there is a run to be taken back."""
+        built = self.contents()
         if how is How.BATCHES:
-            return self._batches()
+            return Attempt(how, self._order(_batches(), MOVE_SLICE), built, list(_moved(built)))
+        order = self._order(_whole(), SCRIPT)
+        repaired = sorted(_moved(built, bills=True), key=lambda row: (row[0], row[1]))
         if how is How.RUN:
-            return self._whole()
-        done = run_repair(self._whole(), self.bench.site.engine, self.bench.place, _ignore, AT_ONCE)
-        return self._undo([done.sha256])
+            return Attempt(how, order, built, repaired)
+        self._run(order)
+        return Attempt(how, self._undo([order]), repaired, built, order)
 
-    def start(self, what: RunOrder | UndoOrder, *pauses: Stage) -> Child:
+    def start(self, attempt: Attempt, *pauses: Stage) -> Child:
         """A process that runs it, and waits at these stages."""
         bench = self.bench
-        order = Order(self.where, bench.directory, bench.identity, what, frozenset(pauses))
+        order = Order(self.where, bench.directory, bench.identity, attempt.what, frozenset(pauses))
         return self.children.start(order)
 
-    def settled(self, what: RunOrder | UndoOrder) -> Became:
+    def became(self, what: RunOrder | UndoOrder) -> Became:
         """What became of it, as soon as anybody knows."""
         kind = MarkerKind.UNDO if isinstance(what, UndoOrder) else MarkerKind.REPAIR
         run = OpenRun(1, what.run, what.repair.id, kind)
@@ -104,46 +119,106 @@ class Ward:
                 found.append(what_became(run, self.bench.site.engine))
             return bool(found)
 
-        assert wait_until(ask, 30.0), "nobody gets to know what became of the run"
+        assert wait_until(ask, SETTLING), "nobody gets to know what became of the run"
         return found[0]
 
-    def tidy(self, became: Became) -> None:
-        """As `dbops repair resume` does; then only whole bundles of what committed are left."""
+    def check(self, attempt: Attempt) -> Fate:
+        """All that must hold after a death; then the attempt is brought to its end, and undone."""
+        became = self.became(attempt.what)
+        assert self.contents() == _expected(attempt, became)
+        self._tidy(became)
+        runs = [attempt.what]
+        if became.fate is not Fate.COMMITTED:
+            runs.append(replace(attempt.what, run=secrets.token_hex(16)))
+            self._run(runs[-1])
+        assert self.contents() == attempt.end
+        if attempt.how is not How.UNDO:
+            self._run(self._undo(runs))
+            assert self.contents() == attempt.begin
+        self._forget_bundles()
+        return became.fate
+
+    def _tidy(self, became: Became) -> None:
+        """As `dbops repair resume` does; then whole bundles are left, one for each commit."""
         place = self.bench.place
         place.sweep()
         for stored in () if became.unused is None else place.of_run(became.unused):
-            assert stored.path.stat().st_size > 0
             place.remove(stored.path)
-        kept = {stored.path.name for stored in place.all()}
-        assert set(self.bench.files) == kept, "unfinished files are left"
+        left = {stored.run for stored in place.all(became.run.work)}
+        assert left == {marker.run for marker in became.markers}
+        assert len(self.bench.files) == len(place.all()), "an unfinished file is left"
         for marker in became.markers:
-            rows = list(place.open(place.find(marker.bundle), [self.bench.identity], marker.bundle))
-            assert became.progress is not None or len(rows) > 0
-        runs = {marker.run for marker in became.markers}
-        assert {stored.run for stored in place.all(became.run.work)} >= runs
+            stored = place.find(marker.bundle)
+            changes = list(place.open(stored, [self.bench.identity], marker.bundle))
+            assert changes or became.progress is not None  # the last batches have nothing to do
 
-    def take_back(self, markers: list[Marker]) -> None:
-        """Undo what committed, and forget the bundles."""
-        undo = self._undo([marker.bundle for marker in markers])
-        self._undo_now(undo)
+    def _run(self, what: RunOrder | UndoOrder) -> None:
+        """Here, by nobody who dies."""
+        engine, place = self.bench.site.engine, self.bench.place
+        if isinstance(what, RunOrder):
+            run_batches_or_all = run_repair if what.repair.batch is None else run_batches
+            run_batches_or_all(what, engine, place, _ignore, AT_ONCE)
+            return
+        undo_of = what.repair.undo_of
+        assert undo_of is not None
+        identities = [self.bench.identity]
+        bundles = [place.open(place.find(one), identities, one) for one in undo_of.bundles]
+        undo_repair(what, bundles, engine, place, _ignore, AT_ONCE)
+
+    def _order(self, manifest: Repair, sql: str) -> RunOrder:
+        return self.bench.order(manifest, sql)
+
+    def _undo(self, runs: Iterable[RunOrder | UndoOrder]) -> UndoOrder:
+        """Of all that these runs committed."""
+        sha256s = [marker.bundle for run in runs for marker in self.became(run).markers]
+        manifest = repair(work=UNDO, undo_of=UndoOf(WORK, tuple(sha256s)), limits=LIMITS)
+        return UndoOrder(
+            repair=manifest,
+            plan=secrets.token_hex(32),
+            run=secrets.token_hex(16),
+            database="lab",
+            identity=self.bench.site.engine.identity(),
+            recipients=[self.bench.identity.recipient],
+            key=secrets.token_hex(32),
+        )
+
+    def _forget_bundles(self) -> None:
         for stored in self.bench.place.all():
             self.bench.place.remove(stored.path)
 
-    def markers(self, plan: str) -> list[Marker]:
-        """What the plan has committed, in order."""
-        run = OpenRun(1, "-", WORK, MarkerKind.REPAIR)
-        del run
-        return [
-            marker
-            for marker in self._all_markers()
-            if marker.plan == plan and marker.kind is MarkerKind.REPAIR
-        ]
 
-    def again(self, what: RunOrder | UndoOrder) -> None:
-        """The same once more, under a new id, as after a new request."""
-        anew = replace(what, run=secrets.token_hex(16))
-        if isinstance(anew, UndoOrder):
-            self._undo_now(anew)
-        else:
-            act: Callable[..., object] = run_repair if anew.repair.batch is None else run_batches
-            act(anew, self.bench.site.engine, self.bench.place, _ignore, AT_ONCE)
+def _whole() -> Repair:
+    visits = watch("visit", "ward = 'OLD'", update=MOVED + 1, may_change=["ward"])
+    return repair(visits, watch("bill", insert=30, delete=30), work=WORK, limits=LIMITS)
+
+
+def _batches() -> Repair:
+    visits = watch("visit", SLICE, update=MOVED + 1, may_change=["ward"])
+    return repair(visits, work=WORK, limits=LIMITS, batch=Batch(TableName("", "visit"), BATCH))
+
+
+def _moved(
+    rows: Rows, *, upto: float = math.inf, bills: bool = False
+) -> Iterator[tuple[object, ...]]:
+    """What the rows are when the visits up to this one have moved."""
+    for table, number, what, note in rows:
+        assert isinstance(number, int)
+        if table == "visit":
+            yield (table, number, "ORT" if number <= upto else what, note)
+        elif not bills or number % 3:
+            yield (table, number, what, note)
+            if bills and number % 3 == 1:
+                yield (table, number + 1000, what, note)
+
+
+def _expected(attempt: Attempt, became: Became) -> Rows:
+    if became.fate is Fate.NOTHING:
+        return attempt.begin
+    if became.fate is Fate.COMMITTED:
+        return attempt.end
+    assert became.progress is not None
+    return list(_moved(attempt.begin, upto=int(became.progress.last)))
+
+
+def _ignore(_stage: Stage) -> None:
+    """Nobody looks on."""

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -122,7 +122,9 @@ class Child:
 
     def kill(self) -> bool:
         """SIGKILL; whether it was still running."""
-        signal.pidfd_send_signal(self.handle, signal.SIGKILL) if self.status is None else None
+        if self.status is None:
+            with suppress(ProcessLookupError):  # it has ended just now
+                signal.pidfd_send_signal(self.handle, signal.SIGKILL)
         self.finish()
         return self.status == -signal.SIGKILL
 
@@ -218,4 +220,5 @@ if __name__ == "__main__":
     sys.modules["tests.crash.repairing"] = sys.modules["__main__"]
     while told := _read_line():
         if told.strip():  # an empty line was for a child that was killed before it read it
-            _fork_and_work(pickle.loads(bytes.fromhex(told.decode())))
+            # Whoever writes to its standard input is the test that started it.
+            _fork_and_work(pickle.loads(bytes.fromhex(told.decode())))  # noqa: S301

@@ -15,10 +15,16 @@ from pathlib import Path
 
 import pytest
 
-from dbops.demo.hospital import build_hospital, live_one_day
+from dbops.demo.hospital import (
+    act_in_hospital,
+    build_hospital,
+    digest_of_visits,
+    live_one_day,
+)
 from dbops.demo.kinds.assignment import kinds
 from dbops.demo.systems import Product, read_systems
 from dbops.demo.writing import build_database
+from dbops.demo.wrong_ward import CLOSED, DATABASE, RIGHT, SINCE, VISITS, Act
 from dbops.errors import Failed, NotFound, Refused
 
 SEED = 20260101
@@ -280,6 +286,33 @@ def test_a_directory_that_cannot_be_made_is_said_so(tmp_path: Path) -> None:
         f"the made-up databases cannot be written in {tmp_path}/file/hospital (NotADirectoryError)"
     )
     assert caught.value.hint == "check that the directory can be written and has 130 MB free"
+
+
+def test_visits_are_booked_to_a_closed_ward(hospital: Hospital, tmp_path: Path) -> None:
+    """Exactly so many visits as the demo repairs stand in a ward that was closed before them."""
+    shutil.copy(hospital.lived / f"{DATABASE}.db", tmp_path)
+    act_in_hospital(tmp_path, Act.BOOK_WRONGLY)
+    with reading(tmp_path / f"{DATABASE}.db") as database:
+        wrong = database.execute(
+            "SELECT count(*) FROM visit JOIN department ON department.code = department_code"
+            " WHERE department_code = ? AND admitted_at >= ? AND closed_at <= admitted_at",
+            (CLOSED, SINCE),
+        )
+        assert wrong.fetchone() == (VISITS,)
+        still = database.execute("SELECT closed_at FROM department WHERE code = ?", (RIGHT,))
+        assert still.fetchone() == (None,)
+        assert database.execute("PRAGMA foreign_key_check").fetchall() == []
+
+
+def test_a_move_of_a_bed_can_be_taken_back(hospital: Hospital, tmp_path: Path) -> None:
+    """The digest of the visits tells one edited bed, and that it is as it was again."""
+    shutil.copy(hospital.lived / f"{DATABASE}.db", tmp_path)
+    act_in_hospital(tmp_path, Act.BOOK_WRONGLY)
+    before = digest_of_visits(tmp_path)
+    act_in_hospital(tmp_path, Act.MOVE_TO_ANOTHER_BED)
+    assert digest_of_visits(tmp_path) != before
+    act_in_hospital(tmp_path, Act.MOVE_BACK)
+    assert digest_of_visits(tmp_path) == before
 
 
 def test_a_fault_of_the_writer_is_named_by_its_class(hospital: Hospital) -> None:

@@ -47,7 +47,7 @@ def test_rows_as_left_are_no_conflict() -> None:
     """Nothing is refused where every row is as the repair left it."""
     conflicts = Conflicts()
     assert conflicts.see(VISIT, COLUMNS, OLD, NEW, NEW) is State.AS_LEFT
-    conflicts.refuse("w-1")
+    conflicts.refuse_any("w-1")
     assert conflicts.counts == {}
 
 
@@ -61,7 +61,7 @@ def test_one_changed_row_refuses_all() -> None:
     conflicts.see(BILL, ("id",), None, (b"2",), None)
     conflicts.see(BILL, ("id", "n"), (b"2", b"1"), (b"2", b"2"), None)
     with pytest.raises(Refused) as caught:
-        conflicts.refuse("w-1")
+        conflicts.refuse_any("w-1")
     assert caught.value.code == "undo-conflict"
     assert caught.value.message == (
         "w-1 cannot be undone, nothing was changed:"
@@ -75,7 +75,7 @@ def test_rows_as_before_were_undone_already() -> None:
     conflicts = Conflicts()
     conflicts.see(VISIT, COLUMNS, OLD, NEW, OLD)
     with pytest.raises(Refused) as caught:
-        conflicts.refuse("w-1")
+        conflicts.refuse_any("w-1")
     assert caught.value.code == "undo-already"
     assert caught.value.message == (
         "w-1 has been undone already: his.visit: 1 row as before the repair"

@@ -35,6 +35,20 @@ def refused(bench: Bench, *runs: RunReport, **more: object) -> DbopsError:
     return caught.value
 
 
+def log_updates(bench: Bench) -> None:
+    """Each updated visit appends a row to the log."""
+    log = bench.site.table("log")
+    body = f"INSERT INTO {log} SELECT coalesce(max(id), 0) + 1, 'x' FROM {log}"
+    bench.site.trigger("seen", "visit", "UPDATE", body)
+
+
+def stamp_updates(bench: Bench) -> None:
+    """Each updated visit is stamped, as applications stamp `updated_at`."""
+    where = "WHERE id = NEW.id AND note <> 'stamped'"
+    body = f"UPDATE {bench.site.table('visit')} SET note = 'stamped' {where}"
+    bench.site.trigger("stamp", "visit", "UPDATE", body)
+
+
 def test_rows_are_as_they_were(ward: Bench) -> None:
     """Updated, deleted and cascaded rows come back, parents before their children."""
     before = contents(ward)
@@ -217,9 +231,7 @@ def test_a_child_of_its_own_table_was_added_since(bench: Bench) -> None:
 
 def test_what_triggers_appended_stays(ward: Bench) -> None:
     """An audit trail is appended to by the undo as well, and never cut."""
-    ward.site.trigger(
-        "seen", "visit", "UPDATE", "INSERT INTO log SELECT coalesce(max(id), 0) + 1, 'x' FROM log"
-    )
+    log_updates(ward)
     run = ward.run(moving(side_effects=(appends("log", 5),)), MOVE)
     undo = ward.undo(run)
     assert undo.appended == {ward.site.table("log"): 5}
@@ -229,9 +241,7 @@ def test_what_triggers_appended_stays(ward: Bench) -> None:
 def test_a_trigger_that_writes_elsewhere_on_undo(ward: Bench) -> None:
     """An undo declares its side effects as every repair does."""
     run = ward.run(moving(), MOVE)
-    ward.site.trigger(
-        "seen", "visit", "UPDATE", "INSERT INTO log SELECT coalesce(max(id), 0) + 1, 'x' FROM log"
-    )
+    log_updates(ward)
     assert refused(ward, run).code == "undeclared-write"
     assert refused(ward, run, side_effects=(appends("log", 4),)).code == "expect-differs"
     ward.undo(run, side_effects=(appends("log", 5),))
@@ -274,8 +284,7 @@ def test_a_damaged_bundle_undoes_nothing(ward: Bench) -> None:
 
 def test_an_updated_at_trigger_is_declared_volatile(ward: Bench) -> None:
     """A column that a trigger sets differs after the undo, and only where that is declared."""
-    stamp = "UPDATE visit SET note = 'stamped' WHERE id = NEW.id AND note <> 'stamped'"
-    ward.site.trigger("stamp", "visit", "UPDATE", stamp)
+    stamp_updates(ward)
     watched = watch("visit", "dept = 'OLD'", update=5, may_change=["dept", "note"], rewrites=True)
     run = ward.run(repair(watched), MOVE)
     assert refused(ward, run).code == "undo-differs"
@@ -286,8 +295,7 @@ def test_an_updated_at_trigger_is_declared_volatile(ward: Bench) -> None:
 
 def test_a_volatile_column_of_the_run_is_one_of_the_undo(ward: Bench) -> None:
     """What the run's manifest called volatile stands in its bundle."""
-    stamp = "UPDATE visit SET note = 'stamped' WHERE id = NEW.id AND note <> 'stamped'"
-    ward.site.trigger("stamp", "visit", "UPDATE", stamp)
+    stamp_updates(ward)
     watched = watch("visit", "dept = 'OLD'", update=5, may_change=["dept", "note"], rewrites=True)
     run = ward.run(repair(watched, undo=UndoRules(volatile=("note",))), MOVE)
     ward.undo(run)

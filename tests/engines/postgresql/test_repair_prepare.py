@@ -9,7 +9,7 @@ import pytest
 
 from dbops.engines.postgresql.repair_prepare import prepare_sql, remove_sql
 from dbops.errors import DbopsError, Failed, Refused
-from dbops.repair.table import Column, TableName
+from dbops.repair.table import Change, Column, TableName
 from tests.engines.postgresql.repair_database import PgSite, pg_site
 from tests.engines.repair_site import NOTHING, begun, hospital, marker, read, sql
 
@@ -121,7 +121,7 @@ def test_identity_is_that_of_backups(site: PgSite) -> None:
 
 
 def test_shapes_leave_generated_columns_out(site: PgSite) -> None:
-    """Types are in full, identity columns are marked, generated ones only named."""
+    """Types are in full, identity columns are marked and written, generated ones only named."""
     site.run(
         "CREATE TABLE t (gone text, n integer GENERATED ALWAYS AS IDENTITY, v numeric(10,2),"
         ' twice numeric GENERATED ALWAYS AS (v * 2) STORED, "C d" varchar(3)[], PRIMARY KEY (n))',
@@ -131,6 +131,12 @@ def test_shapes_leave_generated_columns_out(site: PgSite) -> None:
     with begun(site) as session:
         shape = session.shape(site.table("t"))
         assert session.column(site.table("t"), "twice") == "twice"
+        session.run(sql("INSERT INTO t (v) VALUES (1.5), (NULL)"), NOTHING)
+        before = read(session, shape)
+        session.run(sql("DELETE FROM t"), NOTHING)
+        session.apply(shape, [Change(one.order, None, one.row) for one in before])
+        assert read(session, shape) == before
+        assert session.check(sql("SELECT twice FROM t WHERE n = 1"), NOTHING) == b"3.00"
     assert shape.columns == (
         Column("n", "integer", assigned=True),
         Column("v", "numeric(10,2)"),
