@@ -117,8 +117,7 @@ def rehearse_work(
             directory=directory,
         )
         if plan.repair.undo_of is not None:
-            with _holding_the_run(plan):
-                found = rehearse_undo(order, bundles, engine, wiring.clock, observe)
+            found = rehearse_undo(order, bundles, engine, wiring.clock, observe)
         else:
             found = rehearse(
                 order,
@@ -129,22 +128,6 @@ def rehearse_work(
             )
     write_rehearsed(plan.worktree, plan.work.folder, found.files)
     return found
-
-
-@contextmanager
-def _holding_the_run(plan: Rehearsing) -> Iterator[None]:
-    """A copy from before the run has nothing that its undo could take back."""
-    try:
-        yield
-    except Refused as refusal:
-        if refusal.code not in {"repair-not-prepared", "undo-not-run"}:
-            raise
-        raise Refused(
-            "rehearse-undo-early",
-            f"{plan.backup.id} does not hold the run that {plan.repair.id} takes back",
-            hint="an undo needs no evidence, as its repair's rehearsal tried it; to see it all the"
-            f" same, prove a newer backup: dbops backup run {plan.database.name}",
-        ) from None
 
 
 def _bundles(wiring: Wiring, plan: Rehearsing) -> tuple[Bundle, ...]:

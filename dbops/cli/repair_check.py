@@ -75,18 +75,19 @@ class _Looked:
     def at(cls, wiring: Wiring, worktree: Path, folder: Path, *, ask: bool) -> _Looked:
         from dbops.cli.repair_lint import lint_repair
         from dbops.cli.repairing import parsed
-        from dbops.errors import Refused
+        from dbops.errors import NotFound, Refused
         from dbops.repair.rules.finding import Report
         from dbops.repair.rules.lint import blocking
         from dbops.review.folder import read_work
 
         try:
             found = parsed(read_work(worktree, folder))
-        except Refused as fault:
+            wiring.database(found.repair.database)
+            if found.repair.undo_of is not None:
+                return cls(folder.name, Report((), ()), None)
+            looked = cls(folder.name, lint_repair(wiring, found, ask=ask), None)
+        except (Refused, NotFound) as fault:
             return cls(folder.name, None, fault)
-        if found.repair.undo_of is not None:
-            return cls(folder.name, Report((), ()), None)
-        looked = cls(folder.name, lint_repair(wiring, found, ask=ask), None)
         looked.blocked = blocking(looked.report or Report((), ()), found.repair.accepted)
         return looked
 

@@ -189,7 +189,7 @@ def _from_script(wiring: Wiring, said: Said, source: Source) -> dict[str, bytes]
     from dbops.repair.propose import Proposal, propose
 
     database = _database(wiring, said)
-    script = _EMPTY_SCRIPT if source.script is None else _read(Path(source.script))
+    script = _EMPTY_SCRIPT if source.script is None else _script(source.script)
     proposal = Proposal(())
     if source.script is not None:
         dialect = wiring.repair_engine(wiring.database(database)).traits.dialect
@@ -209,6 +209,16 @@ def _from_script(wiring: Wiring, said: Said, source: Source) -> dict[str, bytes]
     files = {"repair.yml": draft_manifest(head, proposal).encode(), "repair.sql": script}
     sealed = _sealed_texts(source)
     return files | (_payload(wiring, Payload(sealed)) if sealed else {})
+
+
+def _script(path: str) -> bytes:
+    """The text of the file; what ends in the middle of a line gets its end."""
+    from dbops.crypto.trust import plain_text
+
+    data = _read(Path(path))
+    ended = data if data.endswith(b"\n") else data + b"\n"
+    plain_text(ended, path)
+    return ended
 
 
 def _from_playbook(wiring: Wiring, said: Said, source: Source, name: str) -> dict[str, bytes]:
@@ -311,6 +321,7 @@ def _undo(wiring: Wiring, said: Said, undone: str) -> dict[str, bytes]:
         **_head(wiring, alike, repair.database, said.title or f"Undo of {undone}"),
         "limits": {"rows": str(repair.limits.rows)},
         **({"show": repair.show} if repair.show else {}),
+        **({"search_path": repair.search_path} if repair.search_path else {}),
         "undo_of": {"work": undone, "bundles": bundles},
     }
     text = document_text(fields({key: located(each) for key, each in tree.items()}))

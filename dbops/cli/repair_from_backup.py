@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dbops.repair.bring_back import Found, Wanted
     from dbops.repair.payload import RowSet
     from dbops.repair.ports import RepairEngine
-    from dbops.repair.table import KeyedRow, Shape
+    from dbops.repair.table import KeyedRow, Shape, TableName
 
 
 def rows_to_bring_back(
@@ -65,9 +65,10 @@ def _of_backup(
     from dbops.repair.bring_back import wanted
 
     parted = [tuple(next(csv.reader([key]), [])) for key in keys]  # "a,b" in quotes is one part
+    name = _named(table)
     with _copy(wiring, database, backup, table, identities) as engine:
-        shape = _shape(engine, table)
-        asked = wanted(shape, parted)
+        engine.install(engine.prepare_sql((name,)))  # so that who repairs can read the copy
+        asked = wanted(_shape(engine, name), parted)
         return asked, _read(engine, asked)
 
 
@@ -98,17 +99,20 @@ def _copy(
         yield engine_of_copy(wiring, source, copy)
 
 
-def _shape(engine: RepairEngine, table: str) -> Shape:
+def _named(table: str) -> TableName:
     from dbops.errors import UsageFault
     from dbops.repair.table import TABLE_RULE, TableName
 
     try:
-        name = TableName.parse(table)
+        return TableName.parse(table)
     except ValueError:
         raise UsageFault("table-name", "--table is no table", hint=f"name {TABLE_RULE}") from None
+
+
+def _shape(engine: RepairEngine, table: TableName) -> Shape:
     with engine.session(_ORDER) as session:
         session.begin()
-        return session.shape(name)
+        return session.shape(table)
 
 
 def _read(engine: RepairEngine, asked: Wanted) -> list[KeyedRow]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dbops.errors import DbopsError, Refused
@@ -22,12 +23,17 @@ def lint_repair(wiring: Wiring, found: ReadRepair, *, ask: bool) -> Report:
     One that does not answer is not asked: what could not be looked at stands in the report.
     """
     from dbops.repair.manifest_text import SCRIPT
+    from dbops.repair.rules.finding import Unchecked
     from dbops.repair.rules.lint import lint
 
     engine = wiring.repair_engine(wiring.database(found.repair.database))
     facts = facts_of(engine, found.repair) if ask else None
     text = found.work.files.get(SCRIPT, b"").decode("utf-8", "replace")
-    return lint(found.repair, found.script, engine.traits.dialect, facts, text=text)
+    report = lint(found.repair, found.script, engine.traits.dialect, facts, text=text)
+    if not ask or facts is not None:
+        return report
+    silent = Unchecked("database", f"not checked: {found.repair.database} does not answer")
+    return replace(report, unchecked=(silent, *report.unchecked))
 
 
 def refuse_blocked(wiring: Wiring, found: ReadRepair) -> None:
@@ -50,10 +56,9 @@ def refuse_blocked(wiring: Wiring, found: ReadRepair) -> None:
 def facts_of(engine: RepairEngine, repair: Repair) -> Facts | None:
     """What the database says of the tables that the manifest names; None where it cannot be asked.
 
-    A table that is not there is no fact: the rules say what they could not look at.
+    A table that cannot be looked at is no fact: the rules say what they could not look at. Raises
+    NotFound `no-table` for one that is not there.
     """
-    from dataclasses import replace
-
     from dbops.repair.rehearse import written_tables
     from dbops.repair.rules.finding import Facts
     from dbops.repair.run_order import session_order
@@ -63,8 +68,10 @@ def facts_of(engine: RepairEngine, repair: Repair) -> Facts | None:
         with engine.session(replace(session_order(repair), read_only=True)) as session:
             session.begin()
             for table in written_tables(repair):
-                with suppress(DbopsError):
+                with suppress(Refused):
                     shapes[table] = session.shape(table)
-    except DbopsError:
+    except DbopsError as fault:
+        if fault.code == "no-table":
+            raise
         return None
     return Facts(shapes)

@@ -113,7 +113,6 @@ def run_reviewed(
     """
     from dbops.audit.entry import Event
     from dbops.cli.gates import gate
-    from dbops.cli.repair_lint import refuse_blocked
     from dbops.cli.repairing import parsed, refuse_undo, row_identities
     from dbops.review.work import Kind
 
@@ -123,7 +122,6 @@ def run_reviewed(
         # What runs is the bytes that were judged, not those that were read for the question.
         approved = found if allowed is None else parsed(allowed.work)
         refuse_undo(approved.repair, wanted=undo)
-        refuse_blocked(wiring, approved)
         opening = row_identities(wiring, named)
         return approved, run_recorded(wiring, approved, allowed, opening)
 
@@ -140,10 +138,12 @@ def run_recorded(
     """
     from dbops.cli.ledger import recording
     from dbops.cli.repair_entries import follow, ran, run_intent
+    from dbops.cli.repair_lint import refuse_blocked
 
     run_id = secrets.token_hex(16)
     with recording(wiring, run_intent(found.repair, run_id, allowed)) as account:
         observe = follow(account)
+        refuse_blocked(wiring, found)
         if found.repair.undo_of is None:
             reports = _repair(wiring, found, run_id, identities, observe)
         else:

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from dbops.errors import Refused
+from dbops.repair.binding import bind
 from dbops.repair.bundle import BundleHeader, BundleSeal, BundleTable, BundleWriter
 from dbops.repair.bundles import BundlePlace
 from dbops.repair.compare import changes
@@ -26,9 +27,9 @@ from dbops.repair.judgement import (
     judge_run,
 )
 from dbops.repair.manifest import Condition, SideEffect, Watch
-from dbops.repair.parameter import Argument, ParameterType
-from dbops.repair.payload import arguments_of, check_columns
-from dbops.repair.ports import Binding, MarkerKind, RepairSession, RepairTraits, Writes
+from dbops.repair.parameter import Argument
+from dbops.repair.payload import check_columns
+from dbops.repair.ports import MarkerKind, RepairSession, RepairTraits, Writes
 from dbops.repair.refusals import (
     failed_conditions,
     keyed,
@@ -128,7 +129,7 @@ class _Execution:
         self._part = part
         self._observe = observe
         check_columns(order.repair, part.script, order.payload)
-        self._binding = _binding(session, order, part)
+        self._binding = bind(session, order.repair, order.payload, part.arguments)
         self._watching = [self._watch(watch, stack) for watch in self._repair.watches]
         self._watching.sort(key=lambda one: one.shape.table)  # every run locks in one order
         self._effects = tuple(
@@ -174,6 +175,7 @@ class _Execution:
         for one in self._watching:
             one.spool.extend(self._read(one, lock=True))
         self._observe(Stage.BEFORE)
+        self._refuse_writing(Writes({}))
         refuse_breaches(self._repair.id, self._failed(self._part.before))
         for statement in self._part.script:
             self._run(statement)
@@ -181,12 +183,13 @@ class _Execution:
         self._observe(Stage.SCRIPT)
         # Before the rows are read again: what a condition's function may write is seen like all.
         failed = self._failed(self._part.after)
+        writes = self._session.writes(self._declared)
         header = self._header()
         with place.create(self._repair.id, header.kind, header.batch, header.run) as file:
             with BundleWriter(file, self._order.recipients, header) as writer:
                 self._compare(writer)
                 seal = writer.close()
-            writes = self._session.writes(self._declared)
+            self._refuse_writing(writes)
             refuse_breaches(self._repair.id, (*self._judged(writes, seal), *failed))
             effects = tuple(effect_of(one.shape.table, one.tally, writes) for one in self._watching)
             appended = appended_to(self._effects, writes)
@@ -197,6 +200,17 @@ class _Execution:
     def _read(self, one: _Watching, *, lock: bool) -> Iterator[KeyedRow]:
         rows = self._session.read(one.shape, one.watch.where, self._binding, lock=lock)
         return keyed(rows, one.shape)
+
+    def _refuse_writing(self, known: Writes) -> None:
+        """Reading rows wrote none: what a predicate calls could change rows that were read."""
+        now = self._session.writes(self._declared)
+        if (dict(now.tables), now.objections) != (dict(known.tables), known.objections):
+            raise Refused(
+                "undeclared-write",
+                f"{self._repair.id} was rolled back: something was written while the rows of its"
+                " watch sets were read",
+                hint="take functions that write out of the predicates under watch",
+            )
 
     def _run(self, statement: Statement) -> None:
         name = statement.rows
@@ -277,18 +291,3 @@ class _Execution:
             tables=tuple(BundleTable.of(one.shape, volatile) for one in self._watching),
             side_effects=self._effects,
         )
-
-
-def _binding(session: RepairSession, order: RunOrder, part: Part) -> Binding:
-    """The parameters: values as they are, identifiers as the catalogue spells them."""
-    identifiers: dict[str, TableName | str] = {}
-    parameters = order.repair.parameters
-    for name, parameter in parameters.items():
-        if parameter.type is ParameterType.TABLE and parameter.value is not None:
-            identifiers[name] = session.shape(TableName.parse(parameter.value)).table
-    for name, parameter in parameters.items():
-        table = identifiers.get(parameter.table or "")
-        if parameter.type is ParameterType.COLUMN and isinstance(table, TableName):
-            identifiers[name] = session.column(table, parameter.value or "")
-    arguments = arguments_of(order.repair, order.payload)
-    return Binding({**arguments, **(part.arguments or {})}, identifiers)

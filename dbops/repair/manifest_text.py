@@ -52,7 +52,7 @@ _HEAD: Final = ("dbops", "id", "title", "author", "ticket", "risk", "databases")
 _CASE: Final = ("opened", "clocks", "cause", "limits", "undo", "show", "accepted")
 _WORK: Final = ("params", "watch", "side_effects", "before", "after", "search_path", "temporary")
 _KEYS: Final = (*_HEAD, *_CASE, *_WORK, "batch", "playbook", "undo_of")
-_UNDO_KEYS: Final = (*_HEAD, *_CASE, "undo_of")
+_UNDO_KEYS: Final = (*_HEAD, *_CASE, "search_path", "undo_of")
 
 _RULE_NAME: Final = Form.of("[A-Z]{2,4}(-[A-Z0-9]{1,12}){1,3}", "a rule such as REP-LIT")
 _VALUE: Final = Form("a text, in quotes where it is empty", lambda _: True)
@@ -150,7 +150,8 @@ def _repair(work: Work, section: Section, head: Manifest) -> Repair:
 def _undo(work: Work, section: Section, head: Manifest) -> Repair:
     for key in section.tree.fields:
         if key not in _UNDO_KEYS:
-            hint = f"the bundles say what is written; allowed beside undo_of: {', '.join(_CASE)}"
+            beside = ", ".join((*_CASE, "search_path"))
+            hint = f"the bundles say what is written; allowed beside undo_of: {beside}"
             raise section.refuse("undo", key, "cannot stand beside undo_of", hint)
     if SCRIPT in work.files:
         raise _files(f"{work.folder}/{SCRIPT} stands beside undo_of", "remove the script")
@@ -160,7 +161,11 @@ def _undo(work: Work, section: Section, head: Manifest) -> Repair:
     bundles = undo.texts("bundles", _DIGEST)
     if not bundles:
         raise undo.refuse("missing-key", "bundles", "missing", f"allowed: {_DIGEST.rule}")
-    return replace(_head(section, head), undo_of=UndoOf(undo.text("work", _WORK_ID), bundles))
+    return replace(
+        _head(section, head),
+        search_path=section.texts("search_path", COLUMN),
+        undo_of=UndoOf(undo.text("work", _WORK_ID), bundles),
+    )
 
 
 def _files(what: str, hint: str) -> Refused:

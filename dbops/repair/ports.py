@@ -58,7 +58,7 @@ class RepairTraits:
 class SessionOrder:
     """How to open a session. `lock_wait` bounds each wait for a lock, `statement` each statement.
 
-    `search_path` applies to the script and the conditions only. `temporary` are the temporary
+    `search_path` applies to the script, the conditions and triggers. `temporary` are the temporary
     tables that the script may make. `read_only` sessions cannot write, and lock nothing.
     """
 

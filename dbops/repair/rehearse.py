@@ -29,7 +29,7 @@ from dbops.repair.transaction import Stage
 from dbops.repair.undo import undo_repair
 
 _NOT_PREPARED: Final = "repair-not-prepared"
-_NOT_RUN: Final = "undo-not-run"
+_NOT_RUN: Final = frozenset({"undo-not-run", _NOT_PREPARED})  # not there yet
 _AGAIN: Final = "undo-already"
 
 
@@ -83,7 +83,7 @@ def rehearse_undo(
         undo = _undo_order(order, order.repair, source, secret)
         report = _once(undo, bundles, source, place, observe)
     except Refused as refusal:
-        if refusal.code != _NOT_RUN:
+        if refusal.code not in _NOT_RUN:
             raise
         raise Refused(
             "rehearse-early",

@@ -167,15 +167,32 @@ def _through(
 
 
 def _mark(session: RepairSession, ready: Ready[T_co]) -> None:
-    """The markers are written, and nothing else since the writes were judged."""
+    """The markers are there, and nothing else was written since the writes were judged.
+
+    A trigger that ran when constraints were checked may have put others off again: what still waits
+    for COMMIT runs here, and what it writes is counted. Where it writes nothing, nothing waits.
+    """
     for marker in ready.markers:
         session.mark(marker)
+    session.settle()
+    _refuse_unmarked(session, ready.markers)
     now = session.writes(ready.declared)
     if (dict(now.tables), now.objections) != (dict(ready.writes.tables), ready.writes.objections):
         raise Refused(
             "undeclared-write",
             "something more was written after the rows were judged, with dbops' own marker",
             hint="look for a trigger on the marker table, or for one that fires late",
+        )
+
+
+def _refuse_unmarked(session: RepairSession, markers: Collection[Marker]) -> None:
+    """Without its marker the run would never be known to have happened."""
+    (work,) = {marker.work for marker in markers}
+    if not set(markers) <= set(session.markers(work)):
+        raise Refused(
+            "undeclared-write",
+            "dbops' own marker is not there as it was written",
+            hint="look for a trigger on the marker table",
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from tests.support.estate import found_test_estate
 
 PROGRAM = Path(sys.executable).parent / "dbops"
 LIMIT = 300_000_000
-SECONDS = 60
+PROCESSOR_SECONDS = 40  # of all its processes: on a busy machine the clock runs on
 STEPS = (
     "build",
     "keys",
@@ -41,13 +42,17 @@ STEPS = (
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """A demo that was kept: its directory, what it printed, what it took."""
+    """A demo that was kept: its directory, what it printed, what it took.
+
+    `processor` is the time of its processes on a processor, in seconds.
+    """
 
     place: Path
     told: dict[str, object]
     err: str
     status: int
     peak: Peak
+    processor: float
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +60,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
     """One demo for all tests of this file."""
     base = tmp_path_factory.mktemp("demo")
     place = base / "kept"
+    before = _processor_seconds()
     process = subprocess.Popen(
         [str(PROGRAM), "demo", "--json", "--keep", str(place)],
         stdout=subprocess.PIPE,
@@ -64,7 +70,14 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
     )
     peak = watch(process, base)
     out, err = process.communicate()
-    return Played(place, json.loads(out), err, process.returncode, peak)
+    took = _processor_seconds() - before
+    return Played(place, json.loads(out), err, process.returncode, peak, took)
+
+
+def _processor_seconds() -> float:
+    """What the children of this process took that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def test_demo_proves_fifty_systems(played: Played) -> None:
@@ -131,8 +144,8 @@ def test_demo_shows_that_an_edited_ledger_is_noticed(played: Played) -> None:
     assert isinstance(told, dict)
     edited = told["edited"]
     # 100 backups, 50 proofs, 50 searches and 3 restores, each an intent and an outcome. Of three
-    # pieces of work: 7 signatures, 6 of them seen, a rehearsal, a change, two runs, an undo refused,
-    # a look at rows; and a repair that never began.
+    # pieces of work: 7 signatures, 6 of them seen; a rehearsal, a change, two runs, a refused undo
+    # and a look at rows; and a repair that never began.
     assert told["entries"] == 1 + 2 * 203 + 2 * 7 + 6 + 2 * 6 + 1
     assert told["whole"] is True
     assert told["found"] == {
@@ -144,13 +157,13 @@ def test_demo_shows_that_an_edited_ledger_is_noticed(played: Played) -> None:
 
 
 def test_demo_tells_how_long_each_step_took(played: Played) -> None:
-    """Every step has its seconds, the total is their sum, and it is less than a minute."""
+    """Every step has its seconds, the total is their sum, and little of it is work."""
     seconds = played.told["seconds"]
     assert isinstance(seconds, dict)
     assert tuple(seconds) == STEPS
     assert all(value >= 0 for value in seconds.values())
     assert seconds["total"] == pytest.approx(sum(seconds[step] for step in STEPS[:-1]), abs=0.1)
-    assert seconds["total"] < SECONDS
+    assert 1 < played.processor < PROCESSOR_SECONDS
 
 
 def test_demo_stays_small(played: Played) -> None:
@@ -237,7 +250,7 @@ def test_demo_fails_where_a_repair_goes_another_way(
     equal: bool,
     good: bool,
 ) -> None:
-    """What was not refused though it had to be, or changed another number of rows, is no success."""
+    """What was not refused though it had to be, or changed other rows, is no success."""
     signed = SignOff("work", approved=True, refused=refused)
     run = Run("work", "database", "database@2", blocked, updated, (ROW, ROW, ROW))
     assert Repaired(signed, run, Undone("undo", conflict, 3, equal=equal)).good is good

@@ -41,16 +41,17 @@ class _AsIs(Dumper):
         return obj
 
 
-def apply(wire: Wire, layout: Layout, changes: Iterable[Change]) -> int:
+def apply(wire: Wire, layout: Layout, changes: Iterable[Change], path: Sequence[str] = ()) -> int:
     """Write each change, in their order; returns how many rows were written.
 
-    A change from a row to the same row writes nothing. Raises Refused `row-count` where a change
-    finds no row.
+    `path` is where triggers look up what they name without a schema. A change from a row to the
+    same row writes nothing. Raises Refused `row-count` where a change finds no row.
     """
     doing = f"writing rows of {layout.shape.table} back"
     statements = (_statement(layout, change) for change in changes)
     wire.refuse_idle(doing)
-    wire.search(())
+    wire.search(path)
+    wire.forget_path()  # a trigger may set another
     written = 0
     cursor: RawCursor[TupleRow] = RawCursor(wire.session.connection)
     cursor.adapters.register_dumper(bytes, _AsIs)

@@ -145,6 +145,7 @@ class Reader:
                 widest = max(widest, sum(len(value) for value in row if value is not None))
                 yield _keyed(layout, row)
             if len(rows) < asked:
+                self._wire.forget_path()  # a function in the predicate may have set another
                 return
             asked = max(1, min(asked * 2, most, BATCH_BYTES // widest))
 

@@ -58,8 +58,8 @@ class _Begun(NamedTuple):
 class PostgresqlRepairSession:
     """Implements the `RepairSession` port.
 
-    A statement of the script sees the search path of the order, and so do conditions and
-    predicates; images are read and written with an empty one.
+    A statement of the script sees the search path of the order, and so do conditions, predicates,
+    and the triggers of rows that are written back; images are read with an empty one.
     """
 
     def __init__(self, session: Session, order: SessionOrder) -> None:
@@ -164,7 +164,7 @@ class PostgresqlRepairSession:
         return self._reader.own_rows(self._layout(shape))
 
     def apply(self, shape: Shape, changes: Iterable[Change]) -> int:
-        return repair_apply.apply(self._wire, self._keyed(shape), changes)
+        return repair_apply.apply(self._wire, self._keyed(shape), changes, self._path)
 
     def children(self, reference: Reference, keys: Sequence[tuple[Value, ...]]) -> int:
         return self._reader.children(reference, keys)

@@ -56,6 +56,8 @@ _MADE = """
     WHERE relnamespace = pg_my_temp_schema() AND relkind NOT IN ('i', 'I', 't', 'S')
         AND relname <> ALL (%s) ORDER BY 1"""
 
+_HELD = "SELECT count(*) FROM pg_catalog.pg_cursors WHERE is_holdable"
+
 _READING = frozenset({"AccessShareLock", "RowShareLock"})
 _WRITING = "RowExclusiveLock"
 _SEQUENCE, _FOREIGN = "S", "f"
@@ -118,6 +120,8 @@ class Ledger:
         counted = self._at_declared(tables, declared)
         sequences, objections = self._locks()
         objections = [*self._catalogue_objections(catalogues), *objections]
+        if self._session.value(_HELD, doing=_DOING):
+            objections.append("it left a cursor WITH HOLD, whose query COMMIT would run")
         if counted.pop(MARKERS, Ops()) != Ops(inserted=self.marked):
             objections.append(f"it wrote to {MARKERS}, which only dbops may write")
         return Writes(counted, tuple(objections), tuple(sequences))
