@@ -131,7 +131,11 @@ def ground_of(engine: str, directory: Path, rows: int, every: int) -> Iterator[G
 
 def measure(ground: Ground, how: str, rows: int, directory: Path) -> Took:
     """One process on a fresh copy."""
-    orders = {**ground.renew(), "how": how, "rows": rows, "directory": str(directory)}
+    return ordered({**ground.renew(), "how": how, "rows": rows, "directory": str(directory)})
+
+
+def ordered(orders: dict[str, object]) -> Took:
+    """What a process of its own took for `repair_child`'s orders."""
     command = [sys.executable, "-m", "benchmarks.repair_child"]
     done = subprocess.run(
         command, input=json.dumps(orders), stdout=subprocess.PIPE, text=True, check=True

@@ -47,16 +47,22 @@ class Measured(Protocol):
 
 
 class MeasuredPostgresql:
-    """The database `postgres` behind this socket; everybody is trusted."""
+    """A database of the server behind this socket; everybody is trusted."""
 
-    def __init__(self, directory: str, port: int) -> None:
+    def __init__(
+        self, directory: str, port: int, dbname: str = SUPERUSER, role: str = ROLE
+    ) -> None:
         self._directory = directory
         self._port = port
+        self._dbname = dbname
+        self._role = role
 
     @property
     def engine(self) -> PostgresqlRepairEngine:
         return PostgresqlRepairEngine(
-            parameters=lambda: self.login(ROLE), admin=lambda: self.login(SUPERUSER)
+            parameters=lambda: self.login(self._role),
+            admin=lambda: self.login(SUPERUSER),
+            repair_role=self._role,
         )
 
     def login(self, user: str) -> Parameters:
@@ -64,7 +70,7 @@ class MeasuredPostgresql:
         return Parameters(
             host=self._directory,
             port=self._port,
-            dbname="postgres",
+            dbname=self._dbname,
             user=user,
             password=None,
             sslmode=SslMode.DISABLE,
@@ -72,7 +78,7 @@ class MeasuredPostgresql:
         )
 
     def bare(self) -> float:
-        with connect(self.login(ROLE)) as session:
+        with connect(self.login(self._role)) as session:
             start = time.monotonic()
             session.run(UPDATE.replace(" visit ", " public.visit "), doing="the UPDATE alone")
             return time.monotonic() - start
@@ -102,7 +108,12 @@ def measured(orders: dict[str, object]) -> Measured:
     """The database that the orders name."""
     if "path" in orders:
         return MeasuredSqlite(str(orders["path"]))
-    return MeasuredPostgresql(str(orders["socket"]), int(str(orders["port"])))
+    return MeasuredPostgresql(
+        str(orders["socket"]),
+        int(str(orders["port"])),
+        str(orders.get("dbname", SUPERUSER)),
+        str(orders.get("role", ROLE)),
+    )
 
 
 def repair(engine: RepairEngine, rows: int, directory: Path) -> float:

@@ -14,6 +14,7 @@ from dbops.errors import Failed, NotFound, UsageFault
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from dbops.cli.repair_from_backup import FromBackup
     from dbops.cli.wiring import Wiring
     from dbops.repair.manifest_writing import Tree
     from dbops.repair.payload import Payload
@@ -247,12 +248,10 @@ def _from_playbook(wiring: Wiring, said: Said, source: Source, name: str) -> dic
     files = instantiate(chosen, _pairs(source.settings, "--set"), head)
     texts, sets = _sealed_texts(source), dict[str, RowSet]()
     names = [each for each in chosen.sealed if chosen.parameters[each].type.value == "rows"]
-    if source.backup is not None and source.table is not None:
+    if source.backup is not None:
         from dbops.cli.repair_from_backup import rows_of_backup
 
-        rows = rows_of_backup(
-            wiring, database, source.backup, source.table, source.keys, source.identities
-        )
+        rows = rows_of_backup(wiring, _rows_of(said, source, database, source.backup))
         sets = dict.fromkeys(names, rows)
     missing = [each for each in chosen.sealed if each not in {*texts, *sets}]
     if missing:
@@ -281,15 +280,20 @@ def _from_backup(wiring: Wiring, said: Said, source: Source, backup: str) -> dic
     from dbops.repair.bring_back import manifest_text, payload_of, script_text
 
     database = _database(wiring, said)
-    asked, found = rows_to_bring_back(
-        wiring, database, backup, source.table or "", source.keys, source.identities
-    )
+    asked, found = rows_to_bring_back(wiring, _rows_of(said, source, database, backup))
     head = _head(wiring, said, database, _title(said))
     files = {
         "repair.yml": manifest_text(head, asked, found).encode(),
         "repair.sql": script_text(asked, found, overruling=_overrules(wiring, database)).encode(),
     }
     return files | _payload(wiring, payload_of(asked, found))
+
+
+def _rows_of(said: Said, source: Source, database: str, backup: str) -> FromBackup:
+    from dbops.cli.repair_from_backup import FromBackup
+
+    table = source.table or ""  # which was asked for
+    return FromBackup(said.id, database, backup, table, source.keys, source.identities)
 
 
 def _overrules(wiring: Wiring, database: str) -> bool:

@@ -24,8 +24,13 @@ if TYPE_CHECKING:
 
 
 def run_intent(repair: Repair, run: str, allowed: Authorization | None) -> Draft:
-    """The intent of a run or an undo; `run` is the id that its transaction leaves behind."""
+    """The intent of a run or an undo; `run` is the id that its transaction leaves behind.
+
+    It names the database by its own identity too: the alias may lead elsewhere later.
+    """
     names = {Label.RUN: run}
+    if allowed is not None and allowed.identity is not None:
+        names[Label.IDENTITY] = fit(allowed.identity)
     undo_of = repair.undo_of
     if undo_of is not None:
         names[Label.UNDOES] = fit(undo_of.work)
@@ -92,3 +97,14 @@ def shown(work: str, database: str, run: str | None) -> Draft:
     """The record that sealed rows are about to be opened for somebody's eyes."""
     names = {} if run is None else {Label.RUN: fit(run)}
     return Draft(event=Event.REPAIR_SHOW, target=fit(database), work=fit(work), names=names)
+
+
+def brought_back(work: str, database: str, backup: str) -> Draft:
+    """The intent to open rows of a backup for a repair that is being drawn up."""
+    return Draft(
+        event=Event.REPAIR_SHOW,
+        phase=Phase.INTENT,
+        target=fit(database),
+        work=fit(work),
+        names={Label.BACKUP: backup},
+    )

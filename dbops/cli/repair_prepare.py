@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 @click.option(
     "--table", "tables", multiple=True, metavar="T", help="What may be repaired; repeatable."
 )
+@click.option(
+    "--read", "read_only", multiple=True, metavar="T", help="What it only looks up; repeatable."
+)
 @click.option("--id", "new_id", metavar="ID", help="Draw up the change of this id.")
 @click.option("--title", metavar="TEXT", help="What it is, in one line.")
 @click.option("--author", metavar="PRINCIPAL", help="Who asks for it.")
@@ -32,6 +35,7 @@ def prepare(
     /,
     name: str,
     tables: tuple[str, ...],
+    read_only: tuple[str, ...],
     new_id: str | None,
     title: str | None,
     author: str | None,
@@ -43,13 +47,13 @@ def prepare(
     """Make DB ready for repairs: a table of what dbops committed there, and a role that repairs.
 
     With --id a change is drawn up in the ops repository: up.sql makes the table, and lets the role
-    of [databases.DB.repair] write the named tables and nothing else; down.sql takes that back. Read
-    it, commit it, have it approved. With --review exactly its up.sql runs, in one transaction, as
-    the role of [databases.DB.admin].
+    of [databases.DB.repair] write the tables named by --table, read those named by --read, and
+    nothing else; down.sql takes that back. Read it, commit it, have it approved. With --review
+    exactly its up.sql runs, in one transaction, as the role of [databases.DB.admin].
 
     \b
     Example:
-      dbops repair prepare his --table his.visit --table his.bill --id 2026-101-prepare \\
+      dbops repair prepare his --table his.visit --read his.ward --id 2026-101-prepare \\
         --author zhang.wei@contractor
       dbops repair prepare his --review 2026-101-prepare
     Exit statuses: 0 done, 1 failed and nothing was changed, 2 usage, 3 done but not recorded,
@@ -62,7 +66,7 @@ def prepare(
 
     wiring = open_wiring(estate)
     database = wiring.database(name).name
-    typed = bool(tables or title or author or ticket)
+    typed = bool(tables or read_only or title or author or ticket)
     if work_id is not None and new_id is None and not typed:
         _apply(wiring, database, work_id, yes=yes)
     elif new_id is not None and work_id is None and author is not None:
@@ -74,6 +78,7 @@ def prepare(
             risk=Risk(risk),
             database=database,
             tables=tables_of(tables),
+            read=tables_of(read_only, "--read"),
         )
         _draw_up(wiring, wanted)
     else:

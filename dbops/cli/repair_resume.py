@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from dbops.audit.entry import Effect
     from dbops.cli.wiring import Wiring
     from dbops.repair.attempts import RecordedRun
+    from dbops.repair.ports import RepairEngine
     from dbops.repair.resume import Became
 
 
@@ -65,14 +66,28 @@ def _settle(wiring: Wiring, run: RecordedRun) -> Became:
 
     # Who is at it holds the lock of the work; what is not decided yet must not be recorded.
     with only_run(wiring.state.locks, run.work):
-        database = wiring.database(run.database)
-        became = what_became(run.open_run, wiring.repair_engine(database))
+        engine = wiring.repair_engine(wiring.database(run.database))
+        _refuse_other(run, engine)
+        became = what_became(run.open_run, engine)
         _record(wiring, run, became)
         place = bundle_place(wiring)
         place.sweep()
         for stored in () if became.unused is None else place.of_run(became.unused):
             place.remove(stored.path)
     return became
+
+
+def _refuse_other(run: RecordedRun, engine: RepairEngine) -> None:
+    """Raise Refused where the alias leads to another database than then: it knows nothing."""
+    from dbops.cli.entries import fit
+    from dbops.errors import Refused
+
+    if run.identity not in {None, fit(engine.identity())}:
+        raise Refused(
+            "repair-database",
+            f"{run.database} is another database now than the one that {run.work} ran on",
+            hint="let the name in dbops.toml lead to that one, and ask again",
+        )
 
 
 def _record(wiring: Wiring, run: RecordedRun, became: Became) -> None:

@@ -144,18 +144,30 @@ def run_recorded(
     with recording(wiring, run_intent(found.repair, run_id, allowed)) as account:
         observe = follow(account)
         refuse_blocked(wiring, found)
+        identity = _judged(wiring, found, allowed)
         if found.repair.undo_of is None:
-            reports = _repair(wiring, found, run_id, identities, observe)
+            reports = _repair(wiring, found, run_id, identity, identities, observe)
         else:
-            reports = (_undo(wiring, found, run_id, identities, observe),)
+            reports = (_undo(wiring, found, run_id, identity, identities, observe),)
         ran(account, reports)
     return reports
+
+
+def _judged(wiring: Wiring, found: ReadRepair, allowed: Authorization | None) -> str:
+    """The identity of the database that the approvals were judged for.
+
+    It is not asked for again: the name may lead to another server by now.
+    """
+    if allowed is not None and allowed.identity is not None:
+        return allowed.identity
+    return wiring.engine(wiring.database(found.repair.database)).identity()
 
 
 def _repair(
     wiring: Wiring,
     found: ReadRepair,
     run_id: str,
+    identity: str,
     identities: Sequence[Identity],
     observe: Callable[[Stage], None],
 ) -> tuple[RunReport, ...]:
@@ -174,7 +186,7 @@ def _repair(
         plan=found.work.plan,
         run=run_id,
         database=repair.database,
-        identity=wiring.engine(database).identity(),
+        identity=identity,
         recipients=readers_of_rows(wiring, policy),
         key=secrets.token_hex(32),
         scratch=sealed_scratch(wiring),
@@ -212,6 +224,7 @@ def _undo(
     wiring: Wiring,
     found: ReadRepair,
     run_id: str,
+    identity: str,
     identities: Sequence[Identity],
     observe: Callable[[Stage], None],
 ) -> RunReport:
@@ -227,7 +240,7 @@ def _undo(
         plan=found.work.plan,
         run=run_id,
         database=repair.database,
-        identity=wiring.engine(database).identity(),
+        identity=identity,
         recipients=readers_of_rows(wiring, policy_of(wiring)),
         key=secrets.token_hex(32),
     )

@@ -19,7 +19,10 @@ from dbops.review.memory import Outcomes
 
 @dataclass(frozen=True, slots=True)
 class RecordedRun:
-    """One run as the ledger has it; `sequence` is its intent, `undoes` the work it takes back."""
+    """One run as the ledger has it; `sequence` is its intent, `undoes` the work it takes back.
+
+    `identity` is that of the database, in the form of a ledger; None where no approval was asked.
+    """
 
     sequence: int
     at: datetime
@@ -29,6 +32,7 @@ class RecordedRun:
     kind: MarkerKind
     undoes: str | None
     effect: Effect
+    identity: str | None = None
 
     @property
     def open_run(self) -> OpenRun:
@@ -65,6 +69,7 @@ def _runs(intents: Iterable[Entry], outcomes: Outcomes) -> Iterator[RecordedRun]
                 kind=_KINDS[draft.event],
                 undoes=draft.names.get(Label.UNDOES),
                 effect=outcomes.effect_of(entry.sequence),
+                identity=draft.names.get(Label.IDENTITY),
             )
 
 

@@ -26,14 +26,17 @@ from pydantic import ConfigDict, StringConstraints, TypeAdapter
 
 from dbops.crypto.age import BlockSink, Identity, OpeningReader, Recipient, SealingWriter
 from dbops.errors import Failed, Refused, Unreachable
+from dbops.repair.change_line import ChangeLines
+from dbops.repair.compare import size_of
 from dbops.repair.diff_digest import DiffDigest, DigestedTable
 from dbops.repair.manifest import SideEffect
 from dbops.repair.ports import MarkerKind
-from dbops.repair.table import Change, Column, Row, Shape, TableName
-from dbops.repair.value_text import change_text, decode_value
+from dbops.repair.table import Change, Column, Shape, TableName
+from dbops.repair.value_text import PIECE, change_lines, change_text
 
 FORMAT: Final = "bundle/v1"
 BLOCK: Final = 256 << 10
+_AT_ONCE: Final = 64  # rows
 
 Hex32 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 _STRICT: Final = ConfigDict(extra="forbid", strict=True)
@@ -139,6 +142,9 @@ class BundleWriter:
         self._digest = _begin_digest(header, header.key)
         self._lines = hashlib.sha256()
         self._rows = 0
+        self._index = 0
+        self._short: list[Change] = []  # gathered rows of the table at this place, and their bytes
+        self._gathered = 0
         self._block = bytearray()
         self._seal: BundleSeal | None = None
         self._compressor = zstandard.ZstdCompressor(write_checksum=True).compressobj()
@@ -148,6 +154,14 @@ class BundleWriter:
     def add(self, index: int, change: Change) -> None:
         """Write one row that differs, of the table at this place in the header."""
         self._rows += 1
+        size = size_of(change.before or ()) + size_of(change.after or ())
+        if index != self._index or self._gathered + size >= PIECE or len(self._short) >= _AT_ONCE:
+            self._put_short()
+            self._index = index
+        if size < PIECE:
+            self._gathered += size
+            self._short.append(change)
+            return
         self._digest.add(index, change)
         self._put(b"[%d," % index)
         for piece in change_text(*change):
@@ -157,6 +171,7 @@ class BundleWriter:
     def close(self) -> BundleSeal:
         """Write the last line; the sink has taken every byte. May be called again."""
         if self._seal is None:
+            self._put_short()
             self._flush()
             self._put(end_line(self._rows, self._lines.hexdigest()))
             self._flush()
@@ -179,6 +194,13 @@ class BundleWriter:
             self.close()
         else:
             self._writer.abandon()
+
+    def _put_short(self) -> None:
+        """Write the rows that were gathered; together they take little time."""
+        self._digest.add_short(self._index, self._short)
+        self._put(change_lines(b"[%d," % self._index, self._short))
+        self._short.clear()
+        self._gathered = 0
 
     def _put(self, piece: bytes) -> None:
         self._block += piece
@@ -226,7 +248,7 @@ class Bundle:
         self._title = title
         self._sha256 = sha256
         self.header = self._read_header()
-        self._widths = [len(table.columns) for table in self.header.tables]
+        self._reader = ChangeLines([len(table.columns) for table in self.header.tables])
 
     def __iter__(self) -> Iterator[tuple[int, Change]]:
         """Yield the changes, as they were written."""
@@ -290,13 +312,9 @@ class Bundle:
 
     def _parse_change(self, line: bytes) -> tuple[int, Change]:
         try:
-            index, key, before, after = json.loads(line.decode())
-            width = self._widths[_place(index)]
-            order = tuple([_part(part) for part in key])
-            change = Change(order, _parse_row(before, width), _parse_row(after, width))
+            return self._reader.change(line)
         except (ValueError, TypeError, IndexError, RecursionError):
             raise self._refusal("bundle-invalid", "holds a line that is no row") from None
-        return index, change
 
     def _refusal(self, code: str, what: str) -> Refused:
         return Refused(code, f"{self._title} {what}", hint=_HINT)
@@ -311,27 +329,6 @@ class _HashingSource:
         block = self._source.read(size)
         self.hash.update(block)
         return block
-
-
-def _place(index: object) -> int:
-    if type(index) is not int or index < 0:
-        raise ValueError("no place of a table")
-    return index
-
-
-def _part(found: object) -> bytes:
-    part = decode_value(found)
-    if part is None:
-        raise ValueError("a key without a value")
-    return part
-
-
-def _parse_row(cells: object, width: int) -> Row | None:
-    if cells is None:
-        return None
-    if type(cells) is not list or len(cells) != width:
-        raise ValueError("a row of another table")
-    return tuple([cell.encode() if type(cell) is str else decode_value(cell) for cell in cells])
 
 
 def header_line(header: BundleHeader) -> bytes:

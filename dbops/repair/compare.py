@@ -105,20 +105,20 @@ class _Stretch:
             self._add_lone(old, new)
         elif old.row != new.row:
             self._unwritten += not new.own
-            self._gather(Change(old.order, old.row, new.row), old.row + new.row)
+            self._gather(Change(old.order, old.row, new.row), size_of(old.row) + size_of(new.row))
 
     def _add_lone(self, old: KeyedRow | None, new: KeyedRow | None) -> None:
         if old is not None:
             self.missing.append(old)
             # A deletion, until the row is found after all.
-            self._gather(Change(old.order, old.row, None), old.row)
+            self._gather(Change(old.order, old.row, None), size_of(old.row))
         elif new is not None:
             self._unwritten += not new.own
-            self._gather(Change(new.order, None, new.row), new.row)
+            self._gather(Change(new.order, None, new.row), size_of(new.row))
 
-    def _gather(self, change: Change, values: Row) -> None:
+    def _gather(self, change: Change, size: int) -> None:
         self._changes.append(change)
-        self.weight += size_of(values) + BATCH_BYTES // BATCH_ROWS + 1
+        self.weight += size + BATCH_BYTES // BATCH_ROWS + 1
 
     def close(self, fetch: Fetch, pace: _Pace) -> Seen:
         """Look up what is missing; returns the stretch."""
@@ -138,7 +138,7 @@ class _Stretch:
                 yield change
             elif now.row != change.before:
                 self._unwritten += not now.own
-                yield change._replace(after=now.row)
+                yield Change(change.key, change.before, now.row)
 
 
 def _found(fetch: Fetch, orders: list[Order]) -> dict[Order, KeyedRow]:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 from itertools import chain
 
 from dbops.repair.compare import differing, size_of
-from dbops.repair.table import Change, TableName
+from dbops.repair.table import Change, Key, Row, TableName
 from dbops.repair.value_text import PIECE, change_text
 
 _Head = tuple[bytes, tuple[int, ...]]
@@ -33,16 +33,26 @@ class DigestedTable:
 
         Python's own notation of bytes is many times faster than JSON for a few short values.
         """
+        head, key, old, new = self._parts(change)
+        if size_of((old or ()) + (new or ())) < PIECE:
+            return (head + repr((key, old, new)).encode(),)
+        return chain((head,), change_text(key, old, new))
+
+    def short_line(self, change: Change) -> bytes:
+        """The same for a change whose rows are short, both together below `PIECE`."""
+        head, key, old, new = self._parts(change)
+        return head + repr((key, old, new)).encode()
+
+    def _parts(self, change: Change) -> tuple[bytes, Key, Row | None, Row | None]:
+        """The head of its line, its key, and what counts of both images."""
         key, before, after = change
         if before is None or after is None:
             head, places = self._head("insert" if before is None else "delete", self._every)
         else:
             head, places = self._head("update", differing(before, after))
-        old = None if before is None else tuple(map(before.__getitem__, places))
-        new = None if after is None else tuple(map(after.__getitem__, places))
-        if size_of((old or ()) + (new or ())) < PIECE:
-            return (head + repr((key, old, new)).encode(),)
-        return chain((head,), change_text(key, old, new))
+        old = None if before is None else tuple([before[place] for place in places])
+        new = None if after is None else tuple([after[place] for place in places])
+        return head, key, old, new
 
     def _head(self, operation: str, places: tuple[int, ...]) -> _Head:
         """The part that is the same for many rows, and the places of the columns that count."""
@@ -70,6 +80,10 @@ class DiffDigest:
         """Take the next change, of the table at this place."""
         for piece in self._tables[index].line(change):
             self._hash.update(piece)
+
+    def add_short(self, index: int, changes: Iterable[Change]) -> None:
+        """Take the next changes, all of the table at this place and with short rows."""
+        self._hash.update(b"".join(map(self._tables[index].short_line, changes)))
 
     def hexdigest(self) -> str:
         """Return the digest of what was added so far."""

@@ -105,7 +105,11 @@ def difference_of(
 
 
 def _plain(value: Value, text: Callable[[bytes], str]) -> str:
-    return NULL if value is None else text(value)
+    """A text that reads NULL, in whatever quotes, gets quotes, so that it is not taken for one."""
+    if value is None:
+        return NULL
+    shown = text(value)
+    return f"'{shown}'" if shown.strip("'") == NULL else shown
 
 
 def _digest(value: Value, key: bytes, column: str) -> str:

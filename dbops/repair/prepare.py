@@ -28,7 +28,10 @@ _REPAIRS: Final = "repairs"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preparation:
-    """What is asked for: repairs of these tables of a database, and who asks."""
+    """What is asked for: repairs of these tables of a database, and who asks.
+
+    Those of `read` repairs may look up, and not write.
+    """
 
     id: str
     title: str
@@ -37,6 +40,7 @@ class Preparation:
     risk: Risk
     database: str
     tables: tuple[TableName, ...]
+    read: tuple[TableName, ...] = ()
 
 
 def draw_up_preparation(wanted: Preparation, engine: RepairEngine) -> Work:
@@ -44,7 +48,7 @@ def draw_up_preparation(wanted: Preparation, engine: RepairEngine) -> Work:
 
     Nothing is asked of the database. Raises what `draw_up_work` raises.
     """
-    files = {UP: engine.prepare_sql(wanted.tables), DOWN: engine.remove_sql()}
+    files = {UP: engine.prepare_sql(wanted.tables, wanted.read), DOWN: engine.remove_sql()}
     return draw_up_work(
         NewWork(
             kind=Kind.CHANGE,
@@ -85,7 +89,7 @@ def prepare_database(work: Work, database: str, engine: RepairEngine) -> None:
     engine.install(preparation_sql(work, database))
 
 
-def tables_of(names: Sequence[str]) -> tuple[TableName, ...]:
+def tables_of(names: Sequence[str], option: str = "--table") -> tuple[TableName, ...]:
     """Return the tables, each once; raises Refused `prepare-table` for what names none."""
     found = []
     for name in names:
@@ -93,7 +97,7 @@ def tables_of(names: Sequence[str]) -> tuple[TableName, ...]:
             found.append(TableName.parse(name))
         except ValueError as fault:
             raise Refused(
-                "prepare-table", "--table does not name a table", hint=f"allowed: {fault}"
+                "prepare-table", f"{option} does not name a table", hint=f"allowed: {fault}"
             ) from None
     return tuple(dict.fromkeys(found))
 

@@ -51,8 +51,10 @@ def refuse_keyless(shape: Shape) -> None:
 
 def keyed(rows: Iterable[KeyedRow], shape: Shape) -> Iterator[KeyedRow]:
     """Yield the rows; raises Refused `null-key` at the first whose key is NULL in part."""
+    key = shape.key
     for one in rows:
-        if any(one.row[place] is None for place in shape.key):
+        row = one.row
+        if None in [row[place] for place in key]:
             raise Refused(
                 "null-key",
                 f"a row of {shape.table} has NULL in its key, so nothing identifies it",

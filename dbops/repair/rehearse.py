@@ -114,8 +114,8 @@ class _AsSource:
     def committed(self, run: str, work: str) -> bool:
         return self.copy.committed(run, work)
 
-    def prepare_sql(self, tables: Sequence[TableName]) -> str:
-        return self.copy.prepare_sql(tables)
+    def prepare_sql(self, tables: Sequence[TableName], read: Sequence[TableName] = ()) -> str:
+        return self.copy.prepare_sql(tables, read)
 
     def remove_sql(self) -> str:
         return self.copy.remove_sql()

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from dbops.repair.compare import size_of
-from dbops.repair.table import Key, Row, Value
+from dbops.repair.table import Change, Key, Row, Value
 
 PIECE: Final = 1 << 20
 NOT_A_VALUE: Final = 'a value is null, a string, or {"hex": "…"} of bytes that are not UTF-8'
@@ -21,6 +21,9 @@ _BREAK: Final = b"\0"
 _NULL: Final = b"\1"
 _TURN: Final = b"\2"
 _NEXT_ROW: Final = _BREAK + _TURN + _BREAK
+_END: Final = b"\3"
+_NEXT_LINE: Final = _BREAK + _END + _BREAK
+_NO_ROW: Final = b"\4"
 _JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
@@ -64,6 +67,42 @@ def change_text(key: Key, before: Row | None, after: Row | None) -> Iterable[byt
         return (_rows_text((key, before, after)),)
     images = (b"null" if row is None else row_text(row) for row in (before, after))
     return (b",".join((row_text(key), *images)),)
+
+
+def change_lines(head: bytes, changes: Sequence[Change]) -> bytes:
+    """Return a line for each change: `head`, what `change_text` gives, and a bracket.
+
+    For changes of short rows: memory holds the text of all. What is done once for many rows takes
+    a fraction of the time that it takes when it is done for each.
+    """
+    if not changes:
+        return b""
+    flat: list[Value] = []
+    lone = 0
+    for key, before, after in changes:
+        flat += key
+        for row in (before, after):
+            flat.append(_TURN)
+            if row is None:
+                flat.append(_NO_ROW)
+                lone += 1
+            else:
+                flat += row or (_END,)  # an empty row: more marks than expected
+        flat.append(_END)
+    nulls = flat.count(None)
+    parts = [_NULL if value is None else value for value in flat] if nulls else flat
+    joined = _BREAK.join(parts)  # type: ignore[arg-type]  # no part is None now
+    marks = len(flat) - 1 + 3 * len(changes) + nulls + lone
+    escaped = len(joined) - len(joined.translate(None, _ESCAPED))
+    if escaped != marks or not _is_short_text(joined):
+        lines = (b"".join((head, *change_text(*change), b"]\n")) for change in changes)
+        return b"".join(lines)
+    body = joined[: -len(_BREAK + _END)].replace(_NEXT_ROW, b'"],["')
+    body = body.replace(_NEXT_LINE, b'"]]\n%b["' % head).replace(_BREAK, b'","')
+    text = b'%b["%b"]]\n' % (head, body)
+    if nulls:
+        text = text.replace(b'"%b"' % _NULL, b"null")
+    return text.replace(b'["%b"]' % _NO_ROW, b"null") if lone else text
 
 
 def _rows_text(rows: Sequence[Row]) -> bytes:

@@ -57,7 +57,8 @@ class Authorization:
 
     `approvals` are the sha256 of the statements that allow it and that the run's intent must name,
     `plan` the digest of the files, `policy` that of the rules, `commit` where git has the files.
-    `approvals` is empty where the policy asks for none.
+    `approvals` is empty where the policy asks for none. `identity` is the database's own, for which
+    they hold; None for work that is of none.
     """
 
     work: Work
@@ -67,6 +68,7 @@ class Authorization:
     policy: str
     break_glass: bool
     commit: str
+    identity: str | None
 
 
 def authorize(
@@ -99,6 +101,7 @@ def authorize(
         policy=policy.sha256,
         break_glass=judgement.break_glass,
         commit=commit,
+        identity=order.identity,
     )
 
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from dbops.crypto.sshsig import Namespace, check_signature
+from dbops.durations import duration_text
 from dbops.errors import Refused
 from dbops.review.grounds import CLOCKS_DIFFER, Case, Reason
 from dbops.review.policy import Person
@@ -70,8 +71,7 @@ def _check_age(at: datetime, now: datetime, age: timedelta | None) -> None:
     if at > now + CLOCKS_DIFFER:
         raise _refusal("future", "it says that it was made in the future")
     if age is not None and now - at > age:
-        hours = age / timedelta(hours=1)
-        raise _refusal("old", f"it is older than the {hours:g} hours of the policy")
+        raise _refusal("old", f"it is older than the {duration_text(age)} of the policy")
 
 
 def _rehearsed(case: Case) -> Mapping[str, str]:

@@ -95,11 +95,12 @@ def write(
     table: str = "visit",
     where: str = "ward = 'OLD'",
     expect: str = "update: 3",
-    may_change: str = "ward",
+    may_change: str | None = "ward",
     limit: int = 10,
     more: str = "",
 ) -> None:
     """Its author has written the repair into the work tree; `more` are lines of the manifest."""
+    changed = "" if may_change is None else f"\n    may_change: [{may_change}]"
     text = f"""\
 dbops: repair/v1
 id: {work}
@@ -113,8 +114,7 @@ cause: {{found: an old map of wards, fix: T-120}}
 watch:
   - table: {table}
     where: {where}
-    expect: {{{expect}}}
-    may_change: [{may_change}]
+    expect: {{{expect}}}{changed}
 limits: {{rows: {limit}}}
 show: [ward]
 {more}"""

@@ -169,11 +169,33 @@ def test_back(lab: Lab) -> None:
     ops = lab.ops
     prepare(lab, "visit", "visit_log", "place")
     prove(lab)
-    lab.change("ALTER TABLE visit DISABLE TRIGGER logged; DELETE FROM visit WHERE id IN (1, 2); UPDATE visit SET note = 'x' WHERE id = 3")
-    new = ops.run("repair", "new", WORK, "--database", "lab", "--from-backup", "lab@1", "--table", "visit", "--key", "1", "--key", "2", "--key", "3", "--author", "wei@contractor", "--title", "t")
+    lab.change(
+        "ALTER TABLE visit DISABLE TRIGGER logged; DELETE FROM visit WHERE id IN (1, 2); UPDATE visit SET note = 'x' WHERE id = 3"
+    )
+    new = ops.run(
+        "repair",
+        "new",
+        WORK,
+        "--database",
+        "lab",
+        "--from-backup",
+        "lab@1",
+        "--table",
+        "visit",
+        "--key",
+        "1",
+        "--key",
+        "2",
+        "--key",
+        "3",
+        "--author",
+        "wei@contractor",
+        "--title",
+        "t",
+    )
     print(new.output)
     for n in ("repair.yml", "repair.sql"):
-        print((folder(ops)/n).read_text())
+        print((folder(ops) / n).read_text())
     print(ops.run("repair", "check", WORK).output)
     sign(ops)
     print(ops.run("repair", "rehearse", WORK, "--on", "production-readonly").output)

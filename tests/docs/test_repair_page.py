@@ -15,6 +15,7 @@ from dbops.repair import manifest, manifest_parameters, manifest_text
 from dbops.repair.evidence import RepairEvidence, TableEvidence, TransactionEvidence, UndoEvidence
 from dbops.repair.manifest_text import parse_repair
 from dbops.repair.parameter import ParameterType
+from dbops.repair.playbook import RepairHead, instantiate, parse_playbook
 from dbops.repair.table import Ops, TableName
 from dbops.review.work import Kind, Work
 from tests.docs.markdown import ROOT, blocks
@@ -119,6 +120,19 @@ def test_the_example_of_the_page_is_a_repair() -> None:
     assert watch.expect == Ops(updated=38)
     assert watch.may_change == ("ward_code", "updated_at")
     assert repair.undo.volatile == ("updated_at",)
+
+
+def test_the_playbook_of_the_guide_is_one() -> None:
+    """What people copy to begin a playbook is one, and a repair comes of it."""
+    guide = (ROOT / "docs/how-to/write-a-playbook.md").read_text("utf-8")
+    shown = {block.language: block.text.encode() for block in blocks(guide)}
+    files = {"playbook.yml": shown["yaml"], "repair.sql": shown["sql"]}
+    playbook = parse_playbook(files, "playbooks/close-beds")
+    head = RepairHead(id="2026-130-beds", author="zhang.wei@contractor", database="his")
+    made = instantiate(playbook, {"ward": "OLD", "beds_closed": "12"}, head)
+    repair = parse_repair(Work(Kind.REPAIR, head.id, f"repairs/{head.id}", made))
+    assert repair.watches[0].expect == Ops(updated=12)
+    assert repair.limits.rows == 12
 
 
 @pytest.mark.parametrize(

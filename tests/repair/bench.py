@@ -243,8 +243,8 @@ class Faulty:
         self.before.pop("committed", lambda: None)()
         return self.engine.committed(run, work)
 
-    def prepare_sql(self, tables: Sequence[TableName]) -> str:
-        return self.engine.prepare_sql(tables)
+    def prepare_sql(self, tables: Sequence[TableName], read: Sequence[TableName] = ()) -> str:
+        return self.engine.prepare_sql(tables, read)
 
     def remove_sql(self) -> str:
         return self.engine.remove_sql()

@@ -75,6 +75,9 @@ def test_null_is_not_the_word() -> None:
     """NULL in clear reads NULL; behind a digest nobody sees that it is one."""
     found = shown(Change((b"7",), (b"7", None, None), None), "ward")
     assert found.cells[1].before == NULL
+    for word in ("NULL", "'NULL'"):
+        quoted = shown(Change((b"7",), (b"7", None, None), (b"7", word.encode(), None)), "ward")
+        assert quoted.cells[0].after == f"'{word}'"
     assert found.cells[2].before is not None
     assert found.cells[2].before.startswith("#")
 

@@ -1,4 +1,4 @@
-"""What PostgreSQL still does at COMMIT, or while rows are read, cannot write behind the judgement."""
+"""What still happens at COMMIT, or while rows are read, cannot write behind the judgement."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ def ward(postgresql_bench: Bench) -> Bench:
         "CREATE TABLE log (id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, m text)",
         "INSERT INTO visit SELECT g, 'OLD' FROM generate_series(1, 4) g",
         "INSERT INTO bill SELECT g, 0 FROM generate_series(1, 4) g",
-        "CREATE FUNCTION sly() RETURNS integer LANGUAGE plpgsql SET search_path = public AS $$ BEGIN"
+        "CREATE FUNCTION sly() RETURNS integer LANGUAGE plpgsql"
+        " SET search_path = public AS $$ BEGIN"
         " INSERT INTO log (m) VALUES ('x'); RETURN 1; END $$",
-        "CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql SET search_path = public AS $$ BEGIN"
+        "CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql"
+        " SET search_path = public AS $$ BEGIN"
         " PERFORM sly(); RETURN NULL; END $$",
     )
     postgresql_bench.site.prepare("visit", "bill", "log")
@@ -53,7 +55,8 @@ def deferred(bench: Bench, table: str, function: str) -> None:
 def test_a_deferred_trigger_that_defers_again(ward: Bench) -> None:
     """One that puts constraints off again while they are checked wins nothing by that."""
     ward.site.run(
-        "CREATE FUNCTION again() RETURNS trigger LANGUAGE plpgsql SET search_path = public AS $$ BEGIN"
+        "CREATE FUNCTION again() RETURNS trigger LANGUAGE plpgsql"
+        " SET search_path = public AS $$ BEGIN"
         " SET CONSTRAINTS ALL DEFERRED; UPDATE bill SET n = NEW.id WHERE id = NEW.id;"
         " RETURN NULL; END $$"
     )
@@ -68,7 +71,8 @@ def test_a_deferred_trigger_that_defers_again(ward: Bench) -> None:
 
 def test_a_cursor_that_is_held_beyond_commit(ward: Bench) -> None:
     """COMMIT would run its query to the end, and what that calls."""
-    script = f"{MOVE}; DO $$ BEGIN EXECUTE 'DECLARE c CURSOR WITH HOLD FOR SELECT public.sly()'; END $$"
+    held = "EXECUTE 'DECLARE c CURSOR WITH HOLD FOR SELECT public.sly()'"
+    script = f"{MOVE}; DO $$ BEGIN {held}; END $$"
     assert refused(ward, moving(), script).code == "forbidden-write"
 
 
@@ -87,7 +91,8 @@ def test_a_predicate_that_writes_before_the_script(ward: Bench) -> None:
     """What is read as the rows before is what was there before."""
     ward.site.run(
         "CREATE FUNCTION look(n integer) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN"
-        " UPDATE public.visit SET dept = 'SLY' WHERE id = n AND n <= 2 AND dept = 'OLD'; RETURN true; END $$"
+        " UPDATE public.visit SET dept = 'SLY' WHERE id = n AND n <= 2 AND dept = 'OLD';"
+        " RETURN true; END $$"
     )
     watched = (
         watch("bill", "look(id)"),

@@ -140,7 +140,9 @@ def test_an_undo_names_what_it_takes_back() -> None:
     repair = parse_repair(work)
     assert repair.undo_of == UndoOf("w-0", ("a" * 64, "b" * 64))
     assert (repair.watches, repair.parameters, script_of(work)) == ((), {}, ())
-    assert repair.limits.rows == 50
+    assert (repair.limits.rows, repair.search_path) == (50, ())
+    placed = parse_repair(work_of(f"{UNDO}search_path: [his, public]\n", None))
+    assert placed.search_path == ("his", "public")
 
 
 def test_a_batch_has_its_bounds_in_script_and_watch() -> None:
@@ -363,7 +365,7 @@ def test_the_folder_holds_what_the_manifest_speaks_of(work: Work, message: str) 
             "undo",
             "line 10: watch: cannot stand beside undo_of",
             "the bundles say what is written; allowed beside undo_of: opened, clocks, cause,"
-            " limits, undo, show, accepted",
+            " limits, undo, show, accepted, search_path",
         ),
         (
             work_of(UNDO.replace("a" * 64, "A" * 64), None),

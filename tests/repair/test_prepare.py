@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from dbops.engines.postgresql.connect import Parameters
+from dbops.engines.postgresql.repair import PostgresqlRepairEngine
 from dbops.errors import DbopsError, Refused
 from dbops.repair.prepare import (
     Preparation,
@@ -60,6 +62,23 @@ def test_what_is_drawn_up(work: Work, site: SqliteSite) -> None:
     assert sorted(work.files) == ["change.yml", "down.sql", "up.sql"]
     assert work.files["up.sql"].decode().strip() == site.engine.prepare_sql(()).strip()
     assert work.files["down.sql"].decode().strip() == site.engine.remove_sql().strip()
+
+
+def test_what_is_only_read_can_be_read() -> None:
+    """It is granted where there are roles; the manifest names what may be written."""
+    engine = PostgresqlRepairEngine(parameters=_nobody, admin=_nobody)
+    read = (TableName("dict", "ward"), TableName("his", "visit"))
+    found = draw_up_preparation(replace(WANTED, read=read), engine)
+    text = found.files["up.sql"].decode()
+    assert 'GRANT SELECT ON "dict"."ward" TO "dbops_repair";\n' in text
+    assert 'GRANT USAGE ON SCHEMA "dict" TO "dbops_repair";\n' in text
+    assert text.count('ON "his"."visit" TO') == 1
+    assert text == engine.prepare_sql(WANTED.tables, read)
+    assert b"ward" not in found.files["change.yml"]
+
+
+def _nobody() -> Parameters:
+    raise AssertionError("nobody is asked")
 
 
 def test_exactly_the_approved_text_runs(work: Work, site: SqliteSite) -> None:
@@ -125,6 +144,8 @@ def test_tables_are_named_as_in_a_manifest() -> None:
         TableName("his", "visit"),
         TableName("", "odd.name"),
     )
-    with pytest.raises(Refused) as caught:
-        tables_of(["a.b.c"])
-    assert caught.value.code == "prepare-table"
+    for option in ("--table", "--read"):
+        with pytest.raises(Refused) as caught:
+            tables_of(["a.b.c"], option)
+        assert caught.value.code == "prepare-table"
+        assert caught.value.message == f"{option} does not name a table"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from dbops.errors import DbopsError
 from dbops.repair.manifest import Repair
 from dbops.repair.table import Ops
-from tests.repair.bench import Bench, repair, watch
+from tests.repair.bench import Bench, appends, repair, watch
 
 NEVER = "RETURN NULL"
 
@@ -175,3 +177,26 @@ def test_a_rule_that_writes_elsewhere(ward: Bench) -> None:
         "CREATE RULE also AS ON UPDATE TO visit DO ALSO INSERT INTO log (m) VALUES ('rule')"
     )
     assert refused(ward, moving(), MOVE).code == "undeclared-write"
+
+
+def test_what_triggers_name_without_schema_is_found_by_an_undo(ward: Bench) -> None:
+    """The undo names the search path of the repair; without it the trigger's table is missing."""
+    ward.site.run(
+        "CREATE SCHEMA his",
+        "CREATE TABLE his.trail (id integer PRIMARY KEY, m text)",
+        "CREATE FUNCTION trail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO trail"
+        " SELECT count(*), NEW.dept FROM trail; PERFORM set_config('search_path', '', true);"
+        " RETURN NULL; END $$",
+    )
+    ward.site.run(
+        "CREATE TRIGGER trail AFTER UPDATE ON visit FOR EACH STATEMENT EXECUTE FUNCTION trail()"
+    )
+    ward.site.prepare("his.trail")
+    before, path = ward.rows("visit"), ("his", "public")
+    manifest = replace(moving(), search_path=path, side_effects=(appends("his.trail", 1),))
+    run = ward.run(manifest, MOVE)
+    with pytest.raises(DbopsError) as caught:
+        ward.undo(run)
+    assert caught.value.code == "object-missing"
+    ward.undo(run, search_path=path)
+    assert (ward.rows("visit"), len(ward.rows("his.trail"))) == (before, 2)

@@ -70,7 +70,7 @@ def test_evidence_of_the_moment_is_neither_old_nor_future(desk: Desk) -> None:
         assert verdict(desk) == []
     desk.rehearse(at=NOW - timedelta(days=3, seconds=1))
     assert verdict(desk) == [
-        ("evidence-old", f"{FOLDER}/evidence.yml: it is older than the 72 hours of the policy")
+        ("evidence-old", f"{FOLDER}/evidence.yml: it is older than the 3d of the policy")
     ]
     desk.rehearse(at=NOW + timedelta(minutes=5, seconds=1))
     assert verdict(desk)[0][0] == "evidence-future"

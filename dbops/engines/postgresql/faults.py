@@ -11,10 +11,14 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Final
 
 import psycopg
 
 from dbops.errors import DbopsError, Failed, NotFound, Refused, TryAgain, Unreachable
+
+# The files of procedural languages in the server's source, such as pl_exec.c and plpy_elog.c.
+_LANGUAGE: Final = re.compile(r"pl_|plpy|plperl|pltcl|plv8|plr")
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,8 +232,13 @@ def translated(doing: str) -> Iterator[None]:
 
 
 def objects_of(error: psycopg.Error) -> str:
-    """The objects that the server names in fields of their own; these never hold values."""
+    """The objects that the server names in fields of their own; there these never hold values.
+
+    A function of the database can raise an error that names whatever it likes there.
+    """
     diag = error.diag
+    if not diag.source_file or _LANGUAGE.match(diag.source_file):
+        return ""
     table = ".".join(part for part in (diag.schema_name, diag.table_name) if part)
     return ", ".join(part for part in (table, diag.column_name, diag.constraint_name) if part)
 

@@ -67,8 +67,8 @@ class PostgresqlRepairEngine:
             )
             return bool(found)
 
-    def prepare_sql(self, tables: Sequence[TableName]) -> str:
-        return prepare_sql(self.repair_role, tables)
+    def prepare_sql(self, tables: Sequence[TableName], read: Sequence[TableName] = ()) -> str:
+        return prepare_sql(self.repair_role, tables, read)
 
     def remove_sql(self) -> str:
         return remove_sql(self.repair_role)

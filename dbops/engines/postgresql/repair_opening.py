@@ -7,7 +7,7 @@ decides whether triggers fire, who writes and whether writes are counted must no
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -36,6 +36,12 @@ _SETTABLE = """
     SELECT s FROM unnest(ARRAY['session_replication_role', 'track_counts']) AS s
     WHERE has_parameter_privilege(current_user, s, 'SET') ORDER BY 1"""
 _SETTABLE_SINCE = 15
+_SHOWN = "SELECT current_setting(s) FROM unnest(%s::text[]) WITH ORDINALITY AS n (s, n) ORDER BY n"
+_TAKEN = """
+    SELECT c.relname FROM pg_catalog.pg_class AS c
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE c.relname = ANY (%s) AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname = ANY (%s)
+    ORDER BY 1"""
 _STATE = """
     SELECT current_user::text, session_user::text, current_setting('session_replication_role'),
         current_setting('track_counts')"""
@@ -43,10 +49,14 @@ _STATE = """
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What was true when the transaction began. `pins` are the settings and their values."""
+    """What was true when the transaction began.
+
+    `pins` are the settings and their values, `shown` the same as the server shows them.
+    """
 
     began: datetime
     pins: Mapping[str, str]
+    shown: tuple[str, ...]
     state: tuple[str, ...]
 
 
@@ -76,7 +86,7 @@ def open_transaction(session: Session, order: SessionOrder) -> Opened:
     if not order.read_only:
         lock_work(session, order.work)
     began: datetime = session.value("SELECT now()", doing=_DOING)
-    return Opened(began.astimezone(UTC), pins, state)
+    return Opened(began.astimezone(UTC), pins, _shown(session, pins), state)
 
 
 def pin(session: Session, pins: Mapping[str, str]) -> None:
@@ -91,6 +101,37 @@ def refuse_changed_state(session: Session, opened: Opened) -> None:
             "session-changed",
             "the script left another role, or other rules for triggers or counters, behind",
             hint="take SET ROLE and settings out of the script and of what it calls",
+        )
+
+
+def refuse_changed_pins(session: Session, opened: Opened) -> None:
+    """Raises Refused `session-changed` where values would be printed, or waited for, otherwise.
+
+    To be asked behind what reads rows: a predicate can call what changes a setting.
+    """
+    if _shown(session, opened.pins) != opened.shown:
+        raise Refused(
+            "session-changed",
+            "a predicate or a condition changed the settings of the session",
+            hint="take set_config out of repair.yml, and out of what it calls",
+        )
+
+
+def refuse_names(session: Session, order: SessionOrder, path: Sequence[str]) -> None:
+    """Raises Refused `search-path`, and `temporary-taken` for a name that hides a table."""
+    reserved = sorted(name for name in path if name.startswith("pg_"))
+    if reserved:
+        raise Refused(
+            "search-path",
+            f"the search path names {reserved[0]}, which the server itself looks through",
+            hint="name only schemas of the application under search_path",
+        )
+    taken = session.rows(_TAKEN, [list(order.temporary), list(path)], doing=_DOING)
+    if taken:
+        raise Refused(
+            "temporary-taken",
+            f"the search path has a table {taken[0][0]} that a temporary one would hide",
+            hint="give the temporary table another name",
         )
 
 
@@ -130,6 +171,12 @@ def _refuse_state(state: tuple[str, ...]) -> None:
             "triggers would not fire: session_replication_role is not origin",
             hint="take session_replication_role back from the role or the database",
         )
+
+
+def _shown(session: Session, pins: Mapping[str, str]) -> tuple[str, ...]:
+    """But for the search path, which changes all the time."""
+    names = [name for name in pins if name != "search_path"]
+    return tuple(value for (value,) in session.rows(_SHOWN, [names], doing=_DOING))
 
 
 def _state(session: Session) -> tuple[str, ...]:

@@ -84,23 +84,31 @@ DROP SCHEMA IF EXISTS dbops;
 """
 
 
-def prepare_sql(role: str, tables: Sequence[TableName]) -> str:
+def prepare_sql(role: str, tables: Sequence[TableName], read: Sequence[TableName] = ()) -> str:
     """Makes the marker table and the role, and lets the role read and write these tables.
 
     A table without schema is one of `public`. Rows can be read, inserted, updated and deleted,
-    nothing else; markers can be read and appended to only.
+    nothing else; those of the tables `read` can be read only, and markers be appended to as well.
     """
-    full = sorted({TableName(table.schema or "public", table.name) for table in tables})
+    full = _in_full(tables)
+    only_read = sorted(set(_in_full(read)) - set(full))
     named = quoted(role)
     parts = [_MARKERS, _ROLE.format(role=named, literal=literal(role))]
-    for schema in sorted({table.schema for table in full}):
+    for schema in sorted({table.schema for table in (*full, *only_read)}):
         parts.append(f"GRANT USAGE ON SCHEMA {quoted(schema)} TO {named};\n")
     for table in full:
         parts.append(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {name_of(table)} TO {named};\n")
+    for table in only_read:
+        parts.append(f"GRANT SELECT ON {name_of(table)} TO {named};\n")
     if full:
         names = ", ".join(literal(name_of(table)) for table in full)
         parts.append(_SEQUENCES.format(tables=names, literal=literal(role)))
     return "\n".join(parts)
+
+
+def _in_full(tables: Sequence[TableName]) -> list[TableName]:
+    """Each once, with its schema."""
+    return sorted({TableName(table.schema or "public", table.name) for table in tables})
 
 
 def remove_sql(role: str) -> str:

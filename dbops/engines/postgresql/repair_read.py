@@ -142,7 +142,7 @@ class Reader:
             self._wire.search(path)
             rows = self._wire.rows(f"FETCH FORWARD {asked} FROM {cursor}".encode(), doing=doing)
             for row in rows:
-                widest = max(widest, sum(len(value) for value in row if value is not None))
+                widest = max(widest, sum(map(len, filter(None, row))))
                 yield _keyed(layout, row)
             if len(rows) < asked:
                 self._wire.forget_path()  # a function in the predicate may have set another
@@ -181,8 +181,9 @@ def _columns(layout: Layout, prefix: str) -> str:
 
 def _keyed(layout: Layout, row: tuple[Value, ...]) -> KeyedRow:
     width = 1 + len(layout.shape.key)
-    order = tuple(part for part in row[1:width] if part is not None)
-    return KeyedRow(order, row[width:], row[0] == b"t")
+    order = row[1:width]
+    parts = tuple([part for part in order if part is not None])
+    return KeyedRow(parts, row[width:], row[0] == b"t")
 
 
 def _unnested(width: int) -> str:

@@ -16,7 +16,9 @@ from dbops.engines.postgresql.repair_opening import (
     Opened,
     open_transaction,
     pin,
+    refuse_changed_pins,
     refuse_changed_state,
+    refuse_names,
 )
 from dbops.engines.postgresql.repair_read import Reader, one_value
 from dbops.engines.postgresql.repair_script import (
@@ -26,6 +28,7 @@ from dbops.engines.postgresql.repair_script import (
     refuse_no_query,
     rendered,
 )
+from dbops.engines.postgresql.repair_sets import Carriers, read_carriers
 from dbops.engines.postgresql.repair_shape import Layout, read_layout
 from dbops.engines.postgresql.repair_wire import Wire, transaction_lost
 from dbops.engines.postgresql.repair_writes import Ledger
@@ -69,6 +72,7 @@ class PostgresqlRepairSession:
         self._wire = Wire(session)
         self._reader = Reader(self._wire, self._path)
         self._layouts: dict[TableName, Layout] = {}
+        self._carriers: dict[int, Carriers | None] = {}
         self._begun: _Begun | None = None
         self._transaction: _Transaction | None = None
 
@@ -87,6 +91,7 @@ class PostgresqlRepairSession:
     def begin(self) -> None:
         self._wire.forget_path()
         opened = open_transaction(self._session, self._order)
+        refuse_names(self._session, self._order, self._path)
         ledger = Ledger(self._session, self._order.temporary)
         self._begun = _Begun(opened, ledger)
         self._transaction = self._whose()
@@ -111,7 +116,8 @@ class PostgresqlRepairSession:
         self, shape: Shape, where: Statement, binding: Binding, *, lock: bool
     ) -> Iterator[KeyedRow]:
         locking = lock and not self._order.read_only
-        return self._reader.read(self._keyed(shape), where, binding, lock=locking)
+        yield from self._reader.read(self._keyed(shape), where, binding, lock=locking)
+        refuse_changed_pins(self._session, self._open.opened)
 
     def fetch(
         self, shape: Shape, orders: Sequence[tuple[bytes, ...]], *, lock: bool
@@ -125,6 +131,7 @@ class PostgresqlRepairSession:
         self._wire.search(self._path)
         found = one_value(self._wire, query, binds, f"the condition at line {sql.line}")
         self._wire.forget_path()
+        refuse_changed_pins(self._session, self._open.opened)
         return found
 
     def run(self, statement: Statement, binding: Binding) -> int:
@@ -164,7 +171,10 @@ class PostgresqlRepairSession:
         return self._reader.own_rows(self._layout(shape))
 
     def apply(self, shape: Shape, changes: Iterable[Change]) -> int:
-        return repair_apply.apply(self._wire, self._keyed(shape), changes, self._path)
+        layout = self._keyed(shape)
+        return repair_apply.apply(
+            self._wire, layout, self._carriers_of(layout), changes, self._path
+        )
 
     def children(self, reference: Reference, keys: Sequence[tuple[Value, ...]]) -> int:
         return self._reader.children(reference, keys)
@@ -245,6 +255,12 @@ class PostgresqlRepairSession:
         if shape.table not in self._layouts:
             self.shape(shape.table)
         return self._layouts[shape.table]
+
+    def _carriers_of(self, layout: Layout) -> Carriers | None:
+        if layout.oid not in self._carriers:
+            self._wire.search(())
+            self._carriers[layout.oid] = read_carriers(self._session, layout)
+        return self._carriers[layout.oid]
 
     def _keyed(self, shape: Shape) -> Layout:
         layout = self._layout(shape)

@@ -87,7 +87,11 @@ class SqliteRepairEngine:
                 hint=f"wait for it, or see who it is: fuser -v {place.path}",
             ) from None
 
-    def prepare_sql(self, tables: Sequence[TableName]) -> str:  # noqa: ARG002 - there are no roles
+    def prepare_sql(
+        self,
+        tables: Sequence[TableName],  # noqa: ARG002 - there are no roles
+        read: Sequence[TableName] = (),  # noqa: ARG002
+    ) -> str:
         return CREATE
 
     def remove_sql(self) -> str:

@@ -86,10 +86,11 @@ class Place:
 
     def locked(self) -> Unreachable:
         """The error for a lock that somebody else kept."""
+        seconds = self.lock_wait.total_seconds()
         return Unreachable(
             "lock-timeout",
             f"{self.name} is locked by somebody else and stayed so for"
-            f" {self.lock_wait.total_seconds():g} seconds",
+            f" {seconds:g} second{'' if seconds == 1 else 's'}",
             hint=f"see who has it open: fuser -v {self.path}",
         )
 

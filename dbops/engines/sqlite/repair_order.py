@@ -16,6 +16,8 @@ from dbops.errors import Refused
 
 _SIGN: Final = 1 << 63
 _ALL: Final = (1 << 64) - 1
+_BITS: Final = struct.Struct(">Q")
+_DOUBLE: Final = struct.Struct(">d")
 _MIDDLE: Final = 0x800  # a 64-bit integer is at most 512 away from its nearest double
 
 
@@ -57,7 +59,7 @@ def part_value(part: bytes) -> Bindable:
 
 
 def _number(near: float, rest: int) -> bytes:
-    (bits,) = struct.unpack(">Q", struct.pack(">d", near + 0.0))  # -0.0 is the key 0
+    (bits,) = _BITS.unpack(_DOUBLE.pack(near + 0.0))  # -0.0 is the key 0
     bits = bits ^ _ALL if bits & _SIGN else bits | _SIGN
     return b"n%016x%03x" % (bits, rest + _MIDDLE)
 
@@ -65,7 +67,7 @@ def _number(near: float, rest: int) -> bytes:
 def _number_of(text: bytes) -> int | float:
     bits, rest = int(text[:16], 16), int(text[16:], 16) - _MIDDLE
     bits = bits & ~_SIGN if bits & _SIGN else bits ^ _ALL
-    (near,) = struct.unpack(">d", struct.pack(">Q", bits))
+    (near,) = _DOUBLE.unpack(_BITS.pack(bits))
     if abs(near) <= float(1 << 63) and near == int(near):
         found = int(near) + rest
         if -_SIGN <= found < _SIGN:

@@ -13,7 +13,7 @@ from dbops.engines.sqlite.connect import quoted
 from dbops.engines.sqlite.repair_catalog import Facts
 from dbops.engines.sqlite.repair_counters import Counters
 from dbops.engines.sqlite.repair_order import order_part, part_value, text_part
-from dbops.engines.sqlite.repair_values import Bindable, Plain, bound, encoder
+from dbops.engines.sqlite.repair_values import Bindable, Plain, Raw, bound, encoder
 from dbops.errors import Refused
 from dbops.repair.table import KeyedRow
 
@@ -89,13 +89,21 @@ class LookUp:
     def __init__(self, facts: Facts) -> None:
         self._facts = facts
         self._select = _select(facts)
+        # Nearly all keys are bound as they are, and then the text is always the same.
+        where, values = match_key(facts, [0] * len(facts.shape.key))
+        self._usual = f"{self._select} WHERE {where}"
+        self._once = len(values) == len(facts.shape.key)
 
     def statement(self, order: Sequence[bytes]) -> tuple[str, tuple[Plain, ...]]:
         """The text that reads the row, and what to bind; Refused `order-form` for no key."""
         facts = self._facts
         if len(order) != len(facts.shape.key):
             part_value(b"")
-        where, values = match_key(facts, [part_value(part) for part in order])
+        key = [part_value(part) for part in order]
+        plain = tuple([part for part in key if not isinstance(part, Raw)])
+        if self._once and len(plain) == len(key):
+            return self._usual, plain
+        where, values = match_key(facts, key)
         return f"{self._select} WHERE {where}", values
 
 

@@ -117,11 +117,14 @@ class SqliteRepairSession:
         look_up, reader = LookUp(facts), RowReader(facts, self._counters, self._codec)
         found: dict[tuple[bytes, ...], KeyedRow] = {}
         doing = f"looking up rows of {shape.table}"
-        for order in orders:
-            text, values = look_up.statement(order)
-            with self._doing(doing), self._guard.timed():
-                rows = [reader.row(row) for row in self._connection.execute(text, values)]
-            found |= {row.order: row for row in rows if row.order == order}
+        with self._doing(doing), self._guard.timed():
+            for order in orders:
+                text, values = look_up.statement(order)
+                self._guard.arm()  # each has its own time
+                for one in self._connection.execute(text, values):
+                    row = reader.row(one)
+                    if row.order == order:
+                        found[order] = row
         return list(found.values())
 
     def check(self, sql: Statement, binding: Binding) -> bytes | None:

@@ -64,7 +64,7 @@ def encoder(affinity: Affinity, codec: str) -> Callable[[Plain, Plain], Value]:
     """Return `encode` for one column; what is usual there takes the short way."""
 
     def text(kind: Plain, stored: Plain) -> Value:
-        if kind == "text" and isinstance(stored, bytes) and stored.isascii():
+        if kind == "text" and isinstance(stored, bytes) and _is_utf_8(stored):
             return stored if stored[:1] != MARK else b"~t:" + stored
         return encode(kind, stored, affinity, codec)
 
@@ -76,6 +76,16 @@ def encoder(affinity: Affinity, codec: str) -> Callable[[Plain, Plain], Value]:
     if affinity is not Affinity.TEXT:
         return other
     return text if codec == "utf-8" else partial(encode, affinity=affinity, codec=codec)
+
+
+def _is_utf_8(stored: bytes) -> bool:
+    if stored.isascii():
+        return True
+    try:
+        stored.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def encode(kind: Plain, stored: Plain, affinity: Affinity, codec: str) -> Value:

@@ -52,6 +52,21 @@ def test_the_role_may_do_what_a_repair_does(site: PgSite) -> None:
         connection.execute("DELETE FROM bill")
 
 
+def test_what_is_only_looked_up_is_not_written(site: PgSite) -> None:
+    """A table named to be read can be read, by scripts and conditions, and no more than that."""
+    site.run("CREATE SCHEMA dict", "CREATE TABLE dict.kind (id integer PRIMARY KEY)")
+    role, kind = site.engine.repair_role, TableName("dict", "kind")
+    site.run(f"REVOKE ALL ON ward FROM {role}")
+    site.engine.install(site.engine.prepare_sql([site.table("bill")], [kind, TableName("", "ward")]))
+    with begun(site) as session:
+        assert session.check(sql("SELECT count(*) FROM dict.kind"), NOTHING) == b"0"
+        assert session.run(sql("DELETE FROM bill WHERE visit IN (SELECT 1 FROM ward)"), NOTHING) == 2
+        for text in ("INSERT INTO dict.kind VALUES (1)", "UPDATE ward SET name = ''"):
+            with begun(site, text[:6]) as other, pytest.raises(Refused) as caught:
+                other.run(sql(text), NOTHING)
+            assert caught.value.code == "permission-denied"
+
+
 def test_preparing_makes_the_role(site: PgSite) -> None:
     """A role that is not there is made, as weak as can be; sequences of the tables can be used."""
     role = site.engine.repair_role
