@@ -10,6 +10,7 @@ import json
 import secrets
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -131,7 +132,7 @@ def repair(engine: RepairEngine, rows: int, directory: Path) -> float:
         opened=None,
         cause=None,
         watches=(expected,),
-        limits=Limits(rows=rows),
+        limits=Limits(rows=rows, statement=timedelta(minutes=10)),
     )
     order = RunOrder(
         repair=manifest,

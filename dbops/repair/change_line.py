@@ -21,6 +21,7 @@ _INTRICATE: Final = re.compile(rb"[\\{\x00-\x1f]")
 _FORMS_MOST: Final = 4096
 
 _Places = tuple[int, ...]  # of values in the line, by number; -1 is NULL
+_Picked = _Places | slice  # a slice where they stand side by side
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +29,9 @@ class _Form:
     """What stands between the values of a line says."""
 
     index: int
-    key: _Places
-    before: _Places | None
-    after: _Places | None
+    key: slice
+    before: _Picked | None
+    after: _Picked | None
 
 
 class ChangeLines:
@@ -53,11 +54,8 @@ class ChangeLines:
             line.decode()
         values = parts[1::2]
         form = self._form(b'"'.join(parts[::2]))
-        return form.index, Change(
-            tuple([values[place] for place in form.key]),
-            _picked(values, form.before),
-            _picked(values, form.after),
-        )
+        key = tuple(values[form.key])
+        return form.index, Change(key, _picked(values, form.before), _picked(values, form.after))
 
     def _read(self, line: bytes) -> tuple[int, Change]:
         index, key, before, after = json.loads(line.decode())
@@ -72,20 +70,25 @@ class ChangeLines:
             pieces = between.split(b'"')
             numbered = [b'%b"%d"' % (piece, n) for n, piece in enumerate(pieces[:-1])]
             index, (key, before, after) = self._read(b"".join([*numbered, pieces[-1]]))
-            found = _Form(index, _places(key) or (), _places(before), _places(after))
+            found = _Form(index, slice(len(key)), _places(before), _places(after))
             if len(self._forms) < _FORMS_MOST:
                 self._forms[between] = found
         return found
 
 
-def _picked(values: Sequence[bytes], places: _Places | None) -> Row | None:
+def _picked(values: list[bytes], places: _Picked | None) -> Row | None:
     if places is None:
         return None
+    if type(places) is slice:
+        return tuple(values[places])
     return tuple([None if place < 0 else values[place] for place in places])
 
 
-def _places(row: Row | None) -> _Places | None:
-    return None if row is None else tuple(-1 if cell is None else int(cell) for cell in row)
+def _places(row: Row | None) -> _Picked | None:
+    if row is None:
+        return None
+    places = tuple(-1 if cell is None else int(cell) for cell in row)
+    return places if -1 in places or not places else slice(places[0], places[-1] + 1)
 
 
 def _place(index: object) -> int:

@@ -118,9 +118,12 @@ class _Taking:
             shape = self._shapes[index]
             keys = [change.key for change in chunk]
             now = {one.order: one.row for one in self._session.fetch(shape, keys, lock=True)}
+            names, actions = shape.names, Counter[Action]()
             for key, before, after in chunk:
-                conflicts.see(shape.table, shape.names, before, after, now.get(key))
-                found[Step(action_of(before, after), shape.table)] += 1
+                conflicts.see(shape.table, names, before, after, now.get(key))
+                actions[action_of(before, after)] += 1
+            for action, rows in actions.items():
+                found[Step(action, shape.table)] += rows
         conflicts.refuse_any(self._union.header.work)
         if found.total() > self._repair.limits.rows:
             raise too_many_rows(self._repair.id, self._repair.limits.rows)
@@ -168,9 +171,10 @@ class _Taking:
             shape, volatile = self._shapes[index], self._tables[index].volatile
             found = self._session.fetch(shape, [change.key for change in chunk], lock=False)
             now = {one.order: one.row for one in found}
-            amiss = Counter[str]()
+            names, amiss = shape.names, Counter[str]()
             for key, before, _ in chunk:
-                amiss.update(_amiss(shape.names, volatile, before, now.get(key)))
+                if now.get(key) != before:
+                    amiss.update(_amiss(names, volatile, before, now.get(key)))
             if amiss:
                 raise _differs(self._repair.id, shape.table, amiss)
             seen = _seen(chunk, found)

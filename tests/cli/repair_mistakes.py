@@ -81,7 +81,12 @@ REPAIR_MISTAKES = (
         'did you mean "example"? there are: example',
     ),
     _mistake(
-        "unknown clock", f"{DRAFT} --clock week", 10, "no-clock", 'dbops.toml has no clock "week"', CLOCKS
+        "unknown clock",
+        f"{DRAFT} --clock week",
+        10,
+        "no-clock",
+        'dbops.toml has no clock "week"',
+        CLOCKS,
     ),
     _mistake(
         "no day",

@@ -65,8 +65,9 @@ def done(result: Result) -> Result:
 
 def rows(ops: Ops, query: str) -> str:
     """What is committed, read by another process."""
-    words = [sys.executable, "-c", _QUERY, ops.root / "example.db", query]
-    return subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip()
+    words = [sys.executable, "-c", _QUERY, str(ops.root / "example.db"), query]
+    found = subprocess.run(words, check=True, capture_output=True, text=True)
+    return found.stdout.strip()
 
 
 def change(ops: Ops, script: str) -> None:
@@ -130,10 +131,10 @@ def sign(ops: Ops, work: str = WORK) -> None:
     ops.commit()
 
 
-def agreed(ops: Ops, work: str = WORK, **said: object) -> None:
+def agreed(ops: Ops, **said: object) -> None:
     """The repair is written, approved and committed."""
-    write(ops, work, **said)  # type: ignore[arg-type] # checked at run time
-    sign(ops, work)
+    write(ops, **said)  # type: ignore[arg-type] # checked at run time
+    sign(ops)
 
 
 def mend(ops: Ops, work: str = WORK, *more: object) -> Result:

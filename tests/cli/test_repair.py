@@ -209,6 +209,18 @@ def test_each_command_for_its_kind(ops: Ops) -> None:
     )
 
 
+def test_an_undo_has_the_search_path_of_its_repair(ops: Ops) -> None:
+    """What triggers name without a schema is looked up there once more."""
+    write(ops, more="search_path: [main, other]\n")
+    sign(ops)
+    done(mend(ops))
+    done(ops.run("repair", "new", UNDO, "--undo", WORK, "--author", "wei@contractor"))
+    text = (folder(ops, UNDO) / "repair.yml").read_text("utf-8")
+    assert "search_path: [main, other]\n" in text
+    sign(ops, UNDO)
+    done(take_back(ops, UNDO))
+
+
 def test_a_second_undo_is_refused(ops: Ops) -> None:
     """Another undo of the same run finds the rows as they were, and its approvals stay valid."""
     write(ops)

@@ -56,6 +56,7 @@ def test_one_thing_at_a_time(ops: Ops) -> None:
         (),
         ("--id", ID),
         ("--review", ID, "--table", "visit"),
+        ("--review", ID, "--read", "ward"),
         ("--id", ID, "--review", ID),
     ):
         done = ops.run("repair", "prepare", "example", *words)

@@ -288,7 +288,7 @@ sys.stdin.read()
 @contextmanager
 def holder(database: Path) -> Iterator[None]:
     """Meanwhile another process is writing to the database."""
-    words = [sys.executable, "-c", _HOLD, database]
+    words = [sys.executable, "-c", _HOLD, str(database)]
     with subprocess.Popen(
         words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:

@@ -34,6 +34,7 @@ from dbops.engines.postgresql.repair_sets import (
 from dbops.engines.postgresql.repair_shape import Layout
 from dbops.engines.postgresql.repair_wire import Wire, refuse_zeros
 from dbops.errors import Refused
+from dbops.repair.compare import size_of
 from dbops.repair.table import Change
 
 _BATCH_ROWS: Final = 1000
@@ -70,7 +71,7 @@ def apply(
     for form, batch in _batches(layout, carriers, changes):
         wire.search(path)
         wire.forget_path()  # a trigger may set another
-        if carriers is not None and _together(carriers, form) and _width(batch[0]) <= _BATCH_BYTES:
+        if carriers is not None and _together(carriers, form) and size_of(batch[0]) <= _BATCH_BYTES:
             touched = _send_set(wire, layout, carriers, form, batch, doing)
         else:
             touched = _send_rows(wire, layout, form, batch, doing)
@@ -96,7 +97,7 @@ def _batches(
         if form is None:
             continue
         parameters = parameters_of(layout, form, change)
-        width = _width(parameters)
+        width = size_of(parameters)
         fits = rows < _BATCH_ROWS and size + width <= _BATCH_BYTES
         if last is not None and not (fits and _mingle(carriers, last, form)):
             yield from window.items()
@@ -112,10 +113,6 @@ def _mingle(carriers: Carriers | None, last: Form, form: Form) -> bool:
         return True
     both = (last, form)
     return all(one.writing is Writing.UPDATE and _together(carriers, one) for one in both)
-
-
-def _width(row: Parameters) -> int:
-    return sum(len(value) for value in row if value is not None)
 
 
 def _send_set(

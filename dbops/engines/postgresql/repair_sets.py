@@ -22,6 +22,7 @@ from dbops.engines.postgresql.connect import Session, quoted
 from dbops.engines.postgresql.repair_script import name_of
 from dbops.engines.postgresql.repair_shape import Layout
 from dbops.engines.postgresql.repair_wire import TEXT_ARRAY, Bind
+from dbops.repair.compare import differing
 from dbops.repair.table import Change, Value
 
 # Of each column the array of its type, and what its type is below all domains.
@@ -115,8 +116,7 @@ def form_of(change: Change) -> Form | None:
         return None if change.before is None else Form(Writing.DELETE, ())
     if change.before is None:
         return Form(Writing.INSERT, tuple(range(len(change.after))))
-    pairs = enumerate(zip(change.before, change.after, strict=True))
-    places = tuple(place for place, (before, after) in pairs if before != after)
+    places = differing(change.before, change.after)
     return Form(Writing.UPDATE, places) if places else None
 
 

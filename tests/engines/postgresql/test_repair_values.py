@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 
 import pytest
 
+from dbops.engines.postgresql.connect import connect
+from dbops.engines.postgresql.repair_sets import read_carriers
+from dbops.engines.postgresql.repair_shape import read_layout
 from dbops.errors import Refused
+from dbops.repair.ports import RepairSession
 from dbops.repair.table import Change
 from tests.engines.postgresql.processes import memory
 from tests.engines.postgresql.repair_database import PgSite, pg_site
@@ -51,6 +56,19 @@ VALUES: dict[str, tuple[str, ...]] = {
     "pair": ("""ROW(1, 'a,"b')""", "ROW(NULL, '')"),
     "small": ("7",),
     "oid": ("4294967295",),
+    "box": ("'(1,2),(0.5,-1)'",),
+    "name": ("'中 文'",),
+    "bit(3)": ("B'010'",),
+    "daterange": ("'[2026-01-01,infinity)'",),
+    "nummultirange": ("'{[1.10,2.0),(3,)}'",),
+    "smalls": ("'{1,NULL}'", "'{}'"),
+    "tag": ("""'  x,\"\\{}NULL;'""", "'NULL'"),
+    "boxed": ("ROW(7, 'x')",),
+    "path": ("'[(0,0),(1,1)]'",),
+    "regtype": ("'pair'", "'integer'"),
+    "int2vector": ("'1 2 3'",),
+    "varchar(3)[]": ("""'{"a b",NULL,"中"}'""",),
+    "pair[]": ("""ARRAY[ROW(1, 'a,"b'), NULL]""",),
 }
 
 
@@ -64,6 +82,9 @@ def kinds(request: pytest.FixtureRequest) -> Iterator[PgSite]:
             "CREATE TYPE mood AS ENUM ('好', '不安')",
             "CREATE TYPE pair AS (a integer, b text)",
             "CREATE DOMAIN small AS integer CHECK (value < 10)",
+            "CREATE DOMAIN smalls AS small[]",
+            "CREATE DOMAIN tag AS varchar(16)",
+            "CREATE DOMAIN boxed AS pair",
             f"CREATE TABLE kinds (id serial PRIMARY KEY, {columns})",
             *(
                 f"INSERT INTO kinds (c{n}) VALUES ({value}::{kind})"
@@ -71,20 +92,55 @@ def kinds(request: pytest.FixtureRequest) -> Iterator[PgSite]:
                 for value in values
             ),
             "INSERT INTO kinds DEFAULT VALUES",
+            "CREATE SEQUENCE statements",
+            "CREATE FUNCTION count_statements() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            " PERFORM nextval('public.statements'); RETURN NULL; END $$",
+            "CREATE TRIGGER count_statements AFTER INSERT OR UPDATE OR DELETE ON kinds"
+            " FOR EACH STATEMENT EXECUTE FUNCTION count_statements()",
+            f"GRANT ALL ON statements TO {site.engine.repair_role}",
         )
         site.prepare("kinds")
         yield site
 
 
-def test_values_come_back_from_deletion(kinds: PgSite) -> None:
-    """Rows that were deleted and inserted from their images are the same to the byte."""
+@contextmanager
+def alone(kinds: PgSite) -> Iterator[None]:
+    """A cast from text to a composite type that somebody made: rows are written one by one."""
+    kinds.run(
+        "CREATE FUNCTION wrong(text) RETURNS pair LANGUAGE sql AS"
+        " $$ SELECT ROW(0, 'cast')::public.pair $$",
+        "CREATE CAST (text AS pair) WITH FUNCTION wrong(text)",
+    )
+    try:
+        yield
+    finally:
+        kinds.run("DROP FUNCTION wrong CASCADE")
+
+
+def statements(session: RepairSession) -> int:
+    """How many statements have written the table so far, and this one."""
+    return int(session.check(sql("SELECT nextval('statements')"), NOTHING) or 0)
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_values_come_back_from_deletion(kinds: PgSite, together: bool) -> None:
+    """Rows that were deleted and inserted from their images are the same to the byte.
+
+    So they are in one statement, and one by one where the types forbid that.
+    """
+    with nullcontext() if together else alone(kinds):
+        _come_back_from_deletion(kinds, together=together)
+
+
+def _come_back_from_deletion(kinds: PgSite, *, together: bool) -> None:
     with begun(kinds) as session:
         shape = session.shape(kinds.table("kinds"))
         before = read(session, shape, lock=True)
         session.run(sql("DELETE FROM kinds"), NOTHING)
-        assert session.apply(shape, [Change(one.order, None, one.row) for one in before]) == len(
-            before
-        )
+        written = statements(session)
+        changes = [Change(one.order, None, one.row) for one in before]
+        assert session.apply(shape, changes) == len(before)
+        assert statements(session) - written - 1 == (1 if together else len(before))
         session.settle()
         after = read(session, shape)
     assert len(before) == 1 + sum(map(len, VALUES.values()))
@@ -92,8 +148,14 @@ def test_values_come_back_from_deletion(kinds: PgSite) -> None:
     assert all(one.own for one in after)
 
 
-def test_values_come_back_from_changes(kinds: PgSite) -> None:
-    """So are rows whose every column was set to NULL, one value at a time."""
+@pytest.mark.parametrize("together", [True, False])
+def test_values_come_back_from_changes(kinds: PgSite, together: bool) -> None:
+    """So are rows whose every column was set to NULL, a statement for each column or row."""
+    with nullcontext() if together else alone(kinds):
+        _come_back_from_changes(kinds, together=together)
+
+
+def _come_back_from_changes(kinds: PgSite, *, together: bool) -> None:
     wiped = ", ".join(f"c{n} = NULL" for n in range(len(VALUES)))
     with begun(kinds) as session:
         shape = session.shape(kinds.table("kinds"))
@@ -105,9 +167,33 @@ def test_values_come_back_from_changes(kinds: PgSite) -> None:
             for one in before
             if middle[one.order] != one.row
         ]
-        assert session.apply(shape, changes) == len(before) - 1
+        written = statements(session)
+        mixed = [changes[n * 7 % len(changes)] for n in range(len(changes))]
+        assert len({one.key for one in mixed}) == len(changes) == len(before) - 1
+        assert session.apply(shape, mixed) == len(changes)
+        sent = len(VALUES) if together else len(changes)
+        assert statements(session) - written - 1 == sent
         after = read(session, shape)
     assert rows_of(after) == rows_of(before)
+
+
+def test_values_travel_together(kinds: PgSite) -> None:
+    """A column travels as an array of its type; only arrays and composite types are cast."""
+    with connect(kinds.engine.parameters()) as session:
+        layout = read_layout(session, kinds.table("kinds"), ())
+        carriers = read_carriers(session, layout)
+    assert carriers is not None
+    names = ["id", *VALUES]
+    cast = {name: one.cast for name, one in zip(names, carriers.columns, strict=True) if one.cast}
+    assert cast == {
+        "integer[]": "::pg_catalog._int4",
+        "text[]": "::pg_catalog._text",
+        "pair": "::public.pair",
+        "boxed": "::public.boxed",
+        "varchar(3)[]": "::pg_catalog._varchar",
+        "pair[]": "::public._pair",
+    }
+    assert carriers.unique == {0}
 
 
 def test_every_value_is_told_from_every_other(kinds: PgSite) -> None:
