@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from dbops.repair.manifest_parameters import BATCH_PLACES
 from dbops.repair.parsed import read_statement
 from dbops.repair.reading import Op, Predicate, Reading, Target, Write
 from dbops.repair.script import Bound, Identifier, Piece, RowColumn, Statement
@@ -91,7 +92,7 @@ def propose(script_text: str, dialect: str) -> Proposal:
     return Proposal(
         watches=tuple(_watches(named)),
         unseen=tuple(_unseen(statements, readings)),
-        values=_names(piece.name for piece in pieces if isinstance(piece, Bound)),
+        values=_names(_values(pieces)),
         tables=tuple(name for name in identifiers if name in tables),
         columns=tuple(name for name in identifiers if name not in tables),
         rows=_names(_rows(pieces)),
@@ -144,6 +145,12 @@ def _spelled(target: Target) -> str:
 
 def _column(name: str) -> str:
     return f':"{name[1:]}"' if name.startswith(":") else name
+
+
+def _values(pieces: Iterable[Piece]) -> Iterator[str]:
+    """The parameters that have values of their own; the bounds of a batch are given by the run."""
+    named = (piece.name for piece in pieces if isinstance(piece, Bound))
+    return (name for name in named if name not in BATCH_PLACES)
 
 
 def _rows(pieces: Iterable[Piece]) -> Iterator[str]:

@@ -318,3 +318,9 @@ def test_no_text_breaks_it(words: list[str], dialect: str) -> None:
             propose(script, dialect)
     else:
         assert draft_manifest(_HEAD, propose(script, dialect)).endswith("\n")
+
+
+def test_the_bounds_of_a_batch_are_no_parameters() -> None:
+    """The run gives them, and no manifest may declare them."""
+    script = "UPDATE t SET a = :a WHERE id BETWEEN :batch_first AND :batch_last;"
+    assert propose(script, "sqlite").values == ("a",)

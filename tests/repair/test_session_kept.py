@@ -48,7 +48,8 @@ def test_a_predicate_that_has_values_printed_shorter(ward: Bench) -> None:
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_condition_that_has_values_printed_shorter(ward: Bench, when: str) -> None:
     """The image after the script has the digits that are stored."""
-    manifest = moving(**{when: (holds(f"SELECT {SETTING}", "-10"),)})
+    conditions: dict[str, object] = {when: (holds(f"SELECT {SETTING}", "-10"),)}
+    manifest = moving("id <= 2", **conditions)
     assert refused(ward, manifest, MOVE).code == "session-changed"
 
 
