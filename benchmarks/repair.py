@@ -29,6 +29,7 @@ from dbops.repair.table import TableName
 
 # SQLite writes a row within the process in 4 microseconds, a server does not.
 RATIO_MOST = {"postgresql": 4.0, "sqlite": 30.0}
+ROUNDS_LEAST = 3  # one round says nothing of time: other work may come in between
 GROWTH_MOST = 64_000_000
 SETTINGS = {"max_wal_size": "4GB", "shared_buffers": "256MB", "autovacuum": "off"}
 
@@ -170,7 +171,9 @@ def main() -> None:
         f" {ratio:.2f} | {start / 1e6:.0f} MB | {memory / 1e6:.0f} MB |\n"
     )
     assert memory - start <= GROWTH_MOST, f"{memory - start} bytes more than at its start"
-    assert ratio <= RATIO_MOST[engine], f"{ratio:.2f} times the UPDATE alone"
+    assert rounds < ROUNDS_LEAST or ratio <= RATIO_MOST[engine], (
+        f"{ratio:.2f} times the UPDATE alone"
+    )
 
 
 if __name__ == "__main__":

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import suppress
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from dbops.cli.options import json_option
+from dbops.errors import DbopsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -162,7 +164,20 @@ def _hint(wiring: Wiring, finding: LedgerFinding) -> str:
         case Verdict.GAP:
             return f"keep {place} as it is; what is missing stands in the last export or copy of it"
         case Verdict.DANGLING:
-            return f"find out what it did, then: dbops audit close {finding.sequence} --reason TEXT"
+            return _hint_of_intent(wiring, finding.sequence)
+
+
+def _hint_of_intent(wiring: Wiring, sequence: int | None) -> str:
+    """A repair has a witness inside of its database; of other work only a person knows."""
+    from dbops.audit.entry import Event
+    from dbops.audit.links import entry_at
+    from dbops.cli.ledger import segments_of
+
+    with suppress(DbopsError):
+        intent = entry_at(segments_of(wiring), sequence or 0).draft
+        if intent.event in {Event.REPAIR_RUN, Event.REPAIR_UNDO}:
+            return f"the database knows what became of it: dbops repair resume {intent.work}"
+    return f"find out what it did, then: dbops audit close {sequence} --reason TEXT"
 
 
 def _show_json(wiring: Wiring, report: LedgerReport) -> None:

@@ -99,6 +99,7 @@ def is_dangling(ops: Ops) -> bool:
     verified = ops.run("audit", "verify")
     dangling = "DANGLING: entry" in verified.output
     assert verified.exit_code == (4 if dangling else 0), verified.output
+    assert dangling == ("dbops repair resume" in verified.output)
     return dangling
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from dbops.audit.entry import Effect
 from dbops.repair.clocks import Deadline
-from dbops.repair.manifest import Cause, Limits, Repair
+from dbops.repair.manifest import Cause, Limits, Repair, UndoOf
 from dbops.repair.progress import (
     Attempt,
     Progress,
@@ -146,3 +146,14 @@ def test_what_another_repair_took_the_place_of_raises_no_alarm() -> None:
     found = without_given_up([done, undone, rejected, elsewhere, wanted, loose])
     assert [len(each.overdue) for each in found] == [0, 0, 0, 1, 1, 1]
     assert [len(each.overdue) for each in without_given_up([undone, rejected])] == [1, 1]
+
+
+def test_an_undo_that_ran_has_run() -> None:
+    """It needs no cause, and it is no repair that would settle another's ticket."""
+    work = replace(REPAIR, id="2026-118-undo", cause=None, undo_of=UndoOf(REPAIR.id, ("a" * 64,)))
+    undo = of(COMPLETE, [attempt(hour=2)], repair=work)
+    assert (undo.state, undo.next, undo.takes_back) == (RepairState.RUN, (), REPAIR.id)
+    undone = of(COMPLETE, [attempt()], [attempt(hour=2)], [deadline(-1)])
+    assert undone.state is RepairState.UNDONE
+    assert [each.overdue for each in without_given_up([undone, undo])] == [undone.overdue, ()]
+    assert undone.overdue

@@ -7,13 +7,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-from dbops.engines.postgresql.connect import Parameters, connect
+from psycopg.pq import TransactionStatus
+
+from dbops.engines.postgresql.connect import Parameters, Session, connect
 from dbops.engines.postgresql.repair_faults import repairing
 from dbops.engines.postgresql.repair_marker import lock_work, refuse_unprepared
 from dbops.engines.postgresql.repair_prepare import prepare_sql, remove_sql
 from dbops.engines.postgresql.repair_session import PostgresqlRepairSession
 from dbops.engines.postgresql.snapshot import read_identity
-from dbops.repair.ports import RepairTraits, SessionOrder, Strength
+from dbops.repair.ports import CommitUnknown, RepairTraits, SessionOrder, Strength
 from dbops.repair.table import TableName
 
 REPAIR_ROLE: Final = "dbops_repair"
@@ -74,10 +76,25 @@ class PostgresqlRepairEngine:
         return remove_sql(self.repair_role)
 
     def install(self, sql: str) -> None:
-        """One transaction; on any error nothing of the text has happened."""
+        """One transaction; on any error but `CommitUnknown` nothing of the text has happened.
+
+        That is raised for a text that ends its transaction itself.
+        """
         doing = "preparing the database for repairs"
         with connect(self.admin()) as session:
             session.run("BEGIN", doing=doing)
-            with repairing(doing):
-                session.connection.execute(session.encoding.encode(sql))
+            try:
+                with repairing(doing):
+                    session.connection.execute(session.encoding.encode(sql))
+            finally:
+                _refuse_ended(session)
             session.run("COMMIT", doing=doing)
+
+
+def _refuse_ended(session: Session) -> None:
+    if session.connection.pgconn.transaction_status == TransactionStatus.IDLE:
+        raise CommitUnknown(
+            "commit-unknown",
+            "the text ended its own transaction: part of it has taken place, or all of it",
+            hint="look at the database, and take BEGIN, COMMIT and ROLLBACK out of the text",
+        ) from None

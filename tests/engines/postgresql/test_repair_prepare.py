@@ -57,10 +57,14 @@ def test_what_is_only_looked_up_is_not_written(site: PgSite) -> None:
     site.run("CREATE SCHEMA dict", "CREATE TABLE dict.kind (id integer PRIMARY KEY)")
     role, kind = site.engine.repair_role, TableName("dict", "kind")
     site.run(f"REVOKE ALL ON ward FROM {role}")
-    site.engine.install(site.engine.prepare_sql([site.table("bill")], [kind, TableName("", "ward")]))
+    site.engine.install(
+        site.engine.prepare_sql([site.table("bill")], [kind, TableName("", "ward")])
+    )
     with begun(site) as session:
         assert session.check(sql("SELECT count(*) FROM dict.kind"), NOTHING) == b"0"
-        assert session.run(sql("DELETE FROM bill WHERE visit IN (SELECT 1 FROM ward)"), NOTHING) == 2
+        assert (
+            session.run(sql("DELETE FROM bill WHERE visit IN (SELECT 1 FROM ward)"), NOTHING) == 2
+        )
         for text in ("INSERT INTO dict.kind VALUES (1)", "UPDATE ward SET name = ''"):
             with begun(site, text[:6]) as other, pytest.raises(Refused) as caught:
                 other.run(sql(text), NOTHING)
