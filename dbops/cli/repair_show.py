@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dbops.repair.bundle import Bundle
     from dbops.repair.evidence import RepairEvidence
     from dbops.repair.manifest import Repair
+    from dbops.review.work import Work
 
 
 @click.command()
@@ -71,6 +72,7 @@ def show(
 
     wiring = open_wiring(estate)
     found = read_repair(wiring, work_id, worktree)
+    _remark_unattested(wiring, found.work)
     with _rows(wiring, found, identities, of_run=of_run, wanted=most > 0) as bundle:
         if page is not None:
             _write_page(Path(page), found, bundle, most)
@@ -78,6 +80,22 @@ def show(
             _show_json(found, bundle, most)
         else:
             _show_text(found, bundle, most)
+
+
+def _remark_unattested(wiring: Wiring, work: Work) -> None:
+    """Say aloud where no host of the hospital vouches for what the rehearsal is said to show."""
+    from dbops.cli.render import say
+    from dbops.errors import Refused
+    from dbops.repair.evidence import ROWS
+    from dbops.review.evidence import attested_by
+    from dbops.review.work import EVIDENCE
+
+    if not work.files.keys() & {EVIDENCE, ROWS}:
+        return
+    try:
+        attested_by(work, wiring.trust, wiring.clock())
+    except Refused as fault:
+        say(f"remark: nobody vouches for its evidence and rows: {fault.message}")
 
 
 @contextmanager

@@ -252,7 +252,8 @@ class RepairEngine(Protocol):
     def prepare_sql(self, tables: Sequence[TableName], read: Sequence[TableName] = ()) -> str:
         """The SQL text that makes the marker table and lets the repair role write these tables.
 
-        It may read those of `read`, which scripts and conditions look up, and no more. Harmless where part of it has been done already. `remove_sql` takes it back.
+        It may read those of `read`, which scripts and conditions look up, and no more. Harmless
+        where part of it has been done already. `remove_sql` takes it back.
         """
         ...
 

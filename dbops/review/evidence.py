@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from dbops.crypto.sshsig import Namespace, check_signature
+from dbops.crypto.trust import TrustRoot
 from dbops.durations import duration_text
 from dbops.errors import Refused
 from dbops.review.grounds import CLOCKS_DIFFER, Case, Reason
@@ -46,24 +47,38 @@ def _is_undo(work: Work) -> bool:
     return work.kind is Kind.REPAIR and SCRIPT not in work.files
 
 
-def _check(case: Case, signers: Collection[Person], age: timedelta | None) -> None:
-    data, armor = (case.work.files.get(path) for path in (EVIDENCE, EVIDENCE_SIGNATURE))
+def attested_by(work: Work, trust: TrustRoot, now: datetime) -> str:
+    """Return the principal whose signature holds for the evidence, which is of these very files.
+
+    Raises Refused `evidence-…` and `trust-…` where nobody vouches for it.
+    """
+    return _attested(work, trust, now)[0]
+
+
+def _attested(work: Work, trust: TrustRoot, now: datetime) -> tuple[str, Mapping[str, Located]]:
+    """Return who vouches, and what the evidence says."""
+    data, armor = (work.files.get(path) for path in (EVIDENCE, EVIDENCE_SIGNATURE))
     if data is None:
         raise _refusal("missing", "the policy asks for evidence, and there is none")
     if armor is None:
         raise _refusal("unsigned", f"there is no {EVIDENCE_SIGNATURE} beside it")
     key = check_signature(data, armor.decode("ascii", "replace"), Namespace.EVIDENCE)
-    principal = case.trust.judge(key, Namespace.EVIDENCE, case.now)
-    person = case.policy.person_of(principal)
-    if person is not None and person.id in {signer.id for signer in signers}:
-        raise _refusal("signer", f"{principal} is author or approver of the work, and signed it")
+    principal = trust.judge(key, Namespace.EVIDENCE, now)
     fields = _fields(parse_yaml(data, EVIDENCE))
     if _text(fields, "dbops") != "evidence/v1":
         raise _refusal("version", "dbops is not evidence/v1")
-    if _text(fields, "id") != case.work.id:
+    if _text(fields, "id") != work.id:
         raise _refusal("id", "it is of other work")
-    if _files(fields) != _rehearsed(case):
+    if _files(fields) != _rehearsed(work):
         raise _refusal("files", "it is of other files than those that are there")
+    return principal, fields
+
+
+def _check(case: Case, signers: Collection[Person], age: timedelta | None) -> None:
+    principal, fields = _attested(case.work, case.trust, case.now)
+    person = case.policy.person_of(principal)
+    if person is not None and person.id in {signer.id for signer in signers}:
+        raise _refusal("signer", f"{principal} is author or approver of the work, and signed it")
     _check_age(_time(fields), case.now, age)
 
 
@@ -74,9 +89,9 @@ def _check_age(at: datetime, now: datetime, age: timedelta | None) -> None:
         raise _refusal("old", f"it is older than the {duration_text(age)} of the policy")
 
 
-def _rehearsed(case: Case) -> Mapping[str, str]:
+def _rehearsed(work: Work) -> Mapping[str, str]:
     own = {EVIDENCE, EVIDENCE_SIGNATURE}
-    return {path: digest for path, digest in case.work.digests.items() if path not in own}
+    return {path: digest for path, digest in work.digests.items() if path not in own}
 
 
 def _fields(tree: Located) -> Mapping[str, Located]:
