@@ -27,11 +27,10 @@ from pydantic import ConfigDict, StringConstraints, TypeAdapter
 from dbops.crypto.age import BlockSink, Identity, OpeningReader, Recipient, SealingWriter
 from dbops.errors import Failed, Refused, Unreachable
 from dbops.repair.change_line import ChangeLines
-from dbops.repair.compare import size_of
 from dbops.repair.diff_digest import DiffDigest, DigestedTable
 from dbops.repair.manifest import SideEffect
 from dbops.repair.ports import MarkerKind
-from dbops.repair.table import Change, Column, Shape, TableName
+from dbops.repair.table import Change, Column, Shape, TableName, size_of
 from dbops.repair.value_text import PIECE, change_lines, change_text
 
 FORMAT: Final = "bundle/v1"

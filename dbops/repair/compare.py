@@ -12,12 +12,10 @@ was changed, or it began to match; the engine's counters tell these apart (`judg
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import compress
-from operator import ne
 from typing import Final, NamedTuple
 
 from dbops.errors import Failed
-from dbops.repair.table import Change, KeyedRow, Row
+from dbops.repair.table import Change, KeyedRow, size_of
 
 BATCH_ROWS: Final = 1000
 BATCH_BYTES: Final = 8 << 20
@@ -58,16 +56,6 @@ def changes(before: Iterable[KeyedRow], after: Iterable[KeyedRow], fetch: Fetch)
             yield stretch.close(fetch, pace)
             stretch = _Stretch()
     yield stretch.close(fetch, pace)
-
-
-def differing(before: Row, after: Row) -> tuple[int, ...]:
-    """Return the places of the columns whose values differ."""
-    return tuple(compress(range(len(before)), map(ne, before, after)))
-
-
-def size_of(row: Row) -> int:
-    """Return how many bytes the row's values are."""
-    return sum(map(len, filter(None, row)))
 
 
 class _Pace:

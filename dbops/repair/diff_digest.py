@@ -10,8 +10,7 @@ import json
 from collections.abc import Collection, Iterable, Sequence
 from itertools import chain
 
-from dbops.repair.compare import differing, size_of
-from dbops.repair.table import Change, Key, Row, TableName
+from dbops.repair.table import Change, Key, Row, TableName, differing, size_of
 from dbops.repair.value_text import PIECE, change_text
 
 _Head = tuple[bytes, tuple[int, ...]]

@@ -21,10 +21,10 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from dbops.repair.compare import Seen, differing
+from dbops.repair.compare import Seen
 from dbops.repair.manifest import SideEffect, Watch
 from dbops.repair.ports import RepairTraits, Strength, Writes
-from dbops.repair.table import Ops, TableName
+from dbops.repair.table import Ops, TableName, differing
 
 _NOTHING = Ops()
 

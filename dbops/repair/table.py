@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from itertools import compress
+from operator import ne
 from typing import Final, NamedTuple
 
 Value = bytes | None
@@ -165,3 +167,13 @@ class Change(NamedTuple):
     key: tuple[bytes, ...]
     before: Row | None
     after: Row | None
+
+
+def differing(before: Row, after: Row) -> tuple[int, ...]:
+    """Return the places of the columns whose values differ."""
+    return tuple(compress(range(len(before)), map(ne, before, after)))
+
+
+def size_of(row: Row) -> int:
+    """Return how many bytes the row's values are."""
+    return sum(map(len, filter(None, row)))

@@ -14,7 +14,7 @@ from dbops.errors import Refused
 from dbops.repair.bundle import BundleHeader, BundleTable, BundleWriter
 from dbops.repair.bundle_union import BundleUnion
 from dbops.repair.bundles import BundlePlace
-from dbops.repair.compare import BATCH_BYTES, BATCH_ROWS, Seen, differing, size_of
+from dbops.repair.compare import BATCH_BYTES, BATCH_ROWS, Seen
 from dbops.repair.conflicts import Conflicts, rows_text
 from dbops.repair.execute import Executed
 from dbops.repair.judgement import Breach, Tally, Watched, judge_run
@@ -25,7 +25,7 @@ from dbops.repair.refusals import failed_conditions, refuse_breaches, too_many_r
 from dbops.repair.report import appended_to, effect_of
 from dbops.repair.run_order import UndoOrder
 from dbops.repair.script import Statement
-from dbops.repair.table import Change, KeyedRow, Ops, Row, Shape, TableName
+from dbops.repair.table import Change, KeyedRow, Ops, Row, Shape, TableName, differing, size_of
 from dbops.repair.transaction import Stage
 from dbops.repair.undo_order import Action, Step, action_of, undo_steps, waves
 

@@ -10,8 +10,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from dbops.repair.compare import size_of
-from dbops.repair.table import Change, Key, Row, Value
+from dbops.repair.table import Change, Key, Row, Value, size_of
 
 PIECE: Final = 1 << 20
 NOT_A_VALUE: Final = 'a value is null, a string, or {"hex": "…"} of bytes that are not UTF-8'

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from dbops.errors import Failed
 from dbops.repair import compare
-from dbops.repair.compare import Order, Seen, changes, differing
-from dbops.repair.table import Change, KeyedRow, Row
+from dbops.repair.compare import Order, Seen, changes
+from dbops.repair.table import Change, KeyedRow, Row, differing
 
 NAMES = st.sampled_from([b"%d" % number for number in range(12)])
 TABLE = st.dictionaries(st.tuples(NAMES), st.tuples(st.sampled_from([None, b"a", b"b"])))

@@ -34,8 +34,7 @@ from dbops.engines.postgresql.repair_sets import (
 from dbops.engines.postgresql.repair_shape import Layout
 from dbops.engines.postgresql.repair_wire import Wire, refuse_zeros
 from dbops.errors import Refused
-from dbops.repair.compare import size_of
-from dbops.repair.table import Change
+from dbops.repair.table import Change, size_of
 
 _BATCH_ROWS: Final = 1000
 _BATCH_BYTES: Final = 8 << 20

@@ -22,8 +22,7 @@ from dbops.engines.postgresql.connect import Session, quoted
 from dbops.engines.postgresql.repair_script import name_of
 from dbops.engines.postgresql.repair_shape import Layout
 from dbops.engines.postgresql.repair_wire import TEXT_ARRAY, Bind
-from dbops.repair.compare import differing
-from dbops.repair.table import Change, Value
+from dbops.repair.table import Change, Value, differing
 
 # Of each column the array of its type, and what its type is below all domains.
 _COLUMNS: Final = """
