@@ -40,6 +40,18 @@ def identity_option(command: Command) -> Command:
     )(command)
 
 
+def row_identity_option(command: Command) -> Command:
+    """`--identity FILE`, several times, for commands that show rows only where one is named."""
+    return click.option(
+        "--identity",
+        "identities",
+        multiple=True,
+        type=click.Path(dir_okay=False),
+        metavar="FILE",
+        help="Open the rows of the rehearsal with this SSH key or age identity.",
+    )(command)
+
+
 def jobs_option(command: Command) -> Command:
     """`--jobs N`."""
     return click.option(

@@ -314,7 +314,7 @@ def _undo(wiring: Wiring, said: Said, undone: str) -> dict[str, bytes]:
         )
     if said.database not in {None, repair.database}:
         raise UsageFault(
-            "undo-database",
+            "undo-elsewhere",
             f"{undone} was of {repair.database}, and an undo is of the same",
             hint="leave --database out",
         )

@@ -93,7 +93,7 @@ def deadlines_of(wiring: Wiring, repair: Repair) -> tuple[Deadline, ...]:
     takes a run back repairs nothing, and has none.
     """
     from dbops.cli.calendars import calendar_of, clock_of
-    from dbops.errors import Refused
+    from dbops.errors import NotFound
     from dbops.repair.clocks import deadlines
 
     known = wiring.estate.clocks
@@ -101,7 +101,7 @@ def deadlines_of(wiring: Wiring, repair: Repair) -> tuple[Deadline, ...]:
     names = repair.clocks or own
     missing = [name for name in names if name not in known]
     if missing:
-        raise Refused(
+        raise NotFound(
             "no-clock",
             f"{repair.id} names the clock {missing[0]}, and dbops.toml has none of that name",
             hint=f"there are: {', '.join(known) or 'none'}; see [clocks.NAME] of dbops.toml",

@@ -72,7 +72,7 @@ def show(
 
     wiring = open_wiring(estate)
     found = read_repair(wiring, work_id, worktree)
-    _remark_unattested(wiring, found.work)
+    remark_unattested(wiring, found.work)
     with _rows(wiring, found, identities, of_run=of_run, wanted=most > 0) as bundle:
         if page is not None:
             _write_page(Path(page), found, bundle, most)
@@ -82,7 +82,7 @@ def show(
             _show_text(found, bundle, most)
 
 
-def _remark_unattested(wiring: Wiring, work: Work) -> None:
+def remark_unattested(wiring: Wiring, work: Work) -> None:
     """Say aloud where no host of the hospital vouches for what the rehearsal is said to show."""
     from dbops.cli.render import say
     from dbops.errors import Refused

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import textwrap
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from dbops.cli.options import json_option
+from dbops.cli.options import json_option, row_identity_option
 from dbops.cli.review_list import worktree_option_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from zoneinfo import ZoneInfo
 
     from dbops.cli.review_overview import Desk, Overview
+    from dbops.repair.difference import RowDifference
     from dbops.review.work import Manifest, Work
 
 TEXT_MOST: Final = 16 << 10  # bytes of a file that is shown on the screen
@@ -23,29 +25,41 @@ TEXT_MOST: Final = 16 << 10  # bytes of a file that is shown on the screen
 @click.command()
 @click.argument("work_id", metavar="ID")
 @click.option("--worktree", type=click.Path(file_okay=False), help=worktree_option_text())
+@row_identity_option
 @json_option
 @click.pass_obj
-def show(estate: str | None, work_id: str, worktree: str | None, as_json: bool) -> None:  # noqa: FBT001
+def show(
+    estate: str | None,
+    work_id: str,
+    worktree: str | None,
+    identities: tuple[str, ...],
+    as_json: bool,  # noqa: FBT001 - click passes options by name
+) -> None:
     """Show everything about the work ID that a reviewer needs on one screen.
 
     What is done where and why, the files with their digests and their text, what dbops itself
-    objects to, the evidence, who signed what, and what is missing.
+    objects to, the evidence, who signed what, and what is missing. With --identity also the rows
+    of a repair before and after, as they were rehearsed: columns that the manifest lists under
+    "show" in clear, others as digests. That they were opened is recorded.
 
     \b
-    Example: dbops review show 2026-117-lab
-    Exit statuses: 0 done, 2 no ops repository or a malformed policy, 5 the trust root is
-    malformed, 10 no such work or no policy.
+    Example: dbops review show 2026-117-lab --identity ~/.ssh/id_ed25519
+    Exit statuses: 0 done, 2 no ops repository or a malformed policy, 5 the trust root or the
+    sealed rows are not as they should be, 10 no such work or no policy, 12 no identity opens the
+    rows.
     """
     from dbops.cli.render import show_json
     from dbops.cli.review_overview import Asked
     from dbops.cli.reviewing import open_desk
+    from dbops.cli.row_tables import print_rows, rows_json
     from dbops.cli.wiring import open_wiring
 
     desk = open_desk(open_wiring(estate), worktree)
     (folder,) = desk.folders(work_id)
     overview = desk.look(folder, Asked.THERE)
     if as_json:
-        show_json(_json(desk, overview))
+        with _rows(desk, overview, identities) as rows:
+            show_json(_json(desk, overview) | {"rows": None if rows is None else rows_json(rows)})
         return
     _show_head(desk, overview)
     if overview.work is not None:
@@ -53,6 +67,26 @@ def show(estate: str | None, work_id: str, worktree: str | None, as_json: bool) 
         _show_form(desk, overview)
         _show_statements(desk, overview)
     _show_missing(overview)
+    with _rows(desk, overview, identities) as rows:
+        if rows is not None:
+            click.echo()
+            print_rows(rows)
+
+
+@contextmanager
+def _rows(
+    desk: Desk, overview: Overview, named: Sequence[str]
+) -> Iterator[Sequence[RowDifference] | None]:
+    """The rows before and after; None where nobody asks for them, or there are none."""
+    from dbops.cli.repair_show import remark_unattested
+    from dbops.cli.review_rows import reviewed_rows
+
+    if not named or overview.work is None:
+        yield None
+        return
+    remark_unattested(desk.wiring, overview.work)
+    with reviewed_rows(desk.wiring, overview.work, named) as rows:
+        yield rows
 
 
 def _json(desk: Desk, overview: Overview) -> dict[str, object]:

@@ -94,7 +94,9 @@ def _next(
         executed = execute(session, engine.traits, order, part, place, observe)
         return _ready(order, executed, engine, place, so_far, bounds)
 
-    made, attempts = transact(engine, session_order(order.repair), body, observe, waiting)
+    made, attempts = transact(
+        engine, session_order(order.repair, order.identity), body, observe, waiting
+    )
     seconds = waiting.monotonic() - started
     return replace(made, report=replace(made.report, attempts=attempts, seconds=seconds))
 

@@ -70,12 +70,12 @@ class BundlePlace:
         return BundleFile(self._directory / name)
 
     def all(self, work: str | None = None) -> tuple[StoredBundle, ...]:
-        """Return the bundles that are there, of one work or of every, by work, run and batch."""
+        """Return the bundles that are there, of one work or of every, by work, kind and batch."""
         with _translated(self._directory):
             paths = list(self._directory.iterdir()) if self._directory.is_dir() else []
         found = [each for each in map(StoredBundle.of, paths) if each is not None]
         wanted = [each for each in found if work in {None, each.work}]
-        return tuple(sorted(wanted, key=lambda each: (each.work, each.run, each.batch)))
+        return tuple(sorted(wanted, key=lambda each: (each.work, each.kind, each.batch, each.run)))
 
     def of_run(self, run: str) -> tuple[StoredBundle, ...]:
         """Return the bundles of a run, in the order of its batches."""

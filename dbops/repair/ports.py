@@ -59,7 +59,9 @@ class SessionOrder:
     """How to open a session. `lock_wait` bounds each wait for a lock, `statement` each statement.
 
     `search_path` applies to the script, the conditions and triggers. `temporary` are the temporary
-    tables that the script may make. `read_only` sessions cannot write, and lock nothing.
+    tables that the script may make. `read_only` sessions cannot write, and lock nothing. Where
+    `identity` is given the session itself is of that database, or Refused `repair-database`: a
+    name may lead to another server each time.
     """
 
     work: str
@@ -68,6 +70,7 @@ class SessionOrder:
     search_path: tuple[str, ...] = ()
     temporary: tuple[str, ...] = ()
     read_only: bool = False
+    identity: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final
 
-from dbops.errors import Refused
+from dbops.errors import NotFound, Refused
 from dbops.repair.judgement import Breach
 from dbops.repair.manifest import Condition
 from dbops.repair.ports import Binding, RepairSession
@@ -28,10 +28,10 @@ def refuse_breaches(work: str, breaches: Sequence[Breach]) -> None:
 
 
 def refuse_unknown_columns(wanted: Collection[str], tables: Iterable[Collection[str]]) -> None:
-    """Raise Refused `no-column` where a name is a column of none of the tables."""
+    """Raise NotFound `no-column` where a name is a column of none of the tables."""
     missing = sorted(set(wanted).difference(*tables))
     if missing:
-        raise Refused(
+        raise NotFound(
             "no-column",
             f"no watched table has a column {', '.join(missing)}",
             hint="names are written exactly as the catalogue spells them",

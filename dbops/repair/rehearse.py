@@ -109,7 +109,7 @@ class _AsSource:
         return self.source
 
     def session(self, order: SessionOrder) -> AbstractContextManager[RepairSession]:
-        return self.copy.session(order)
+        return self.copy.session(replace(order, identity=None))
 
     def committed(self, run: str, work: str) -> bool:
         return self.copy.committed(run, work)

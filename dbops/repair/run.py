@@ -69,7 +69,9 @@ def run_repair(
         done = execute(session, engine.traits, order, part, place, observe)
         return ready(order, done, engine.traits, place, upto=None)
 
-    report, attempts = transact(engine, session_order(order.repair), body, observe, waiting)
+    report, attempts = transact(
+        engine, session_order(order.repair, order.identity), body, observe, waiting
+    )
     return replace(report, attempts=attempts, seconds=waiting.monotonic() - started)
 
 

@@ -38,14 +38,15 @@ class RunOrder:
     approved: tuple[Approved, ...] = ()
 
 
-def session_order(repair: Repair) -> SessionOrder:
-    """Return how a session for this repair is opened."""
+def session_order(repair: Repair, identity: str | None = None) -> SessionOrder:
+    """Return how a session for this repair is opened, on the database with that identity."""
     return SessionOrder(
         work=repair.id,
         lock_wait=repair.limits.lock_wait,
         statement=repair.limits.statement,
         search_path=repair.search_path,
         temporary=repair.temporary,
+        identity=identity,
     )
 
 

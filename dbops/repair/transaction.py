@@ -128,7 +128,7 @@ def _attempt(
         ready = attempt.ready
         if ready is None:  # an engine's fault: nothing was sent to be committed
             raise
-        if _committed(engine, ready.markers[0].run, order.work, waiting):
+        if _committed(engine, ready.markers[0].run, order, waiting):
             observe(Stage.COMMITTED)
             return ready.report
         _did_not_happen(attempt, observe)
@@ -204,16 +204,20 @@ def _did_not_happen(attempt: _Attempt[T_co], observe: Callable[[Stage], None]) -
         observe(Stage.ROLLED_BACK)
 
 
-def _committed(engine: RepairEngine, run: str, work: str, waiting: Waiting) -> bool:
-    """Ask on new connections until somebody knows; Unreachable `commit-unknown` at the end."""
+def _committed(engine: RepairEngine, run: str, order: SessionOrder, waiting: Waiting) -> bool:
+    """Ask on new connections until somebody knows; Unreachable `commit-unknown` at the end.
+
+    Another database that answers to the name by then knows nothing.
+    """
     end = waiting.monotonic() + waiting.patience
     while True:
         with suppress(Unreachable):
-            return engine.committed(run, work)
+            if order.identity in {None, engine.identity()}:
+                return engine.committed(run, order.work)
         if waiting.monotonic() >= end:
             raise Unreachable(
                 "commit-unknown",
-                f"the connection was lost at COMMIT; nobody knows whether {work} took place",
-                hint=f"when the database can be reached again: dbops repair resume {work}",
+                f"the connection was lost at COMMIT; nobody knows whether {order.work} took place",
+                hint=f"when the database can be reached again: dbops repair resume {order.work}",
             )
         waiting.sleep(PAUSE)

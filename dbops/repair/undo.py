@@ -55,7 +55,9 @@ def undo_repair(
         return Ready(report, bundle, _markers(union, done), done.declared, done.writes)
 
     with _as_undone(undo_of.work):
-        report, attempts = transact(engine, session_order(order.repair), body, observe, waiting)
+        report, attempts = transact(
+            engine, session_order(order.repair, order.identity), body, observe, waiting
+        )
     return replace(report, attempts=attempts, seconds=waiting.monotonic() - started)
 
 

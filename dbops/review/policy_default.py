@@ -67,6 +67,13 @@ kinds = ["restore", "release", "recipients"]
 quorum = { it-department = 1 }
 longest = "14d"
 
+# A repair is rehearsed first (先演练), with its undo, on the last proven backup restored; for that
+# there is dbops repair rehearse, on the verifying host. An undo needs no rehearsal of its own.
+[[rules]]
+kinds = ["repair"]
+evidence = true
+evidence_age = "7d"
+
 # The rows that a repair touches, before and after it, are sealed to recovery, escrow and the
 # reviewers. "runner": also to the host that runs repairs, which an undo there needs; "offline":
 # not to that host, and an undo asks for an identity (数据修复的前后快照).

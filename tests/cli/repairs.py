@@ -37,13 +37,26 @@ print(json.dumps(sqlite3.connect(sys.argv[1]).execute(sys.argv[2]).fetchall()))
 
 
 def found_repairs(root: Path) -> Ops:
-    """Afterwards there is such an estate, its newest backup proven, its database prepared."""
+    """Afterwards there is such an estate, its newest backup proven, its database prepared.
+
+    Its policy does not want every repair rehearsed, as a new one does: most tests are of the run.
+    """
     ops = found_ops(root)
+    ask_no_rehearsal(ops)
     run_sql(root / "example.db", HOSPITAL)
     for words in (("backup", "run", "example"), ("backup", "verify", "example")):
         done(ops.run(*words))
     prepare(ops)
     return ops
+
+
+def ask_no_rehearsal(ops: Ops) -> None:
+    """The policy's rule that a repair is rehearsed first is gone."""
+    policy = ops.root / "trust" / "policy.toml"
+    text = policy.read_text("utf-8")
+    rule = '[[rules]]\nkinds = ["repair"]\nevidence = true\nevidence_age = "7d"\n'
+    assert rule in text
+    policy.write_text(text.replace(rule, ""), "utf-8")
 
 
 def prepare(ops: Ops, database: str = "example") -> None:

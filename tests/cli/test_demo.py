@@ -98,7 +98,7 @@ def test_demo_shows_an_approval_that_no_longer_counts(played: Played) -> None:
             "code": "file-changed",
             "message": "2026-117-visit-ward may not run:"
             " repairs/2026-117-visit-ward/approvals/zhang.wei@vendor.txt:"
-            " repair.sql was changed after it was signed (and 3 more)",
+            " repair.sql was changed after it was signed (and 4 more)",
         },
     }
 

@@ -41,6 +41,7 @@ RECORDED: dict[str, set[Event]] = {
     "review confirm": {Event.REVIEW_CONFIRM},
     "review reject": {Event.REVIEW_REJECT},
     "review request": {Event.REVIEW_REQUEST},
+    "review show": {Event.REPAIR_SHOW},
     "trust init": {Event.TRUST_INIT},
 }
 # The ledger writes these itself.
@@ -59,7 +60,6 @@ SILENT = {
         "repair bundle list",
         "repair list",
         "review list",
-        "review show",
         "systems list",
         "trust lint",
         "trust show",

@@ -14,7 +14,7 @@ import pytest
 from psycopg import sql
 
 from tests.cli.ops import Ops, found_ops
-from tests.cli.repairs import change, folder, prepare, sign, write
+from tests.cli.repairs import ask_no_rehearsal, change, folder, prepare, sign, write
 from tests.cli.test_canary import VALUE, Heard, assert_silent
 from tests.cli.test_repair_postgresql import Lab, found_lab
 from tests.fix_postgresql import PgDatabase, PgServer
@@ -161,6 +161,7 @@ def assert_told(heard: Heard, names: set[str]) -> None:
 def test_sqlite_rows_show_nowhere(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Keys, values, conditions, constraints, a talking trigger, undo and a changed row."""
     ops = found_ops(tmp_path / "estate")
+    ask_no_rehearsal(ops)
     change(ops, SQLITE)
     heard = Heard(ops.root, capfd)
     run(heard, "backup run --all")

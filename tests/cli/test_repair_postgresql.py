@@ -11,7 +11,18 @@ import pytest
 from psycopg import sql
 
 from tests.cli.ops import Ops, found_ops
-from tests.cli.repairs import WORK, done, folder, mend, said, sign, take_back, undo_agreed, write
+from tests.cli.repairs import (
+    WORK,
+    ask_no_rehearsal,
+    done,
+    folder,
+    mend,
+    said,
+    sign,
+    take_back,
+    undo_agreed,
+    write,
+)
 from tests.fix_postgresql import PgDatabase, PgServer
 
 PREPARE = "2026-101-prepare"
@@ -79,6 +90,7 @@ password = {{ file = "secrets/lab" }}
 def found_lab(root: Path, database: PgDatabase, role: str, script: str) -> Lab:
     """Afterwards the estate is there, the database made by the script, its newest backup proven."""
     ops = found_ops(root)
+    ask_no_rehearsal(ops)
     password = secrets.token_hex(8)
     for name, text in (("lab", database.server.password), ("lab-repair", password)):
         (root / "secrets" / name).write_text(text)

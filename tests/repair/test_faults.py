@@ -148,6 +148,24 @@ def test_nobody_answers_after_a_lost_commit(lite: Bench, side: str) -> None:
     assert len(lite.markers()) == (1 if side == "after" else 0)
 
 
+def test_another_database_answers_after_a_lost_commit(lite: Bench) -> None:
+    """It does not know the run, and is not believed: the outcome stays unknown."""
+    fault = _Moved(lite.site.engine, after={"commit": raising(lost())})
+    with pytest.raises(Unreachable) as caught:
+        lite.run(moving(), MOVE, fault)
+    assert (caught.value.code, len(lite.files), happened(lite)) == ("commit-unknown", 1, None)
+
+
+class _Moved(Faulty):
+    """Once the session was there, the name leads to another database."""
+
+    def identity(self) -> str:
+        return "elsewhere" if self.sessions else self.engine.identity()
+
+    def committed(self, run: str, work: str) -> bool:  # noqa: ARG002 - it knows no run
+        return False
+
+
 def test_a_bundle_that_cannot_be_written(lite: Bench) -> None:
     """Without a durable bundle there is no COMMIT."""
     before = contents(lite)

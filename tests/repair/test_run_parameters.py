@@ -69,7 +69,7 @@ def test_a_volatile_column_that_is_none(ward: Bench) -> None:
     """A misspelt volatile column would be found only by the undo."""
     from_manifest = repair(watch("visit", "id = 1", update=1, may_change=["dept"]))
     undo = type(from_manifest.undo)(volatile=("updated",))
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(NotFound) as caught:
         ward.run(named(undo=undo), MOVE)
     assert (caught.value.code, caught.value.message) == (
         "no-column",

@@ -113,7 +113,7 @@ def run_some(bench: Bench, statements: Sequence[str]) -> RunReport | None:
             insert=wanted[table].inserted,
             update=wanted[table].updated,
             delete=wanted[table].deleted,
-            may_change=("v", names[table]),
+            may_change=("v", "x", "y", names[table]),
             rewrites=True,
         )
         for table in TABLES
@@ -126,15 +126,15 @@ def check(bench: Bench, schema: Schema, data: list[str], work: list[str], later:
     bench.site.run(*schema.statements)
     bench.site.prepare(*TABLES)
     with trial(bench, keep=True) as filling:
-        for statement in data:
+        for statement in schema.spelled(data):
             filling.try_(statement)
     before = by_key(bench.site.rows)
-    run = run_some(bench, work)
+    run = run_some(bench, schema.spelled(work))
     assume(run is not None and run.rows)
     assert run is not None
     after = by_key(bench.site.rows)
     with trial(bench, keep=True) as somebody:
-        for statement in later:
+        for statement in schema.spelled(later):
             somebody.try_(statement)
     left = by_key(bench.site.rows)
     judge(bench, schema, run, (before, after, left))

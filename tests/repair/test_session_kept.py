@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from dbops.engines.postgresql.connect import Parameters
+from dbops.engines.postgresql.repair import PostgresqlRepairEngine
 from dbops.errors import DbopsError
 from dbops.repair.manifest import Repair
+from tests.engines.postgresql.repair_database import pg_site
+from tests.fix_postgresql import PgServer
 from tests.repair.bench import Bench, holds, repair, watch
 
 MOVE = "UPDATE public.visit SET dept = 'ORT' WHERE id <= 2"
@@ -80,3 +86,25 @@ def test_an_error_that_names_values_as_objects(ward: Bench) -> None:
     error = refused(ward, moving(), "UPDATE visit SET dept = 'canary' WHERE id <= 2")
     assert error.code == "constraint-violated"
     assert "canary" not in f"{error.message} {error.hint}"
+
+
+def test_a_name_that_leads_elsewhere_between_two_connections(ward: Bench, pg15: PgServer) -> None:
+    """The transaction itself is on the database that was approved, whatever answered before it."""
+    own, asked = ward.site.engine, list[None]()
+    assert isinstance(own, PostgresqlRepairEngine)
+    with pg_site(pg15) as other:
+        other.run(
+            "CREATE TABLE public.visit (id integer PRIMARY KEY, dept text, dose float8)",
+            "INSERT INTO public.visit VALUES (1, 'OLD', 0), (2, 'OLD', 0)",
+        )
+        other.prepare("visit")
+
+        def parameters() -> Parameters:
+            asked.append(None)
+            return (own if len(asked) == 1 else other.engine).parameters()
+
+        order = ward.order(moving(), MOVE)
+        with pytest.raises(DbopsError) as caught:
+            ward.run_order(order, replace(own, parameters=parameters))
+        assert (caught.value.code, len(asked)) == ("repair-database", 2)
+        assert other.rows("SELECT dept FROM public.visit") == [("OLD",), ("OLD",)]

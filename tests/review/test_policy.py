@@ -40,7 +40,7 @@ def fault_of(text: str) -> DbopsError:
 
 
 def test_the_default_policy() -> None:
-    """Repairs and changes need an engineer and the IT department; the rest the IT department."""
+    """Repairs and changes need an engineer and the IT department, repairs a rehearsal as well."""
     assert DEFAULT.persons == {person.id: person for person in PEOPLE}
     assert DEFAULT.roles == {role: frozenset(ids) for role, ids in ROLES.items()}
     assert DEFAULT.break_glass == BreakGlass("break-glass", timedelta(hours=4), timedelta(hours=72))
@@ -53,6 +53,14 @@ def test_the_default_policy() -> None:
         low,
         replace(low, risk_from=Risk.HIGH, quorum={"it-department": 2}, longest=timedelta(days=7)),
         replace(low, kinds=frozenset(Kind) - work, author_role=None),
+        replace(
+            low,
+            kinds=frozenset({Kind.REPAIR}),
+            author_role=None,
+            quorum={},
+            evidence=True,
+            evidence_age=timedelta(days=7),
+        ),
     )
     assert not DEFAULT.demo
 
@@ -263,16 +271,17 @@ def signer(principal: str, may: frozenset[Namespace] = PERSONAL) -> TrustedSigne
 
 
 ALL = tuple(signer(each) for person in PEOPLE for each in person.principals)
+HOST = signer("verifier@host", frozenset({Namespace.EVIDENCE}))
 
 
 def test_lint_finds_nothing_where_everything_works() -> None:
     """Every rule can be met by people whose keys count."""
-    assert lint_policy(DEFAULT, TrustRoot(ALL), NOW) == ()
+    assert lint_policy(DEFAULT, TrustRoot((*ALL, HOST)), NOW) == ()
 
 
 def test_lint_names_people_without_keys() -> None:
     """Whoever is asked for a signature and cannot give one is named."""
-    found = lint_policy(DEFAULT, TrustRoot(ALL[:1]), NOW)
+    found = lint_policy(DEFAULT, TrustRoot((ALL[0], HOST)), NOW)
     assert found == (
         "li-na: li.na@hospital has no key in allowed_signers",
         "li-na: li.laptop@hospital has no key in allowed_signers",
@@ -288,8 +297,7 @@ def test_lint_names_keys_of_nobody_and_keys_that_end() -> None:
     """A signer whom the policy does not know, and a key that will soon not count."""
     ending = replace(ALL[3], valid_before=NOW + timedelta(days=29))
     stranger = signer("chen.yi@site")
-    host = signer("verifier@host", frozenset({Namespace.EVIDENCE}))
-    found = lint_policy(DEFAULT, TrustRoot((*ALL[:3], ending, stranger, host)), NOW)
+    found = lint_policy(DEFAULT, TrustRoot((*ALL[:3], ending, stranger, HOST)), NOW)
     assert found == (
         "zhao-lei: no key of zhao.lei@hospital is valid in 30 days",
         "chen.yi@site may sign approvals or requests, but is nobody's principal",
@@ -298,7 +306,7 @@ def test_lint_names_keys_of_nobody_and_keys_that_end() -> None:
 
 def test_lint_names_revoked_keys_in_rules() -> None:
     """A revoked key cannot meet a rule."""
-    root = TrustRoot(ALL, frozenset({ALL[3].key.fingerprint}))
+    root = TrustRoot((*ALL, HOST), frozenset({ALL[3].key.fingerprint}))
     assert lint_policy(DEFAULT, root, NOW) == (
         "rule 2 asks for 2 of it-department, and 1 hold it with a key for approvals",
     )
@@ -306,14 +314,8 @@ def test_lint_names_revoked_keys_in_rules() -> None:
 
 def test_lint_asks_who_signs_evidence() -> None:
     """A rule that asks for evidence needs a host whose key may sign it."""
-    text = default_policy_text(PEOPLE, ROLES).replace(
-        'longest = "14d"', 'longest = "14d"\nevidence = true', 1
-    )
-    asking = parse_policy(text, "policy.toml")
-    host = signer("verifier@host", frozenset({Namespace.EVIDENCE}))
-    assert lint_policy(asking, TrustRoot((*ALL, host)), NOW) == ()
-    assert lint_policy(asking, TrustRoot(ALL), NOW) == (
-        "rule 1 asks for evidence, and no host has a key that may sign it",
+    assert lint_policy(DEFAULT, TrustRoot(ALL), NOW) == (
+        "rule 4 asks for evidence, and no host has a key that may sign it",
     )
 
 
@@ -336,7 +338,7 @@ def test_lint_looks_at_the_whole() -> None:
         PEOPLE, {"engineer": ["wang-fang", "li-na"], "it-department": ["li-na"]}, demo=True
     )
     text = text.replace('kinds = ["restore", "release", "recipients"]', 'kinds = ["restore"]')
-    found = lint_policy(parse_policy(text, "policy.toml"), TrustRoot(ALL), NOW)
+    found = lint_policy(parse_policy(text, "policy.toml"), TrustRoot((*ALL, HOST)), NOW)
     assert found == (
         "zhao-lei has no role",
         "rule 2 asks for 2 of it-department, and 1 hold it with a key for approvals",

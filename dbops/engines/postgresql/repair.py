@@ -15,6 +15,7 @@ from dbops.engines.postgresql.repair_marker import lock_work, refuse_unprepared
 from dbops.engines.postgresql.repair_prepare import prepare_sql, remove_sql
 from dbops.engines.postgresql.repair_session import PostgresqlRepairSession
 from dbops.engines.postgresql.snapshot import read_identity
+from dbops.errors import Refused
 from dbops.repair.ports import CommitUnknown, RepairTraits, SessionOrder, Strength
 from dbops.repair.table import TableName
 
@@ -55,6 +56,12 @@ class PostgresqlRepairEngine:
     def session(self, order: SessionOrder) -> Iterator[PostgresqlRepairSession]:
         """A connection for one transaction; what was not committed is rolled back at its end."""
         with connect(self.parameters()) as session:
+            if order.identity not in {None, read_identity(session)}:
+                raise Refused(
+                    "repair-database",
+                    f"{order.work} is of another database than the one that answers now",
+                    hint="let one name lead to one server, and run the command again",
+                )
             yield PostgresqlRepairSession(session, order)
 
     def committed(self, run: str, work: str) -> bool:

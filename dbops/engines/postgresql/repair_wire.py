@@ -127,9 +127,9 @@ def rows_of(result: PGresult) -> list[tuple[Value, ...]]:
 
 
 def refuse_zeros(values: Iterable[Value], doing: str) -> None:
-    """Raises Refused `value-refused` where a text has a byte that would end it on its way."""
+    """Raises Failed `value-refused` where a text has a byte that would end it on its way."""
     if any(value is not None and b"\0" in value for value in values):
-        raise Refused(
+        raise Failed(
             "value-refused",
             f"{doing}: a value holds a zero byte, which PostgreSQL's text cannot hold",
             hint="correct the parameter or the payload",

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from dbops.engines.sqlite.connect import quoted
 from dbops.engines.sqlite.repair_values import Bindable, Plain, bound, decode
-from dbops.errors import Failed, Refused
+from dbops.errors import Failed
 from dbops.repair.parameter import Argument, ParameterType
 from dbops.repair.ports import Binding
 from dbops.repair.script import Bound, Identifier, Piece, RowColumn, Statement
@@ -58,7 +58,7 @@ class Rendering:
 
 
 def argument_value(name: str, argument: Argument) -> Plain:
-    """Return what SQLite binds for the argument; Refused `value-refused` where it is no such value.
+    """Return what SQLite binds for the argument; Failed `value-refused` where it is no such value.
 
     The error names the parameter, never its value.
     """
@@ -99,8 +99,8 @@ def _numeric(name: str, text: str) -> int | float:
     return float(number)
 
 
-def _unfit(name: str, kind: str) -> Refused:
-    return Refused(
+def _unfit(name: str, kind: str) -> Failed:
+    return Failed(
         "value-refused",
         f"the parameter {name} is no {kind} that SQLite can hold",
         hint="correct its value in repair.yml, or in the payload",

@@ -17,7 +17,7 @@ from enum import Enum, auto
 from functools import partial
 from typing import Final
 
-from dbops.errors import Refused
+from dbops.errors import Failed
 from dbops.repair.table import Value
 
 Plain = int | float | str | bytes | None
@@ -125,7 +125,7 @@ def decode(value: Value, affinity: Affinity | None) -> Bindable:
     """Return what to bind for a value of a column with this affinity.
 
     None stands for a value whose column is not known: plain digits are an integer then, which a
-    column with an affinity makes its own of. Raises Refused `value-refused` for what is no value.
+    column with an affinity makes its own of. Raises Failed `value-refused` for what is no value.
     """
     if value is None:
         return None
@@ -134,7 +134,7 @@ def decode(value: Value, affinity: Affinity | None) -> Bindable:
             return _decode_marked(value)
         return _decode_plain(value.decode(), affinity)
     except ValueError:
-        raise Refused(
+        raise Failed(
             "value-refused",
             "a value is in no form that SQLite's values have",
             hint="take the values from a bundle or a backup of a SQLite database",
