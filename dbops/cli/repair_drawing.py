@@ -371,6 +371,15 @@ def _sealed_texts(source: Source) -> Mapping[str, str]:
     return found
 
 
+def read_keys(place: str) -> tuple[str, ...]:
+    """The keys of rows, one a line: as arguments they would stand in the list of processes."""
+    data = sys.stdin.buffer.read(TEXT_MOST) if place == "-" else _read(Path(place))
+    try:
+        return tuple(line for line in data.decode().splitlines() if line)
+    except UnicodeDecodeError:
+        raise UsageFault("keys-text", "--keys is no text", hint="write it in UTF-8") from None
+
+
 def _read(path: Path) -> bytes:
     try:
         with path.open("rb") as file:

@@ -51,6 +51,12 @@ import click
     metavar="KEY",
     help="With --from-backup: the key of a row; repeatable.",
 )
+@click.option(
+    "--keys",
+    "keys_file",
+    metavar="FILE",
+    help="The same, one a line, out of sight of other processes; - reads standard input.",
+)
 @click.option("--undo", metavar="ID", help="Take the run of this repair back.")
 @click.option(
     "--identity",
@@ -80,6 +86,7 @@ def new(
     backup: str | None,
     table: str | None,
     keys: tuple[str, ...],
+    keys_file: str | None,
     undo: str | None,
     identities: tuple[str, ...],
 ) -> None:
@@ -102,11 +109,12 @@ def new(
     database, playbook, backup, row or run, 11 unreachable, 12 no identity opens the backup.
     """
     from dbops.cli.render import say
-    from dbops.cli.repair_drawing import Said, Source, draw
+    from dbops.cli.repair_drawing import Said, Source, draw, read_keys
     from dbops.cli.wiring import open_wiring
 
     said = Said(work_id, database, title, author, ticket, risk, opened, clocks, cause, fix)
-    source = Source(script, playbook, settings, sealings, backup, table, keys, undo, identities)
+    every = (*keys, *(() if keys_file is None else read_keys(keys_file)))
+    source = Source(script, playbook, settings, sealings, backup, table, every, undo, identities)
     folder = draw(open_wiring(estate), said, source)
     for path in sorted(folder.iterdir()):
         click.echo(f"{path}")

@@ -263,7 +263,9 @@ def test_rows_from_a_backup(ops: Ops) -> None:
     words = ("repair", "new", WORK, "--database", "example", "--from-backup", "example@2")
     keys = [word for key in (1, 2, 3) for word in ("--key", key)]
     more = ("--title", "误删的就诊", "--author", "wei@contractor")
-    done(ops.run(*words, "--table", "visit", *keys, *more))
+    listed = ops.root / "keys.txt"
+    listed.write_text("2\n3\n", "utf-8")
+    done(ops.run(*words, "--table", "visit", *keys[:2], "--keys", listed, *more))
     text = (folder(ops) / "repair.yml").read_text("utf-8")
     assert "expect: {insert: 2, update: 1}\n    may_change: [ward, note]\n" in text
     done(ops.run("repair", "check", WORK))

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import click
 import pytest
+from click.testing import CliRunner
 
 from dbops.cli.row_tables import html_page, print_rows, rows_json
 from dbops.repair.difference import Cell, Operation, RowDifference
@@ -49,3 +53,20 @@ def test_json_has_the_key_of_every_row() -> None:
     assert first["key"] == {"id": "7"}
     assert second["key"] == {"id": "8"}
     assert second["columns"] == {"ward": {"before": None, "after": "x" * 100, "masked": False}}
+
+
+def test_a_terminal_gets_colours_and_a_pipe_does_not() -> None:
+    """What is inserted is green, changed yellow, deleted red; a file has the words alone."""
+    gone = replace(NEW, operation=Operation.DELETE)
+    command = click.Command("show", callback=lambda: print_rows([ROW, NEW, gone]))
+    coloured = CliRunner().invoke(command, [], color=True).stdout
+    for number, word in (("33", "update"), ("32", "insert"), ("31", "delete")):
+        assert f"\x1b[{number}m{word}\x1b[0m" in coloured
+    plain = CliRunner().invoke(command, []).stdout
+    assert "\x1b" not in plain
+    assert [line.split()[0] for line in plain.splitlines()[2:]] == [
+        "update",
+        "update",
+        "insert",
+        "delete",
+    ]

@@ -35,7 +35,8 @@ from tests.repair.random_work import (
 EXAMPLES = settings(
     max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
 )
-FEW = settings(EXAMPLES, max_examples=4)
+FEW = settings(EXAMPLES, max_examples=8)
+SOME = settings(EXAMPLES, max_examples=150)
 MANY = settings(EXAMPLES, max_examples=1000)
 CONSTRAINTS = {"constraint", "constraint-violated"}
 
@@ -202,6 +203,18 @@ def test_run_then_undo_many_times(
     """The same, long enough to meet rare orders of tables."""
     with tempfile.TemporaryDirectory() as directory:
         check(lite_bench(Path(directory)), schema, data, work, later)
+
+
+@pytest.mark.sweep
+@given(schema=SCHEMAS, data=DATA, work=SCRIPTS, later=LATER)
+@SOME
+def test_run_then_undo_many_times_on_a_server(
+    pg_repair_site: PgSite, schema: Schema, data: list[str], work: list[str], later: list[str]
+) -> None:
+    """The same on a server, where each example takes its time."""
+    pg_repair_site.reset()
+    with tempfile.TemporaryDirectory() as directory:
+        check(Bench(pg_repair_site, Path(directory)), schema, data, work, later)
 
 
 def lite_bench(directory: Path) -> Bench:
