@@ -1,7 +1,8 @@
 """One measurement in a process of its own: `python -m benchmarks.repair_child`, orders on stdin.
 
-The orders are a JSON object: `how` is "bare" for the UPDATE alone, or "repair" for the whole of a
-reviewed repair with the same UPDATE. Says seconds and bytes as a JSON object.
+The orders are a JSON object: `how` is "bare" for the UPDATE alone, "repair" for the whole of a
+reviewed repair with the same UPDATE, or "undo" for that repair and its undo. Says seconds and
+bytes as a JSON object.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import secrets
 import sys
 import time
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Protocol, cast
@@ -22,18 +24,21 @@ from dbops.engines.postgresql.repair import PostgresqlRepairEngine
 from dbops.engines.sqlite.repair import SqliteRepairEngine
 from dbops.estate.values import SqliteAddress, SslMode
 from dbops.repair.bundles import BundlePlace
-from dbops.repair.manifest import Limits, Repair, Watch
+from dbops.repair.manifest import Limits, Repair, UndoOf, Watch
 from dbops.repair.ports import RepairEngine
+from dbops.repair.report import RunReport
 from dbops.repair.run import run_repair
-from dbops.repair.run_order import RunOrder
+from dbops.repair.run_order import RunOrder, UndoOrder
 from dbops.repair.script_text import parse_fragment, parse_script
 from dbops.repair.table import Ops, TableName
+from dbops.repair.undo import undo_repair
 from dbops.review.work import Risk
 
 WORK = "2026-117-visit-ward"
 UPDATE = "UPDATE visit SET ward = 'ORT' WHERE ward = 'OLD'"
 WHERE = "ward = 'OLD'"
 SUPERUSER, ROLE = "postgres", "dbops_repair"
+READER = Identity.generate()
 
 
 class Measured(Protocol):
@@ -117,12 +122,12 @@ def measured(orders: dict[str, object]) -> Measured:
     )
 
 
-def repair(engine: RepairEngine, rows: int, directory: Path) -> float:
-    """Seconds from the first connection to the durable COMMIT; the bundle is thrown away."""
+def manifest_of(rows: int) -> Repair:
+    """A repair of so many visits."""
     expected = Watch(
         TableName("", "visit"), parse_fragment(WHERE, "repair.yml", 1), Ops(updated=rows), ("ward",)
     )
-    manifest = Repair(
+    return Repair(
         id=WORK,
         title="a repair",
         author="wei@contractor",
@@ -134,22 +139,49 @@ def repair(engine: RepairEngine, rows: int, directory: Path) -> float:
         watches=(expected,),
         limits=Limits(rows=rows, statement=timedelta(minutes=10)),
     )
+
+
+def repair(engine: RepairEngine, rows: int, directory: Path) -> RunReport:
+    """What the repair did, from the first connection to the durable COMMIT."""
     order = RunOrder(
-        repair=manifest,
+        repair=manifest_of(rows),
         script=parse_script(f"{UPDATE};\n".encode(), "repair.sql"),
         payload=None,
         plan=secrets.token_hex(32),
         run=secrets.token_hex(16),
         database="measured",
         identity=engine.identity(),
-        recipients=[Identity.generate().recipient],
+        recipients=[READER.recipient],
         key=secrets.token_hex(32),
         scratch=directory,
     )
     report = run_repair(order, engine, BundlePlace(directory), lambda _stage: None)
     assert report.rows == rows, report
-    report.bundle.unlink()
-    return report.seconds
+    return report
+
+
+def undo(engine: RepairEngine, ran: RunReport, directory: Path) -> RunReport:
+    """Every row of the run is as it was before."""
+    place = BundlePlace(directory)
+    manifest = replace(
+        manifest_of(ran.rows),
+        id=f"{WORK}-undo",
+        watches=(),
+        undo_of=UndoOf(WORK, (ran.sha256,)),
+    )
+    order = UndoOrder(
+        repair=manifest,
+        plan=secrets.token_hex(32),
+        run=secrets.token_hex(16),
+        database="measured",
+        identity=engine.identity(),
+        recipients=[READER.recipient],
+        key=secrets.token_hex(32),
+    )
+    bundle = place.open(place.find(ran.sha256), [READER], ran.sha256)
+    report = undo_repair(order, [bundle], engine, place, lambda _stage: None)
+    assert report.rows == ran.rows, report
+    return report
 
 
 def peak_memory() -> int:
@@ -171,8 +203,13 @@ def main() -> None:
     if orders["how"] == "bare":
         seconds = database.bare()
     else:
-        rows = int(str(orders["rows"]))
-        seconds = repair(database.engine, rows, Path(str(orders["directory"])))
+        directory = Path(str(orders["directory"]))
+        done = [repair(database.engine, int(str(orders["rows"])), directory)]
+        if orders["how"] == "undo":
+            done.append(undo(database.engine, done[0], directory))
+        for report in done:
+            report.bundle.unlink()
+        seconds = sum(report.seconds for report in done)
     told = {"seconds": seconds, "before": before, "memory": peak_memory()}
     sys.stdout.write(json.dumps(told) + "\n")
 

@@ -43,7 +43,8 @@ def list_(estate: str | None, work_id: str | None, as_json: bool) -> None:  # no
         ]
         show_table(rows, ("work", "kind", "batch", "run", "size"))
     else:
-        say("no bundle lies on this host")
+        of = "" if work_id is None else f" of {work_id}"
+        say(f"no bundle{of} lies on this host")
 
 
 @bundle.command()

@@ -69,7 +69,7 @@ def list_(
         heads = ("repair", "ticket", "database", "state", "due", "next")
         show_table([_row(each, zone) for each in found], heads)
     elif not faults:
-        say("no repair is overdue" if late else "there is no repair yet: dbops repair new --help")
+        say(_nothing(ticket, late=late))
     for fault in faults:
         click.echo(f"error: {fault}", err=True)
     # One that cannot be read may be overdue as well.
@@ -159,6 +159,12 @@ def _sign_off(desk: Desk, folder: Path) -> SignOff:
         waits_for=waits_for(seen, desk.policy),
         obstacles=tuple(dict.fromkeys(obstacles)),
     )
+
+
+def _nothing(ticket: str | None, *, late: bool) -> str:
+    if ticket is not None:
+        return f"no repair of the ticket {ticket}{' is overdue' if late else ''}"
+    return "no repair is overdue" if late else "there is no repair yet: dbops repair new --help"
 
 
 def _row(found: Progress, zone: ZoneInfo) -> tuple[str, ...]:

@@ -45,7 +45,8 @@ def resume(estate: str | None, work_id: str | None, as_json: bool) -> int:  # no
     if as_json:
         show_json([_json(run, became) for run, became in found])
     elif not found:
-        say("nothing is unknown: every run of this host's ledger has a known end")
+        of = "" if work_id is None else f" of {work_id}"
+        say(f"nothing is unknown: every run{of} in this host's ledger has a known end")
     else:
         for run, became in found:
             click.echo(_sentence(run, became))

@@ -99,8 +99,24 @@ def _run(
     wiring.database(found.repair.database)
     if not yes:
         confirm(_question(found))
-    approved, reports = run_reviewed(wiring, found, named, undo=undo)
+    try:
+        approved, reports = run_reviewed(wiring, found, named, undo=undo)
+    except Refused as fault:
+        raise _with_resume(wiring, work_id, fault) from None
     _show(approved, reports, as_json=as_json)
+
+
+def _with_resume(wiring: Wiring, work_id: str, fault: Refused) -> Refused:
+    """The refusal; of an approval that a run with an unknown end used up, with what settles it."""
+    from dbops.audit.entry import Effect
+    from dbops.cli.repair_list import recorded
+
+    if fault.code != "approval-consumed":
+        return fault
+    if not any(each.work == work_id and each.effect is Effect.UNKNOWN for each in recorded(wiring)):
+        return fault
+    hint = f"nobody knows yet whether that run took place: dbops repair resume {work_id}"
+    return Refused(fault.code, fault.message, hint=hint)
 
 
 def run_reviewed(

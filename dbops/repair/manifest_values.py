@@ -22,7 +22,13 @@ Read = TypeVar("Read")
 
 ROWS_MOST: Final = 1_000_000_000
 COUNT_RULE: Final = f"a whole number up to {ROWS_MOST}"
+BLANK: Final = "?"
 _COUNT: Final = re.compile(r"0|[1-9][0-9]{0,9}")
+
+
+def is_blank(node: Located) -> bool:
+    """Whether it is what `dbops repair new` leaves to be filled in."""
+    return isinstance(node, Scalar) and node.text == BLANK
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +163,8 @@ class Section:
         empty = isinstance(node, Scalar) and not node.text and not node.quoted
         if not isinstance(node, Scalar) or empty or not form.is_allowed(node.text):
             what = f"{self.path}{key} is not allowed"
-            raise refusal("value", self.source, node.line, what, f"allowed: {form.rule}")
+            word = "fill in the blank" if is_blank(node) else "allowed"
+            raise refusal("value", self.source, node.line, what, f"{word}: {form.rule}")
         return node.text
 
     def refuse(self, code: str, key: str, what: str, hint: str) -> Refused:

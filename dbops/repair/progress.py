@@ -115,7 +115,7 @@ def progress(
         cause_found=repair.cause is not None,
         deadlines=tuple(deadlines),
         overdue=late,
-        next=_next(repair, state, sign_off, undos),
+        next=_next(repair, state, sign_off, undos, late=bool(late)),
         repaired_at=_last(runs) if state is RepairState.RUN else None,
         takes_back=None if repair.undo_of is None else repair.undo_of.work,
     )
@@ -134,7 +134,7 @@ def without_given_up(found: Iterable[Progress]) -> tuple[Progress, ...]:
         if each.state is RepairState.RUN and each.takes_back is None
     }
     return tuple(
-        replace(each, overdue=())
+        replace(each, overdue=(), next=() if each.state is RepairState.UNDONE else each.next)
         if each.state in _GIVEN_UP and each.ticket and (each.ticket, each.database) in done
         else each
         for each in every
@@ -176,7 +176,12 @@ def _last(attempts: Sequence[Attempt]) -> datetime | None:
 
 
 def _next(
-    repair: Repair, state: RepairState, sign_off: SignOff, undos: Sequence[Attempt]
+    repair: Repair,
+    state: RepairState,
+    sign_off: SignOff,
+    undos: Sequence[Attempt],
+    *,
+    late: bool,
 ) -> tuple[str, ...]:
     """Who must act, and how; nobody where nothing is left to do."""
     author = f"author {repair.author}"
@@ -195,10 +200,11 @@ def _next(
             return ("this host: resume",)
         case RepairState.PARTLY:
             return ("this host: undo the rest" if _last_of(undos) else "this host: run the rest",)
-        case RepairState.RUN if repair.cause is None and repair.undo_of is None:
-            return (f"{author}: name the cause",)
-        case RepairState.RUN | RepairState.UNDONE:
-            return ()
+        case RepairState.RUN:
+            named = repair.cause is not None or repair.undo_of is not None
+            return () if named else (f"{author}: name the cause",)
+        case RepairState.UNDONE:
+            return (f"{author}: another repair of the same ticket",) if late else ()
 
 
 def _signers(sign_off: SignOff) -> tuple[str, ...]:

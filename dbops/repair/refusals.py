@@ -23,7 +23,8 @@ def refuse_breaches(work: str, breaches: Sequence[Breach]) -> None:
     raise Refused(
         breaches[0].code,
         f"{work} was rolled back: {told}{more}",
-        hint=f"try it on a restored copy: dbops repair rehearse {work}",
+        hint="correct the script, or declare it in repair.yml; then request it anew, and:"
+        f" dbops repair rehearse {work}",
     )
 
 

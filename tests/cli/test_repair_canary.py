@@ -135,6 +135,7 @@ def sealed_story(heard: Heard, ops: Ops, database: str, place: Path) -> None:
     run(heard, f"repair rehearse {SEALED}")
     sign(ops, SEALED)
     heard.both(f"review show {SEALED}")
+    run(heard, f"review show {SEALED} --identity", ops.root / "keys" / "runner")
     heard.both(f"repair show {SEALED}")
     run(heard, f"repair show {SEALED} --html", place / "page.html")
     run(heard, f"repair run {SEALED} --yes --json")

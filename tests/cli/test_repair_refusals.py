@@ -32,7 +32,10 @@ from tests.cli.repairs import (
 )
 from tests.support.ledger import deeds_of, records_of
 
-TRY_IT = f"hint: try it on a restored copy: dbops repair rehearse {WORK}\n"
+TRY_IT = (
+    "hint: correct the script, or declare it in repair.yml; then request it anew, and:"
+    f" dbops repair rehearse {WORK}\n"
+)
 CORRECT = "hint: correct the sql, and rehearse it\n"
 SCHEMA = "hint: the rows or the script contradict the schema; nothing was changed\n"
 SPELLED = "hint: names are spelled as the catalogue has them\n"

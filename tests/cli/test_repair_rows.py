@@ -164,7 +164,8 @@ def test_other_rows_than_were_rehearsed(ops: Ops) -> None:
     assert said(mend(ops)) == (
         5,
         f"error: {WORK} was rolled back: 3 rows written, as many as approved; but other rows, or"
-        f" other values\nhint: try it on a restored copy: dbops repair rehearse {WORK}\n",
+        " other values\nhint: correct the script, or declare it in repair.yml; then request it"
+        f" anew, and: dbops repair rehearse {WORK}\n",
     )
     change(ops, move.format("ORT", 4) + move.format("OLD", 1))
     done(mend(ops))

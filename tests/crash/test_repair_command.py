@@ -139,7 +139,11 @@ def test_killed_before_commit(ops: Ops) -> None:
     """Nothing took place; the same approvals allow the run, once that is known, and its undo."""
     kill_at(ops, Stage.COMMITTING, "repair", "run", WORK, "--yes")
     assert wards(ops) == BEFORE
-    assert USED in mend(ops).output  # nobody knows yet
+    refused = mend(ops).output
+    assert USED in refused
+    assert (
+        f"hint: nobody knows yet whether that run took place: dbops repair resume {WORK}" in refused
+    )
     hold(ops, Event.REPAIR_RUN, WORK, committed=False)
     done(mend(ops))
     assert wards(ops) == AFTER

@@ -1,4 +1,4 @@
-"""A repair streams: its memory does not grow with its rows. benchmarks/repair.py does a million."""
+"""A repair and its undo stream: memory does not grow with rows. The benchmark does a million."""
 
 from __future__ import annotations
 
@@ -25,16 +25,17 @@ NUMBERED = (
 NOTES = {"sqlite": "hex(randomblob({half}))", "postgresql": "repeat(md5(i::text), {part})"}
 
 
-def repaired(bench: Bench, rows: int, length: int) -> Took:
-    """What a process takes that repairs so many rows of so many bytes."""
+def repaired(bench: Bench, rows: int, length: int, how: str) -> Took:
+    """What a process takes that repairs so many rows of so many bytes, and may undo that."""
     site = bench.site
     engine = "postgresql" if isinstance(site, PgSite) else "sqlite"
     note = NOTES[engine].format(half=length // 2, part=length // 32)
     site.run(TABLE, NUMBERED.format(rows=rows, note=note))
     site.prepare("visit")
-    orders = {**place_of(bench), "how": "repair", "rows": rows, "directory": str(bench.directory)}
+    orders = {**place_of(bench), "how": how, "rows": rows, "directory": str(bench.directory)}
     took = ordered(orders)
-    assert site.rows("SELECT count(*) FROM visit WHERE ward = 'ORT'") == [(rows,)]
+    ward = {"repair": "ORT", "undo": "OLD"}[how]
+    assert site.rows(f"SELECT count(*) FROM visit WHERE ward = '{ward}'") == [(rows,)]
     return took
 
 
@@ -54,12 +55,12 @@ def place_of(bench: Bench) -> Mapping[str, object]:
 
 
 @pytest.mark.parametrize(
-    ("rows", "length", "most"),
-    [(MANY, LENGTH, MANY_MOST), (1, LONG, LONG_MOST)],
-    ids=["many rows", "one long row"],
+    ("how", "rows", "length", "most"),
+    [("undo", MANY, LENGTH, MANY_MOST), ("repair", 1, LONG, LONG_MOST)],
+    ids=["many rows and back", "one long row"],
 )
-def test_memory_is_bounded(bench: Bench, rows: int, length: int, most: int) -> None:
+def test_memory_is_bounded(bench: Bench, how: str, rows: int, length: int, most: int) -> None:
     """It grows by less than the rows before and after would take, or by some long rows."""
-    took = repaired(bench, rows, length)
+    took = repaired(bench, rows, length, how)
     grown = took.memory - took.before
     assert grown < most, f"{grown} bytes"

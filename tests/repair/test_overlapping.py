@@ -49,7 +49,7 @@ class Later:
         self.thread.start()
         site = self.bench.site
         until = time.monotonic() + 20
-        while isinstance(site, PgSite) and not site.rows(_WAITING):
+        while isinstance(site, PgSite) and not is_waiting(site):
             assert time.monotonic() < until, "the second does not wait"
             time.sleep(0.01)
 
@@ -59,7 +59,11 @@ class Later:
         return found
 
 
-_WAITING = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ~ 'visit'"
+def is_waiting(site: PgSite) -> bool:
+    """Whether the role that repairs waits for a lock."""
+    role = site.engine.repair_role
+    query = f"SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND usename = '{role}'"
+    return bool(site.rows(query))
 
 
 def beside(ward: Bench, manifest: Repair, sql: str) -> RunReport | DbopsError:

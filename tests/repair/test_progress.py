@@ -125,7 +125,9 @@ def test_a_repair_is_overdue_until_it_has_run_and_its_cause_is_named() -> None:
     found = of(COMPLETE, [attempt()], due=due, repair=without)
     assert found.overdue == (due[0],)
     assert found.next == ("author zhang.wei: name the cause",)
-    assert of(COMPLETE, [attempt()], [attempt(hour=2)], due).overdue == (due[0],)
+    again = of(COMPLETE, [attempt()], [attempt(hour=2)], due)
+    assert again.overdue == (due[0],)
+    assert again.next == ("author zhang.wei: another repair of the same ticket",)
 
 
 def test_it_says_since_when_the_data_are_right() -> None:
@@ -145,6 +147,7 @@ def test_what_another_repair_took_the_place_of_raises_no_alarm() -> None:
     loose = of(replace(ASKED, rejected=True), due=due, repair=replace(REPAIR, ticket=None))
     found = without_given_up([done, undone, rejected, elsewhere, wanted, loose])
     assert [len(each.overdue) for each in found] == [0, 0, 0, 1, 1, 1]
+    assert found[1].next == ()
     assert [len(each.overdue) for each in without_given_up([undone, rejected])] == [1, 1]
 
 

@@ -57,6 +57,17 @@ def test_an_identifier_that_the_catalogue_does_not_know(ward: Bench) -> None:
     assert (caught.value.code, ward.files) == ("no-column", [])
 
 
+@pytest.mark.parametrize("name", ["nobody", "bill; DELETE FROM bill", "visit WHERE 1 = 1"])
+def test_a_table_that_the_catalogue_does_not_know(ward: Bench, name: str) -> None:
+    """A name is looked up, whatever it looks like, and is never text of a statement."""
+    given = {**named().parameters}
+    given["visits"] = Parameter("visits", ParameterType.TABLE, name)
+    with pytest.raises(NotFound) as caught:
+        ward.run(named(parameters=given), MOVE)
+    assert caught.value.code == "no-table"
+    assert (ward.files, len(ward.rows("bill")), ward.rows("visit")[0][2]) == ([], 12, "OLD")
+
+
 def test_a_column_that_may_change_and_is_none(ward: Bench) -> None:
     """The names in the manifest are looked up too."""
     watched = watch("visit", "id = 1", update=1, may_change=["nothing"])
