@@ -225,7 +225,7 @@ def _script(path: str) -> bytes:
 def _from_playbook(wiring: Wiring, said: Said, source: Source, name: str) -> dict[str, bytes]:
     from dbops.cli.playbook import shelves
     from dbops.repair.payload import Payload, RowSet
-    from dbops.repair.playbook import RepairHead, instantiate
+    from dbops.repair.playbook import RepairHead, check_sealed, instantiate
     from dbops.repair.shelf import find_playbook
     from dbops.review.work import Risk
 
@@ -247,6 +247,7 @@ def _from_playbook(wiring: Wiring, said: Said, source: Source, name: str) -> dic
     )
     files = instantiate(chosen, _pairs(source.settings, "--set"), head)
     texts, sets = _sealed_texts(source), dict[str, RowSet]()
+    check_sealed(chosen, texts)
     names = [each for each in chosen.sealed if chosen.parameters[each].type.value == "rows"]
     if source.backup is not None:
         from dbops.cli.repair_from_backup import rows_of_backup

@@ -202,10 +202,34 @@ def _values(playbook: Playbook, settings: Mapping[str, str]) -> dict[str, Parame
     }
 
 
+def check_sealed(playbook: Playbook, texts: Mapping[str, str]) -> None:
+    """Return if each of the texts is a value of a sealed parameter; raises UsageFault otherwise.
+
+    What is sealed is not read again before the rehearsal; no error shows a value.
+    """
+    known = playbook.parameters
+    for name, text in texts.items():
+        if name in known and known[name].type is ParameterType.ROWS:
+            hint = "take them from a backup: --from-backup DB@N --table T --key K"
+            raise _fault(f"the parameter {name} is a set of rows", hint)
+        if name not in playbook.sealed:
+            hint = (
+                f"give it by --set {name}=…"
+                if name in known
+                else f"its parameters: dbops playbook show {playbook.name}"
+            )
+            raise _fault(f"{playbook.name} has no sealed parameter {name[:60]}", hint)
+        _check_type(known[name], text)
+
+
 def _check(parameter: PlaybookParameter, text: str) -> None:
     if parameter.sealed:
         hint = f"seal it, never --set it: --seal {parameter.name}=FILE"
         raise _fault(f"the parameter {parameter.name} is sealed", hint)
+    _check_type(parameter, text)
+
+
+def _check_type(parameter: PlaybookParameter, text: str) -> None:
     if not is_value(parameter.type, text):
         hint = f"allowed: {value_rule(parameter.type)}"
         raise _fault(f"the value of {parameter.name} is no {parameter.type}", hint)

@@ -64,7 +64,8 @@ def test_the_whole_story(ops: Ops) -> None:
     assert (checked.exit_code, checked.stdout) == (
         4,
         f"{WORK}: repairs/{WORK}/repair.yml line 13: watch[1].expect.update is not allowed\n"
-        "  hint: allowed: a whole number up to 1000000000, or :name of an integer parameter\n",
+        "  hint: fill in the blank: a whole number up to 1000000000, or :name of an integer"
+        " parameter\n",
     )
     manifest = folder(ops) / "repair.yml"
     text = manifest.read_text("utf-8").replace('update: "?"', "update: 3")

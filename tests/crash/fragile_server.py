@@ -21,7 +21,7 @@ from tests.fix_postgresql import PgServer, absent
 
 BACK_SECONDS = 30.0
 # What it wrote is in the kernel's hands and outlives it, so nothing waits for a disk.
-SETTINGS = {"fsync": "off"}
+SETTINGS = {"listen_addresses": "", "fsync": "off"}
 
 
 @dataclass

@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 from dbops.errors import Refused, UsageFault
 from dbops.repair.manifest import Cause
 from dbops.repair.manifest_text import parse_repair
-from dbops.repair.playbook import Playbook, RepairHead, instantiate, parse_playbook
+from dbops.repair.playbook import (
+    Playbook,
+    RepairHead,
+    check_sealed,
+    instantiate,
+    parse_playbook,
+)
 from dbops.review.work import Kind, Risk, Work
 
 BOOK = """\
@@ -167,6 +173,23 @@ def test_a_setting_that_cannot_be_is_refused_by_name(
         instantiate(book(), SETTINGS | changed, HEAD)
     assert (caught.value.code, caught.value.message) == ("playbook-setting", message)
     assert caught.value.hint == hint
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("patient", "张三", "the value of patient is no integer"),
+        ("patient", "", "the value of patient is no integer"),
+        ("nobody", "1", "{} has no sealed parameter nobody"),
+    ],
+)
+def test_a_sealed_value_that_cannot_be_is_refused(name: str, text: str, message: str) -> None:
+    """Before it is sealed, where nobody reads it again until the rehearsal; no value is told."""
+    playbook = book()
+    check_sealed(playbook, {"patient": "77"})
+    with pytest.raises(UsageFault) as caught:
+        check_sealed(playbook, {name: text})
+    assert str(caught.value) == message.format(playbook.name)
 
 
 def test_what_must_be_set_is_named() -> None:

@@ -28,7 +28,7 @@ _UPKEEP: Final = frozenset(
 _MEANINGS: Final = (
     (_TRANSACTION, "begins or ends a transaction", "remove it: the whole script is one"),
     (_SETTING, "changes a setting", "remove it: dbops pins the settings and the limits"),
-    (_DEFINITION, "changes the schema or rights", "write a change for it: dbops change new"),
+    (_DEFINITION, "changes the schema or rights", "keep such a change out of a repair"),
     (_UPKEEP, "is no statement on rows", "remove it"),
 )
 
