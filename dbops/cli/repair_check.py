@@ -74,6 +74,7 @@ class _Looked:
     @classmethod
     def at(cls, wiring: Wiring, worktree: Path, folder: Path, *, ask: bool) -> _Looked:
         from dbops.cli.repair_lint import lint_repair
+        from dbops.cli.repair_list import deadlines_of
         from dbops.cli.repairing import parsed
         from dbops.errors import NotFound, Refused
         from dbops.repair.rules.finding import Report
@@ -83,6 +84,7 @@ class _Looked:
         try:
             found = parsed(read_work(worktree, folder))
             wiring.database(found.repair.database)
+            deadlines_of(wiring, found.repair)
             if found.repair.undo_of is not None:
                 return cls(folder.name, Report((), ()), None)
             looked = cls(folder.name, lint_repair(wiring, found, ask=ask), None)

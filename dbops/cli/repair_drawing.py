@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import io
-import sys
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from dbops.errors import Failed, NotFound, UsageFault
+from dbops.cli.typed_values import pairs_of, read_file, sealed_texts
+from dbops.errors import NotFound, Refused, UsageFault
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from dbops.cli.repair_from_backup import FromBackup
     from dbops.cli.wiring import Wiring
     from dbops.repair.manifest_writing import Tree
     from dbops.repair.payload import Payload
     from dbops.repair.playbook import Playbook
 
-TEXT_MOST: Final = 1 << 20  # bytes of a script, and of a sealed value
 _EMPTY_SCRIPT: Final = b"-- One or more statements, each ended by a semicolon.\n"
 
 
@@ -208,7 +205,7 @@ def _from_script(wiring: Wiring, said: Said, source: Source) -> dict[str, bytes]
         fix=said.fix,
     )
     files = {"repair.yml": draft_manifest(head, proposal).encode(), "repair.sql": script}
-    sealed = _sealed_texts(source)
+    sealed = sealed_texts(source.sealings)
     return files | (_payload(wiring, Payload(sealed)) if sealed else {})
 
 
@@ -216,7 +213,7 @@ def _script(path: str) -> bytes:
     """The text of the file; what ends in the middle of a line gets its end."""
     from dbops.crypto.trust import plain_text
 
-    data = _read(Path(path))
+    data = read_file(Path(path))
     ended = data if data.endswith(b"\n") else data + b"\n"
     plain_text(ended, path)
     return ended
@@ -245,8 +242,8 @@ def _from_playbook(wiring: Wiring, said: Said, source: Source, name: str) -> dic
         cause=said.cause,
         fix=said.fix,
     )
-    files = instantiate(chosen, _pairs(source.settings, "--set"), head)
-    texts, sets = _sealed_texts(source), dict[str, RowSet]()
+    files = instantiate(chosen, pairs_of(source.settings, "--set"), head)
+    texts, sets = sealed_texts(source.sealings), dict[str, RowSet]()
     check_sealed(chosen, texts)
     names = [each for each in chosen.sealed if chosen.parameters[each].type.value == "rows"]
     if source.backup is not None:
@@ -319,6 +316,7 @@ def _undo(wiring: Wiring, said: Said, undone: str) -> dict[str, bytes]:
             f"{undone} was of {repair.database}, and an undo is of the same",
             hint="leave --database out",
         )
+    _refuse_undone(wiring, undone)
     bundles = committed_bundles(wiring, bundle_place(wiring), undone)
     # It is of the same ticket, and as risky as what it takes back.
     alike = replace(said, ticket=said.ticket or repair.ticket, risk=said.risk or repair.risk.value)
@@ -333,6 +331,23 @@ def _undo(wiring: Wiring, said: Said, undone: str) -> dict[str, bytes]:
     return {"repair.yml": text.encode()}
 
 
+def _refuse_undone(wiring: Wiring, undone: str) -> None:
+    """Raise Refused where the ledger knows that the last run was taken back already."""
+    from dbops.audit.entry import Effect
+    from dbops.cli.repair_list import recorded
+
+    last = None
+    for run in recorded(wiring):
+        if undone in {run.work, run.undoes} and run.effect is Effect.COMMITTED:
+            last = run
+    if last is not None and last.undoes == undone:
+        raise Refused(
+            "undo-already",
+            f"{undone} was taken back already, by {last.work}",
+            hint=f"dbops audit log --work {last.work}",
+        )
+
+
 def _payload(wiring: Wiring, payload: Payload) -> dict[str, bytes]:
     from dbops.cli.repairing import readers_of_values
     from dbops.cli.reviewing import policy_of
@@ -342,59 +357,3 @@ def _payload(wiring: Wiring, payload: Payload) -> dict[str, bytes]:
     sealed = io.BytesIO()
     seal_payload(payload, readers_of_values(wiring, policy_of(wiring)), sealed)
     return {PAYLOAD: sealed.getvalue()}
-
-
-def _pairs(typed: Sequence[str], option: str) -> dict[str, str]:
-    pairs: dict[str, str] = {}
-    for text in typed:
-        name, equals, value = text.partition("=")
-        if not equals or not name or name in pairs:
-            raise UsageFault(
-                "name-and-value",
-                f"{option} is not NAME=VALUE, or gives a name twice",
-                hint=f"for example: {option} ward=ORT",
-            )
-        pairs[name] = value
-    return pairs
-
-
-def _sealed_texts(source: Source) -> Mapping[str, str]:
-    """The sealed values: never typed, because an argument stands in the list of processes."""
-    found = {}
-    for name, place in _pairs(source.sealings, "--seal").items():
-        data = sys.stdin.buffer.read(TEXT_MOST) if place == "-" else _read(Path(place))
-        try:
-            found[name] = data.decode().removesuffix("\n")
-        except UnicodeDecodeError:
-            raise UsageFault(
-                "sealed-text", f"the value of {name} is no text", hint="write it in UTF-8"
-            ) from None
-    return found
-
-
-def read_keys(place: str) -> tuple[str, ...]:
-    """The keys of rows, one a line: as arguments they would stand in the list of processes."""
-    data = sys.stdin.buffer.read(TEXT_MOST) if place == "-" else _read(Path(place))
-    try:
-        return tuple(line for line in data.decode().splitlines() if line)
-    except UnicodeDecodeError:
-        raise UsageFault("keys-text", "--keys is no text", hint="write it in UTF-8") from None
-
-
-def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read(TEXT_MOST + 1)
-    except FileNotFoundError:
-        raise NotFound("no-file", f"there is no file {path}", hint="check its name") from None
-    except OSError as failure:
-        raise Failed(
-            "file-unreadable", f"{path} cannot be read ({failure.strerror})", hint=f"ls -l {path}"
-        ) from None
-    if len(data) > TEXT_MOST:
-        raise UsageFault(
-            "file-long",
-            f"{path} has over {TEXT_MOST} bytes",
-            hint="a repair is short enough to read",
-        )
-    return data

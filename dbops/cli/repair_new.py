@@ -109,7 +109,8 @@ def new(
     database, playbook, backup, row or run, 11 unreachable, 12 no identity opens the backup.
     """
     from dbops.cli.render import say
-    from dbops.cli.repair_drawing import Said, Source, draw, read_keys
+    from dbops.cli.repair_drawing import Said, Source, draw
+    from dbops.cli.typed_values import read_keys
     from dbops.cli.wiring import open_wiring
 
     said = Said(work_id, database, title, author, ticket, risk, opened, clocks, cause, fix)

@@ -64,6 +64,20 @@ def rehearse(
     plan = plan_rehearsal(wiring, work_id, identities)
     found = rehearse_recorded(wiring, plan, jobs=jobs or 1, quiet=as_json)
     _show(found.evidence, sorted(found.files), as_json=as_json)
+    _remark_unread(wiring)
+
+
+def _remark_unread(wiring: Wiring) -> None:
+    """Say so where those who are to approve could not open the rows."""
+    from dbops.cli.render import say
+    from dbops.repository.recipients import Role
+
+    listed, _ = wiring.recipients
+    if not any(entry.role is Role.REVIEWER for entry in listed.recipients):
+        say(
+            "remark: the recipients document names no reviewer, so nobody who approves can open"
+            " the rows: dbops keys recipients sign --add reviewer:NAME:RECIPIENT"
+        )
 
 
 def rehearse_recorded(wiring: Wiring, plan: Rehearsing, *, jobs: int, quiet: bool) -> Rehearsal:

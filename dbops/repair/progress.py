@@ -125,9 +125,13 @@ def without_given_up(found: Iterable[Progress]) -> tuple[Progress, ...]:
     """Return the same, without alarms of repairs that another one has taken the place of.
 
     A repair that was rejected or undone is not overdue where another of the same ticket and
-    database has been run. One that is still wanted stays overdue, whatever others did.
+    database has been run; nor is one whose undo names the cause: the data were right after all.
+    One that is still wanted stays overdue, whatever others did.
     """
     every = tuple(found)
+    right_after_all = {
+        each.takes_back for each in every if each.state is RepairState.RUN and each.cause_found
+    }
     done = {
         (each.ticket, each.database)
         for each in every
@@ -135,7 +139,8 @@ def without_given_up(found: Iterable[Progress]) -> tuple[Progress, ...]:
     }
     return tuple(
         replace(each, overdue=(), next=() if each.state is RepairState.UNDONE else each.next)
-        if each.state in _GIVEN_UP and each.ticket and (each.ticket, each.database) in done
+        if (each.state is RepairState.UNDONE and each.id in right_after_all)
+        or (each.state in _GIVEN_UP and each.ticket and (each.ticket, each.database) in done)
         else each
         for each in every
     )

@@ -75,7 +75,9 @@ def test_the_whole_story(ops: Ops) -> None:
     assert done(ops.run("repair", "check", WORK)).stdout.endswith(f"{WORK}: nothing stops it\n")
     assert state(ops) == ("draft", ["author wei@contractor: sign the request"])
     done(ops.review("request", WORK, "--key", ops.key("wei"), "--yes"))
-    rehearsed = done(ops.run("repair", "rehearse", WORK)).stdout
+    rehearsal = done(ops.run("repair", "rehearse", WORK))
+    assert "remark: the recipients document names no reviewer" in rehearsal.stderr
+    rehearsed = rehearsal.stdout
     assert rehearsed.endswith(
         "visit: 0 inserted, 3 updated, 0 deleted (columns: ward 3)\n"
         "undo restored 3 rows; a second one was refused (undo-already);"

@@ -151,6 +151,16 @@ def test_what_another_repair_took_the_place_of_raises_no_alarm() -> None:
     assert [len(each.overdue) for each in without_given_up([undone, rejected])] == [1, 1]
 
 
+@pytest.mark.parametrize("cause", [None, REPAIR.cause])
+def test_the_data_were_right_after_all(cause: Cause | None) -> None:
+    """An undo that names the cause ends the alarm of what it took back; one without does not."""
+    work = replace(REPAIR, id="2026-118-undo", cause=cause, undo_of=UndoOf(REPAIR.id, ("a" * 64,)))
+    undo = of(COMPLETE, [attempt(hour=2)], repair=work)
+    undone = of(COMPLETE, [attempt()], [attempt(hour=2)], [deadline(-1)])
+    found = without_given_up([undone, undo])
+    assert len(found[0].overdue) == (1 if cause is None else 0)
+
+
 def test_an_undo_that_ran_has_run() -> None:
     """It needs no cause, and it is no repair that would settle another's ticket."""
     work = replace(REPAIR, id="2026-118-undo", cause=None, undo_of=UndoOf(REPAIR.id, ("a" * 64,)))
