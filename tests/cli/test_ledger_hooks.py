@@ -259,7 +259,7 @@ def test_keys_recipients_sign(estate: BuiltEstate) -> None:
     document = (estate.root / "trust" / "recipients").read_bytes()
     assert result is Ended.DONE
     assert deed.intent.digests == {DigestOf.DOCUMENT: hashlib.sha256(document).hexdigest()}
-    assert deed.intent.counts == {Count.RECIPIENTS: 1}
+    assert deed.intent.counts == {Count.RECIPIENTS: 2}
     assert deed.intent.names[Label.PRINCIPAL] == "hospital"
 
 
