@@ -285,7 +285,8 @@ MISTAKES = (
         2,
         "audit-event",
         'there is no event "backups"',
-        "name one, such as backup.run, or a group: backup, estate, keys, ledger, repair, repository, "
+        "name one, such as backup.run, or a group: backup, estate, keys, ledger, repair, "
+        "repository, "
         "restore, review, trust",
     ),
     Mistake(
