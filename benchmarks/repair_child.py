@@ -29,10 +29,10 @@ from dbops.repair.ports import RepairEngine
 from dbops.repair.report import RunReport
 from dbops.repair.run import run_repair
 from dbops.repair.run_order import RunOrder, UndoOrder
-from dbops.repair.script_text import parse_fragment, parse_script
 from dbops.repair.table import Ops, TableName
 from dbops.repair.undo import undo_repair
 from dbops.review.work import Risk
+from dbops.sql.script import parse_fragment, parse_script
 
 WORK = "2026-117-visit-ward"
 UPDATE = "UPDATE visit SET ward = 'ORT' WHERE ward = 'OLD'"

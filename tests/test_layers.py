@@ -23,7 +23,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "tabulate": ("dbops.cli.",),
     "tqdm": ("dbops.cli.",),
     "sqlite3": ("dbops.demo.writing",),
-    "sqlglot": ("dbops.repair.",),
+    "sqlglot": ("dbops.change.", "dbops.repair."),
     "chinese_calendar": ("dbops.repair.working_days",),
     "yaml": ("dbops.review.",),
     "platformdirs": ("dbops.estate.", "dbops.cli."),
@@ -86,12 +86,34 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
         "dbops.repository",
         "dbops.stores",
     ),
+    "dbops.sql.": (
+        "dbops.audit",
+        "dbops.backup",
+        "dbops.change",
+        "dbops.cli",
+        "dbops.crypto",
+        "dbops.engines",
+        "dbops.estate",
+        "dbops.repair",
+        "dbops.repository",
+        "dbops.stores",
+    ),
     # Values and verbs of repair work on ports; what backups give them, the wiring hands in.
     "dbops.repair.": (
+        "dbops.backup",
+        "dbops.change",
+        "dbops.cli",
+        "dbops.engines",
+        "dbops.estate",
+        "dbops.repository",
+        "dbops.stores",
+    ),
+    "dbops.change.": (
         "dbops.backup",
         "dbops.cli",
         "dbops.engines",
         "dbops.estate",
+        "dbops.repair",
         "dbops.repository",
         "dbops.stores",
     ),
@@ -114,6 +136,8 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
 # What engines may know of the rest: ports and nouns.
 ENGINES_MAY = (
     "dbops.backup.ports",
+    "dbops.change.ports",
+    "dbops.change.schema",
     "dbops.doctor.finding",
     "dbops.engines.",
     "dbops.errors",
@@ -123,11 +147,11 @@ ENGINES_MAY = (
     "dbops.publish",
     "dbops.repair.parameter",
     "dbops.repair.ports",
-    "dbops.repair.script",
     "dbops.repair.table",
     "dbops.repository.frames",
     "dbops.repository.manifest",
     "dbops.repository.ranges",
+    "dbops.sql.statement",
 )
 
 VAGUE = {"base", "common", "core", "helper", "helpers", "manager", "misc", "util", "utils"}

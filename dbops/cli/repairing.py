@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from dbops.repair.bundles import BundlePlace, StoredBundle
     from dbops.repair.manifest import Repair
     from dbops.repair.payload import Payload
-    from dbops.repair.script import Statement
     from dbops.review.policy import Policy
     from dbops.review.work import Work
+    from dbops.sql.statement import Statement
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from dbops.errors import Refused
 from dbops.repair.manifest import Batch
 from dbops.repair.parameter import Argument, ParameterType
 from dbops.repair.ports import Binding, RepairSession
-from dbops.repair.script import Bound, Identifier, Piece, Statement
 from dbops.repair.table import Shape, TableName
+from dbops.sql.statement import Bound, Identifier, Piece, Statement
 
 FIRST: Final = "batch_first"
 LAST: Final = "batch_last"

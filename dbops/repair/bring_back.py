@@ -16,9 +16,9 @@ from dbops.repair.manifest_writing import Tree, document_text, fields, located
 from dbops.repair.parameter import Argument, ParameterType
 from dbops.repair.payload import Payload, RowSet
 from dbops.repair.ports import Binding
-from dbops.repair.script import Statement
-from dbops.repair.script_text import parse_fragment
 from dbops.repair.table import Key, KeyedRow, Row, Shape
+from dbops.sql.script import parse_fragment
+from dbops.sql.statement import Statement
 
 LOST: Final = "lost"
 CHANGED: Final = "changed"

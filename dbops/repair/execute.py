@@ -40,10 +40,10 @@ from dbops.repair.refusals import (
 )
 from dbops.repair.report import TableEffect, appended_to, effect_of
 from dbops.repair.run_order import RunOrder
-from dbops.repair.script import Statement
 from dbops.repair.spool import Spool
 from dbops.repair.table import KeyedRow, Ops, Shape, TableName, Value
 from dbops.repair.transaction import Stage
+from dbops.sql.statement import Statement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 from dbops.repair.parameter import Parameter
-from dbops.repair.script import Statement
 from dbops.repair.table import Ops, TableName
 from dbops.review.work import Risk
+from dbops.sql.statement import Statement
 
 LOCK_WAIT = timedelta(seconds=5)
 STATEMENT = timedelta(seconds=60)

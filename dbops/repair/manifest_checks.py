@@ -7,9 +7,10 @@ from typing import Final, NamedTuple
 
 from dbops.repair.manifest import Repair, Watch
 from dbops.repair.manifest_parameters import BATCH_PLACES, declared
-from dbops.repair.manifest_values import Section, refusal
+from dbops.repair.manifest_values import refusal
 from dbops.repair.parameter import Parameter, ParameterType
-from dbops.repair.script import Bound, Identifier, Piece, RowColumn, Statement
+from dbops.review.section import Section
+from dbops.sql.statement import Bound, Identifier, Piece, RowColumn, Statement
 
 _HOW: Final = {
     Bound: "value",

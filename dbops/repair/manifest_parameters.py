@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from dbops.errors import Refused
-from dbops.repair.manifest_values import COLUMN, COUNT, COUNT_RULE, Form, Section, refusal
+from dbops.repair.manifest_values import COLUMN, refusal
 from dbops.repair.parameter import Parameter, ParameterType
-from dbops.repair.script_tokens import NAME_RULE
 from dbops.repair.table import TABLE_RULE, TableName
 from dbops.repair.values import is_value, value_rule
+from dbops.review.section import COUNT, COUNT_RULE, Form, Section
 from dbops.review.yaml_text import Fields, Items, Located, Scalar
+from dbops.sql.tokens import NAME_RULE
 from dbops.wording import suggestion
 
 BATCH_PLACES: Final = ("batch_first", "batch_last")

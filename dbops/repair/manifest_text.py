@@ -37,13 +37,14 @@ from dbops.repair.manifest_parameters import (
     parse_parameters,
     table_of,
 )
-from dbops.repair.manifest_values import COLUMN, NAME, TEXT, Form, Section, refusal
+from dbops.repair.manifest_values import COLUMN, refusal
 from dbops.repair.parameter import Parameter
-from dbops.repair.script import Statement
-from dbops.repair.script_text import parse_fragment, parse_script
 from dbops.repair.table import Ops
+from dbops.review.section import NAME, TEXT, Form, Section
 from dbops.review.work import Kind, Manifest, Work, is_work_id, read_manifest
 from dbops.review.yaml_text import Fields, parse_yaml
+from dbops.sql.script import parse_fragment, parse_script
+from dbops.sql.statement import Statement
 
 SCRIPT: Final = "repair.sql"
 PAYLOAD: Final = "payload.age"
@@ -73,7 +74,7 @@ def parse_repair(work: Work) -> Repair:
     head = read_manifest(work)
     tree = parse_yaml(work.files[work.kind.manifest], _source(work))
     assert isinstance(tree, Fields)  # noqa: S101 - read_manifest has refused anything else
-    section = Section(_source(work), tree)
+    section = Section(Kind.REPAIR, _source(work), tree)
     section.only(*_KEYS)
     if len(head.databases) != 1:
         what = f"{len(head.databases)} databases"

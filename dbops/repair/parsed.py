@@ -23,8 +23,8 @@ from dbops.repair.clauses import Word
 from dbops.repair.parsed_values import calls, comparisons, cuts, literals, unsteady
 from dbops.repair.parsed_writes import Source, makes, writes
 from dbops.repair.reading import Cut, Doubt, Reading
-from dbops.repair.script import Bound, Identifier, RowColumn, Statement
-from dbops.repair.script_text import as_written, render
+from dbops.sql.script import as_written, render
+from dbops.sql.statement import Bound, Identifier, RowColumn, Statement
 
 # Its warnings repeat the SQL, and the SQL may hold a patient's number.
 logging.getLogger("sqlglot").setLevel(logging.CRITICAL + 1)

@@ -25,11 +25,11 @@ from dbops.repair.manifest import Repair
 from dbops.repair.manifest_text import PAYLOAD as PAYLOAD  # noqa: PLC0414 - asked for here too
 from dbops.repair.manifest_values import refusal
 from dbops.repair.parameter import Argument, Parameter, ParameterType
-from dbops.repair.script import RowColumn, Statement
 from dbops.repair.sealed_lines import opened_lines, sealed_lines
 from dbops.repair.table import Row
 from dbops.repair.value_text import decode_value, row_text
 from dbops.repair.values import is_value, value_rule
+from dbops.sql.statement import RowColumn, Statement
 
 VERSION: Final = "payload/v1"
 

@@ -14,14 +14,15 @@ from typing import Final
 
 from dbops.errors import Refused, UsageFault
 from dbops.repair.manifest_text import PAYLOAD, SCRIPT, parse_repair
-from dbops.repair.manifest_values import FLAG, NAME, TEXT, Form, Section, refusal
+from dbops.repair.manifest_values import refusal
 from dbops.repair.manifest_writing import Tree, document_text, fields, located
 from dbops.repair.parameter import Parameter, ParameterType
 from dbops.repair.playbook_filling import filled, parameters_tree
-from dbops.repair.script_text import parse_script
 from dbops.repair.values import is_value, value_rule
+from dbops.review.section import FLAG, NAME, TEXT, Form, Section
 from dbops.review.work import Kind, Risk, Work, check_work_id
 from dbops.review.yaml_text import Fields, Located, parse_yaml
+from dbops.sql.script import parse_script
 from dbops.wording import listed, suggestion
 
 PLAYBOOK: Final = "playbook.yml"
@@ -152,7 +153,7 @@ def _section(data: bytes, source: str) -> Section:
     tree = parse_yaml(data, source)
     if not isinstance(tree, Fields):
         raise refusal("form", source, 1, "not a mapping", "write key: value")
-    section = Section(source, tree)
+    section = Section(Kind.REPAIR, source, tree)
     section.text("dbops", _VERSION)
     section.only(*_KEYS)
     return section

@@ -11,9 +11,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from dbops.repair.manifest_values import COUNT
 from dbops.repair.manifest_writing import fields
 from dbops.repair.parameter import Parameter, ParameterType
+from dbops.review.section import COUNT
 from dbops.review.yaml_text import Fields, Items, Located, Scalar
 
 EXPECTED: Final = "expected"

@@ -15,8 +15,8 @@ from typing import Protocol
 
 from dbops.errors import Unreachable
 from dbops.repair.parameter import Argument
-from dbops.repair.script import Statement
 from dbops.repair.table import Change, KeyedRow, Ops, Reference, Shape, TableName, Value
+from dbops.sql.statement import Statement
 
 
 class CommitUnknown(Unreachable):

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from dbops.repair.manifest_parameters import BATCH_PLACES
 from dbops.repair.parsed import read_statement
 from dbops.repair.reading import Op, Predicate, Reading, Target, Write
-from dbops.repair.script import Bound, Identifier, Piece, RowColumn, Statement
-from dbops.repair.script_text import parse_script
+from dbops.sql.script import parse_script
+from dbops.sql.statement import Bound, Identifier, Piece, RowColumn, Statement
 
 
 @dataclass(frozen=True, slots=True)

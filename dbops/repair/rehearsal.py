@@ -32,10 +32,10 @@ from dbops.repair.evidence import (
 from dbops.repair.manifest import Repair, UndoOf
 from dbops.repair.payload import Payload
 from dbops.repair.report import RunReport, TableEffect
-from dbops.repair.script import Statement
 from dbops.repair.table import Ops, TableName
 from dbops.review.folder import FILE_MOST
 from dbops.review.work import EVIDENCE, EVIDENCE_SIGNATURE, Work
+from dbops.sql.statement import Statement
 
 REHEARSED: Final = frozenset({EVIDENCE, EVIDENCE_SIGNATURE, ROWS})
 """The files of the folder that a rehearsal makes, and makes anew."""

@@ -11,7 +11,7 @@ from dbops.repair.judgement import Approved
 from dbops.repair.manifest import Repair
 from dbops.repair.payload import Payload
 from dbops.repair.ports import SessionOrder
-from dbops.repair.script import Statement
+from dbops.sql.statement import Statement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,10 +24,10 @@ from dbops.repair.ports import Binding, MarkerKind, RepairSession, RepairTraits,
 from dbops.repair.refusals import failed_conditions, refuse_breaches, too_many_rows
 from dbops.repair.report import appended_to, effect_of
 from dbops.repair.run_order import UndoOrder
-from dbops.repair.script import Statement
 from dbops.repair.table import Change, KeyedRow, Ops, Row, Shape, TableName, differing, size_of
 from dbops.repair.transaction import Stage
 from dbops.repair.undo_order import Action, Step, action_of, undo_steps, waves
+from dbops.sql.statement import Statement
 
 _EVERYWHERE: Final = Statement((), 0)
 

@@ -19,8 +19,8 @@ from dbops.repair.ports import (
     RepairSession,
     SessionOrder,
 )
-from dbops.repair.script import Bound, Piece, Statement
 from dbops.repair.table import KeyedRow, Row, Shape, TableName
+from dbops.sql.statement import Bound, Piece, Statement
 
 CANARY = "canary-4711"
 ALL = Statement(("1 = 1",), 1)

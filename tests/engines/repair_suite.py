@@ -11,8 +11,8 @@ import pytest
 
 from dbops.errors import DbopsError, NotFound, Refused
 from dbops.repair.ports import Binding, RepairSession, Strength
-from dbops.repair.script import Identifier, RowColumn
 from dbops.repair.table import Ops, TableName, Value
+from dbops.sql.statement import Identifier, RowColumn
 from tests.engines.repair_site import (
     ALL,
     CANARY,

@@ -11,9 +11,9 @@ from dbops.repair.manifest import Repair
 from dbops.repair.manifest_text import PAYLOAD, parse_repair, script_of
 from dbops.repair.payload import Payload, RowSet
 from dbops.repair.playbook import Playbook, RepairHead, instantiate
-from dbops.repair.script import Statement
 from dbops.repair.shelf import find_playbook
 from dbops.review.work import Kind, Work
+from dbops.sql.statement import Statement
 
 SHELF = Path(__file__).parents[2] / "playbooks"
 

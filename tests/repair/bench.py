@@ -25,12 +25,12 @@ from dbops.repair.ports import RepairEngine, RepairSession, RepairTraits, Sessio
 from dbops.repair.report import RunReport
 from dbops.repair.run import run_repair
 from dbops.repair.run_order import RunOrder, UndoOrder
-from dbops.repair.script import Statement
-from dbops.repair.script_text import parse_fragment, parse_script
 from dbops.repair.table import Change, Ops, TableName
 from dbops.repair.transaction import Stage, Waiting
 from dbops.repair.undo import undo_repair
 from dbops.review.work import Risk
+from dbops.sql.script import parse_fragment, parse_script
+from dbops.sql.statement import Statement
 from tests.engines.repair_site import Site
 
 Rows = list[tuple[object, ...]]

@@ -16,8 +16,8 @@ from dbops.repair.compare import Order, changes
 from dbops.repair.judgement import Tally, Watched, judge_run
 from dbops.repair.manifest import Watch
 from dbops.repair.ports import RepairTraits, Strength, Writes
-from dbops.repair.script import Statement
 from dbops.repair.table import Change, KeyedRow, Ops, Row, TableName
+from dbops.sql.statement import Statement
 
 TABLE = TableName("", "t")
 TRAITS = RepairTraits(

@@ -18,8 +18,8 @@ from dbops.repair.judgement import (
 )
 from dbops.repair.manifest import SideEffect, Watch
 from dbops.repair.ports import RepairTraits, Strength, Writes
-from dbops.repair.script import Statement
 from dbops.repair.table import Change, Ops, TableName
+from dbops.sql.statement import Statement
 
 VISIT, AUDIT, LOG = TableName("his", "visit"), TableName("his", "visit_audit"), TableName("", "log")
 EXACT = RepairTraits(

@@ -21,9 +21,9 @@ from dbops.repair.manifest import (
 )
 from dbops.repair.manifest_text import parse_repair, script_of
 from dbops.repair.parameter import Parameter, ParameterType
-from dbops.repair.script import Bound, Identifier, Statement
 from dbops.repair.table import Ops, TableName
 from dbops.review.work import Kind, Risk, Work, read_manifest
+from dbops.sql.statement import Bound, Identifier, Statement
 from tests.repair.manifests import (
     HEAD,
     LIMITS,

@@ -11,8 +11,8 @@ import dbops
 from dbops.repair.clauses import Word, commas, quote
 from dbops.repair.parsed import read_statement
 from dbops.repair.reading import Doubt, Made, Reading
-from dbops.repair.script_text import parse_script
 from dbops.repair.table import TableName
+from dbops.sql.script import parse_script
 
 _PACKAGE = Path(dbops.__file__).parent
 

@@ -25,9 +25,9 @@ from dbops.repair.payload import (
     open_payload,
     seal_payload,
 )
-from dbops.repair.script_text import parse_script
 from dbops.repair.table import Row
 from dbops.review.work import Risk
+from dbops.sql.script import parse_script
 
 ONE, TWO = Identity.generate(), Identity.generate()
 SECRET = "王小明 110101199003070000"

@@ -16,8 +16,8 @@ from dbops.repair.manifest import Repair
 from dbops.repair.manifest_text import parse_repair
 from dbops.repair.propose import Proposal, ProposedWatch, propose
 from dbops.repair.reading import Op
-from dbops.repair.script_text import parse_script
 from dbops.review.work import Kind, Work
+from dbops.sql.script import parse_script
 
 _INSERT, _UPDATE, _DELETE = (frozenset({op}) for op in Op)
 _HEAD = Head(

@@ -22,8 +22,8 @@ from dbops.engines.postgresql.repair_shape import Layout
 from dbops.engines.postgresql.repair_wire import Bind, Wire, array
 from dbops.errors import NotFound, Refused
 from dbops.repair.ports import Binding
-from dbops.repair.script import Statement
 from dbops.repair.table import KeyedRow, Reference, Value
+from dbops.sql.statement import Statement
 
 BATCH_BYTES: Final = 8 << 20
 _BATCH_ROWS, _WIDE_ROWS, _FIRST_ROWS = 1000, 64, 8

@@ -16,8 +16,8 @@ from dbops.engines.postgresql.repair_wire import UNKNOWN, Bind, Wire
 from dbops.errors import Failed, Refused
 from dbops.repair.parameter import Argument, ParameterType
 from dbops.repair.ports import Binding
-from dbops.repair.script import Bound, Identifier, Piece, RowColumn, Statement
 from dbops.repair.table import TableName, Value
+from dbops.sql.statement import Bound, Identifier, Piece, RowColumn, Statement
 
 _INT4, _INT8, _NUMERIC = 23, 20, 1700
 _TYPES: Mapping[ParameterType, int] = {

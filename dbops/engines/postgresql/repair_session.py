@@ -34,8 +34,8 @@ from dbops.engines.postgresql.repair_wire import Wire, transaction_lost
 from dbops.engines.postgresql.repair_writes import Ledger
 from dbops.errors import Failed, NotFound, Refused
 from dbops.repair.ports import Binding, CommitUnknown, Marker, SessionOrder, Writes
-from dbops.repair.script import Statement
 from dbops.repair.table import Change, KeyedRow, Reference, Shape, TableName, Value
+from dbops.sql.statement import Statement
 
 _PUBLIC = ("public",)
 # Neither search path nor styles of output can change what this yields.

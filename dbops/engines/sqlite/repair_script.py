@@ -16,8 +16,8 @@ from dbops.engines.sqlite.repair_values import Bindable, Plain, bound, decode
 from dbops.errors import Failed
 from dbops.repair.parameter import Argument, ParameterType
 from dbops.repair.ports import Binding
-from dbops.repair.script import Bound, Identifier, Piece, RowColumn, Statement
 from dbops.repair.table import TableName, Value
+from dbops.sql.statement import Bound, Identifier, Piece, RowColumn, Statement
 
 _TRUE = {"true", "t", "yes", "y", "on", "1"}
 _FALSE = {"false", "f", "no", "n", "off", "0"}

@@ -29,8 +29,8 @@ from dbops.engines.sqlite.repair_script import Rendering
 from dbops.engines.sqlite.repair_values import Plain
 from dbops.errors import Failed, Refused
 from dbops.repair.ports import Binding, CommitUnknown, Marker, SessionOrder, Writes
-from dbops.repair.script import Statement
 from dbops.repair.table import Change, KeyedRow, Reference, Shape, TableName, Value
+from dbops.sql.statement import Statement
 
 SERVER = f"SQLite {apsw.sqlite_lib_version()}"
 

@@ -20,7 +20,7 @@ from dbops.repair.rules.finding import (
     Severity,
     Unchecked,
 )
-from dbops.repair.script import Statement
+from dbops.sql.statement import Statement
 
 
 def lint(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from dbops.errors import Refused
-from dbops.repair.script import Bound, Identifier, Piece, RowColumn
+from dbops.sql.statement import Bound, Identifier, Piece, RowColumn
 
 _WIDE: Final = "\u0080-\U0010ffff"
 _NAME: Final = "[a-z][a-z0-9_]{0,62}"

@@ -16,9 +16,9 @@ from sqlglot.errors import TokenError
 from sqlglot.tokenizer_core import TokenType
 
 from dbops.errors import Refused
-from dbops.repair.script import Statement
-from dbops.repair.script_text import parse_script, render
-from dbops.repair.script_tokens import tokens_of
+from dbops.sql.script import parse_script, render
+from dbops.sql.statement import Statement
+from dbops.sql.tokens import tokens_of
 from tests.fix_postgresql import Connection, PgServer
 
 SOURCE = "repairs/w-1/repair.sql"

@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from dbops.errors import Refused
-from dbops.repair.script import Bound, Identifier, Piece, RowColumn, Statement
-from dbops.repair.script_tokens import Token, script_refusal, tokens_of
 from dbops.review.readable import readable_text
+from dbops.sql.statement import Bound, Identifier, Piece, RowColumn, Statement
+from dbops.sql.tokens import Token, script_refusal, tokens_of
 
 SIZE_MOST: Final = 4 << 20  # bytes
 

@@ -7,15 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dbops.errors import Refused
-from dbops.repair.script import Bound, Identifier, RowColumn, Statement
-from dbops.repair.script_text import (
+from dbops.sql.script import (
     SIZE_MOST,
     as_written,
     parse_fragment,
     parse_script,
     render,
 )
-from dbops.repair.script_tokens import tokens_of
+from dbops.sql.statement import Bound, Identifier, RowColumn, Statement
+from dbops.sql.tokens import tokens_of
 
 SOURCE = "repairs/w-1/repair.sql"
 

@@ -1,0 +1,1 @@
+"""Schema changes: proposed as files, rehearsed on restored data, signed, and only then run."""

@@ -1,0 +1,88 @@
+"""What differs between two schemas, object by object; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from dbops.change.schema import POSITION, ObjectKind, ObjectName, Schema, SchemaObject
+
+
+class Verb(StrEnum):
+    """How an object differs."""
+
+    CREATE = "create"
+    ALTER = "alter"
+    DROP = "drop"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One object that differs.
+
+    `before` and `after` are the properties that differ: all of them for an object that is only on
+    one side. A property that is not set on one side is missing there. `within` are the objects that
+    it belongs to, the nearest first, on the side where it is.
+    """
+
+    verb: Verb
+    name: ObjectName
+    before: Mapping[str, str] = field(default_factory=dict)
+    after: Mapping[str, str] = field(default_factory=dict)
+    within: tuple[ObjectName, ...] = ()
+
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """The names of the properties that differ, sorted; for an altered object only."""
+        if self.verb is not Verb.ALTER:
+            return ()
+        return tuple(sorted({*self.before, *self.after}))
+
+
+def compare_schemas(before: Schema, after: Schema) -> tuple[Difference, ...]:
+    """Return every difference, in the order of the objects' names."""
+    return tuple(_differences(before, after))
+
+
+def is_only_order(difference: Difference) -> bool:
+    """Whether nothing but the place of a column among the others differs."""
+    return (
+        difference.name.kind is ObjectKind.COLUMN
+        and difference.verb is Verb.ALTER
+        and difference.changed == (POSITION,)
+    )
+
+
+def _differences(before: Schema, after: Schema) -> Iterator[Difference]:
+    for name in sorted(before.objects.keys() | after.objects.keys()):
+        left, right = before.objects.get(name), after.objects.get(name)
+        if left is None and right is not None:
+            yield Difference(
+                Verb.CREATE, name, after=right.properties, within=_within(right, after)
+            )
+        elif right is None and left is not None:
+            yield Difference(Verb.DROP, name, before=left.properties, within=_within(left, before))
+        elif left is not None and right is not None and left != right:
+            yield _altered(left, right, after)
+
+
+def _altered(left: SchemaObject, right: SchemaObject, after: Schema) -> Difference:
+    keys = {*left.properties, *right.properties}
+    changed = {key for key in keys if left.properties.get(key) != right.properties.get(key)}
+    old = {key: text for key, text in left.properties.items() if key in changed}
+    new = {key: text for key, text in right.properties.items() if key in changed}
+    if left.of != right.of:
+        old["of"] = "" if left.of is None else left.of.title
+        new["of"] = "" if right.of is None else right.of.title
+    return Difference(Verb.ALTER, right.name, old, new, _within(right, after))
+
+
+def _within(one: SchemaObject, schema: Schema) -> tuple[ObjectName, ...]:
+    found: list[ObjectName] = []
+    at = one.of
+    while at is not None and at not in found:
+        found.append(at)
+        outer = schema.objects.get(at)
+        at = None if outer is None else outer.of
+    return tuple(found)

@@ -1,0 +1,167 @@
+"""The schema of a database as a value: every object by name, with what its definition says; pure.
+
+Engines read it from their catalogues, in one transaction; nothing here knows any of them. Two
+schemas are equal where each object has the same properties, and an object's properties are texts:
+what the server itself prints, never what somebody's parser made of it.
+
+No property holds a row's value, a password or an option of a user mapping.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from dbops.errors import Refused
+
+
+class ObjectKind(StrEnum):
+    """What an object is; the values are the words that people read."""
+
+    DATABASE = "database"  # what is set for all of it: settings in a file's header, owner
+    EXTENSION = "extension"
+    SCHEMA = "schema"
+    TYPE = "type"
+    DOMAIN = "domain"
+    SEQUENCE = "sequence"
+    TABLE = "table"
+    VIRTUAL_TABLE = "virtual table"
+    FOREIGN_TABLE = "foreign table"
+    COLUMN = "column"
+    CONSTRAINT = "constraint"
+    INDEX = "index"
+    VIEW = "view"
+    MATERIALIZED_VIEW = "materialized view"
+    FUNCTION = "function"
+    PROCEDURE = "procedure"
+    AGGREGATE = "aggregate"
+    TRIGGER = "trigger"
+    RULE = "rule"
+    POLICY = "policy"
+    STATISTICS = "statistics"
+    EVENT_TRIGGER = "event trigger"
+    PUBLICATION = "publication"
+    WRAPPER = "foreign-data wrapper"
+    SERVER = "foreign server"
+    USER_MAPPING = "user mapping"  # whose it is, and never an option
+    DEFAULT_PRIVILEGES = "default privileges"
+
+
+POSITION: Final = "position"
+"""The property of a column that says the how-manieth it is, counted from 1 without gaps."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ObjectName:
+    """An object's kind, and its name from the outside in, as the catalogue spells each part.
+
+    A column of PostgreSQL is `("his", "visit", "ward_code")`, a function `("his", "age(date)")`,
+    an index of SQLite `("visit_ward",)`.
+    """
+
+    kind: ObjectKind
+    path: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """Kind and name for people, on one line: `column his.visit.ward_code`."""
+        return f"{self.kind.value} {self.written}"
+
+    @property
+    def written(self) -> str:
+        """The name alone, its parts joined by dots, those in double quotes that need them."""
+        return ".".join(map(_written, self.path))
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaObject:
+    """One object. `of` is the object that it belongs to, and goes with: a column's table.
+
+    `properties` say everything that defines it, by short lower-case names (`type`, `not null`,
+    `default`, `definition`, `owner`, `comment`, `grants` …); what is not set has no property.
+    """
+
+    name: ObjectName
+    properties: Mapping[str, str] = field(default_factory=dict)
+    of: ObjectName | None = None
+
+    @property
+    def line(self) -> str:
+        """Its canonical text: one line of JSON, always the same for the same value."""
+        of = None if self.of is None else [self.of.kind.value, *self.of.path]
+        fields = {
+            "object": [self.name.kind.value, *self.name.path],
+            "of": of,
+            "properties": dict(self.properties),
+        }
+        return json.dumps(fields, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+    @property
+    def digest(self) -> str:
+        """The sha256 of its canonical text."""
+        return hashlib.sha256(self.line.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """Every object of one database at one instant.
+
+    `unknown` names objects of kinds that the engine's reader does not know ("operator his.=@=").
+    """
+
+    objects: Mapping[ObjectName, SchemaObject]
+    unknown: tuple[str, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """The sha256 of its canonical text (`schema_text.schema_text`)."""
+        lines = [self.objects[name].line for name in sorted(self.objects)]
+        text = "".join(f"{line}\n" for line in (*sorted(self.unknown), *lines))
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+    def is_within(self, name: ObjectName, outer: ObjectName) -> bool:
+        """Whether the object belongs to the other, or to what belongs to it."""
+        at = self.objects.get(name)
+        while at is not None and at.of is not None:
+            if at.of == outer:
+                return True
+            at = self.objects.get(at.of)
+        return False
+
+
+def refuse_unknown(schema: Schema, database: str) -> None:
+    """Raise Refused `schema-unknown` where there are objects of kinds that nobody here knows."""
+    if not schema.unknown:
+        return
+    named = ", ".join(schema.unknown[:5])
+    more = f" (and {len(schema.unknown) - 5} more)" if len(schema.unknown) > 5 else ""
+    raise Refused(
+        "schema-unknown",
+        f"{database} has objects of kinds that dbops does not compare: {named}{more}",
+        hint="changes of this database cannot be judged; docs/reference/change-yml.md lists kinds",
+    )
+
+
+def schema_of(objects: list[SchemaObject], unknown: tuple[str, ...] = ()) -> Schema:
+    """Return the schema of these objects; raises ValueError where two have one name."""
+    found = {each.name: each for each in objects}
+    if len(found) < len(objects):
+        raise ValueError("two objects have one name")
+    return Schema(found, tuple(sorted(unknown)))
+
+
+def _written(part: str) -> str:
+    plain = part and part.isprintable() and not any(sign in part for sign in ' ."')
+    if plain or _is_signature(part):
+        return part
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in part)
+    return '"' + shown.replace('"', '""') + '"'
+
+
+def _is_signature(part: str) -> bool:
+    """Whether it is a function with its arguments, `age(date, integer)`, which needs no quotes."""
+    return part.endswith(")") and "(" in part and part.isprintable() and '"' not in part
