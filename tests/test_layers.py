@@ -138,6 +138,8 @@ ENGINES_MAY = (
     "dbops.backup.ports",
     "dbops.change.ports",
     "dbops.change.schema",
+    "dbops.change.schema_text",
+    "dbops.change.step",
     "dbops.doctor.finding",
     "dbops.engines.",
     "dbops.errors",
@@ -285,6 +287,7 @@ def test_the_rules_know_every_room() -> None:
     assert rooms <= {
         "audit",
         "backup",
+        "change",
         "cli",
         "crypto",
         "demo",
@@ -295,5 +298,6 @@ def test_the_rules_know_every_room() -> None:
         "repair",
         "repository",
         "review",
+        "sql",
         "stores",
     }

@@ -1,1 +1,1 @@
-"""Lint of schema changes: one rule a module, each with a page in docs/reference/rules and a test."""
+"""Lint of schema changes: a module a rule, each with a page in docs/reference/rules and a test."""
