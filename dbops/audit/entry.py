@@ -67,6 +67,12 @@ class Event(StrEnum):
     REPAIR_UNDO = "repair.undo"
     REPAIR_RESUME = "repair.resume"
     REPAIR_SHOW = "repair.show"
+    CHANGE_REHEARSE = "change.rehearse"
+    CHANGE_RUN = "change.run"
+    CHANGE_REVERT = "change.revert"
+    CHANGE_RESUME = "change.resume"
+    CHANGE_RECORD = "change.record"
+    CHANGE_DRIFT = "change.drift"
 
 
 class Phase(StrEnum):
@@ -126,6 +132,7 @@ class Count(StrEnum):
     BYTES = "bytes"
     DAMAGES = "damages"
     DELETED = "deleted"
+    DIFFERENCES = "differences"  # objects of a schema
     FINDINGS = "findings"
     GAPS = "gaps"
     HEADERS = "headers"
@@ -138,6 +145,7 @@ class Count(StrEnum):
     RECIPIENTS = "recipients"
     ROWS = "rows"
     SIZE = "size"  # entries of a ledger
+    STEPS = "steps"  # statements of a change that are done
     STORED = "stored"  # bytes
     TABLES = "tables"
     UPDATED = "updated"  # rows
@@ -153,6 +161,7 @@ class DigestOf(StrEnum):
     PLAN = "plan"  # the file list of a reviewed folder
     POLICY = "policy"  # the text of the rules that a run was judged by
     ROOT = "root"  # a tree's
+    SCHEMA = "schema"  # a database's definitions, as canonical text
     STATEMENT = "statement"
     TORN = "torn"  # the bytes of a torn tail
 

@@ -17,7 +17,7 @@ from dbops.durations import duration_text
 from dbops.errors import Refused
 from dbops.review.grounds import CLOCKS_DIFFER, Case, Reason
 from dbops.review.policy import Person
-from dbops.review.work import EVIDENCE, EVIDENCE_SIGNATURE, SCRIPT, Kind, Work
+from dbops.review.work import EVIDENCE, EVIDENCE_SIGNATURE, SCRIPT, SET_ASIDE, Kind, Work
 from dbops.review.yaml_text import Fields, Located, Scalar, parse_yaml
 
 _KEYS: Final = frozenset({"dbops", "id", "at", "files"})
@@ -29,10 +29,11 @@ def judge_evidence(case: Case, signers: Collection[Person]) -> tuple[Reason, ...
 
     `signers` are the author and the approvers, none of whom may have signed it. The rule with the
     shortest `evidence_age` decides how old it may be. The undo of a repair needs none of its own:
-    it was rehearsed with the repair, and no backup holds what it would undo.
+    it was rehearsed with the repair, and no backup holds what it would undo. Nor do changes that
+    `dbops change run` does not run: they make a database ready for repairs, or record its schema.
     """
     rules = [rule for rule in case.rules if rule.evidence]
-    if not rules or _is_undo(case.work):
+    if not rules or _is_undo(case.work) or _is_set_aside(case.work):
         return ()
     ages = [rule.evidence_age for rule in rules if rule.evidence_age is not None]
     try:
@@ -45,6 +46,14 @@ def judge_evidence(case: Case, signers: Collection[Person]) -> tuple[Reason, ...
 def _is_undo(work: Work) -> bool:
     """A repair without a script can do nothing but take another one's run back."""
     return work.kind is Kind.REPAIR and SCRIPT not in work.files
+
+
+def _is_set_aside(work: Work) -> bool:
+    """A change of a sort that has a command of its own, which runs nothing else."""
+    if work.kind is not Kind.CHANGE:
+        return False
+    tree = parse_yaml(work.files[work.kind.manifest], work.kind.manifest)
+    return isinstance(tree, Fields) and not tree.fields.keys().isdisjoint(SET_ASIDE)
 
 
 def attested_by(work: Work, trust: TrustRoot, now: datetime) -> str:

@@ -103,7 +103,7 @@ class Outcomes:
         if outcome.of is None:
             return
         said = self._said.setdefault(outcome.of, set())
-        if outcome.event is Event.REPAIR_RESUME:
+        if outcome.event in {Event.REPAIR_RESUME, Event.CHANGE_RESUME}:
             said.discard(Effect.UNKNOWN)
         said.add(outcome.effect or Effect.UNKNOWN)
 
@@ -119,7 +119,8 @@ def remember(entries: Iterable[Entry]) -> Memory:
     Seen: records `review.seen` with work, the labels principal and decision, and the statement's
     digest. Uses: intents with work and approvals; the effect is the one of the outcome, UNKNOWN
     without one and where outcomes contradict each other (closing an intent is no outcome), unless
-    a `repair.resume` asked the database afterwards; the label decision tells break-glass.
+    a `repair.resume` or a `change.resume` asked the database afterwards; the label decision tells
+    break-glass.
     Confirmed: records `review.confirm` with work and the digest of the break-glass statement.
     """
     seen: list[SeenStatement] = []

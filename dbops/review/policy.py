@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from dbops.crypto.trust import plain_text
 from dbops.errors import UsageFault
 from dbops.review import policy_document
-from dbops.review.policy_document import BundleReaders
+from dbops.review.policy_document import BundleReaders, FailedVerify
 from dbops.review.work import Kind, Risk
 
 
@@ -37,8 +37,9 @@ class Rule:
 
     `databases` empty means every one; the rule matches from `risk_from` upwards. `quorum` counts
     persons by role. `evidence_age` is None where any age will do; with `reproduce` a run must make
-    the very difference that was rehearsed. `longest` is the longest time from a statement's
-    signing to its end.
+    the very difference that was rehearsed. `backup_age` is how old the last proven backup of a
+    database may be when work on it runs. `longest` is the longest time from a statement's signing
+    to its end.
     """
 
     kinds: frozenset[Kind]
@@ -50,6 +51,7 @@ class Rule:
     evidence_age: timedelta | None
     longest: timedelta
     reproduce: bool = False
+    backup_age: timedelta | None = None
 
     @property
     def asks(self) -> bool:
@@ -70,7 +72,8 @@ class BreakGlass:
 class Policy:
     """The whole policy. `roles` names persons by their id; `break_glass` None means never.
 
-    `bundle` says who opens the sealed rows of repairs. `sha256` is the digest of the text that it
+    `bundle` says who opens the sealed rows of repairs, `failed_verify` what a change does whose
+    verification fails when part of it is done. `sha256` is the digest of the text that it
     was read from, and no part of what is compared.
     """
 
@@ -81,6 +84,7 @@ class Policy:
     demo: bool
     sha256: str = field(compare=False)
     bundle: BundleReaders = BundleReaders.RUNNER
+    failed_verify: FailedVerify = FailedVerify.STOP
 
     @property
     def review_within(self) -> timedelta:
@@ -91,6 +95,12 @@ class Policy:
         """Return whether work of this sort must make the very difference that was rehearsed."""
         rules, _ = self.matching(kind, databases, risk)
         return any(rule.reproduce for rule in rules)
+
+    def backup_age(self, kind: Kind, databases: Collection[str], risk: Risk) -> timedelta | None:
+        """Return how old the last proven backup may be for work of this sort; None for any age."""
+        rules, _ = self.matching(kind, databases, risk)
+        ages = [rule.backup_age for rule in rules if rule.backup_age is not None]
+        return min(ages, default=None)
 
     def person_of(self, principal: str) -> Person | None:
         """Return the person whom a principal stands for, None where the policy names nobody."""
@@ -206,6 +216,7 @@ def _policy(document: policy_document.Document, sha256: str) -> Policy:
         demo=document.demo,
         sha256=sha256,
         bundle=document.repair.bundle,
+        failed_verify=document.change.failed_verify,
     )
 
 
@@ -220,6 +231,7 @@ def _rule(table: policy_document.RuleTable) -> Rule:
         evidence_age=table.evidence_age,
         longest=table.longest,
         reproduce=table.reproduce,
+        backup_age=table.backup_age,
     )
 
 

@@ -43,6 +43,7 @@ _RULES: Final = """\
 #   evidence   true: a rehearsal on a restored copy, signed by the verifying host, must be there
 #   evidence_age  how old it may be, such as "7d"
 #   reproduce  true: a repair must change the very rows that were rehearsed, to the same values
+#   backup_age how old the last proven backup of the database may be when the work runs
 #   longest    how long a signature may count, from the moment of signing
 
 # Repairs of data and changes of schema (数据修复、结构变更): one of the IT department.
@@ -67,18 +68,29 @@ kinds = ["restore", "release", "recipients"]
 quorum = { it-department = 1 }
 longest = "14d"
 
-# A repair is rehearsed first (先演练), with its undo, on the last proven backup restored; for that
-# there is dbops repair rehearse, on the verifying host. An undo needs no rehearsal of its own.
+# A repair is rehearsed first (先演练), with its undo, and a change with its way back, on the last
+# proven backup restored: dbops repair rehearse, dbops change rehearse, on the verifying host. An
+# undo, what makes a database ready for repairs and what records a schema need no rehearsal.
 [[rules]]
-kinds = ["repair"]
+kinds = ["repair", "change"]
 evidence = true
 evidence_age = "7d"
+
+# No change of schema without a proven backup of the last night (无已验证备份，不得变更).
+[[rules]]
+kinds = ["change"]
+backup_age = "26h"
 
 # The rows that a repair touches, before and after it, are sealed to recovery, escrow and the
 # reviewers. "runner": also to the host that runs repairs, which an undo there needs; "offline":
 # not to that host, and an undo asks for an identity (数据修复的前后快照).
 [repair]
 bundle = "runner"
+
+# Where verify.sql of a change fails after steps that no rollback takes back (such as an index that
+# was built concurrently), "down" runs down.sql at once, "stop" leaves all for a person to look at.
+[change]
+failed_verify = "stop"
 
 # Break-glass (应急授权): one signature with a reason stands in for the agreement above, for at most
 # four hours. It must be reviewed within this time, or nothing else may run.

@@ -98,6 +98,7 @@ class RuleTable(Table):
     evidence: bool = False
     evidence_age: _Duration | None = None
     reproduce: bool = False
+    backup_age: _Duration | None = None
     longest: _Duration = LONGEST_DEFAULT
 
     @model_validator(mode="after")
@@ -123,10 +124,23 @@ class BreakGlassTable(Table):
         return self
 
 
+class FailedVerify(StrEnum):
+    """What a change does whose verify.sql fails after steps that no rollback takes back."""
+
+    DOWN = "down"  # down.sql runs at once
+    STOP = "stop"  # all stays as it is, for a person to look at
+
+
 class RepairTable(Table):
     """`[repair]`."""
 
     bundle: Annotated[BundleReaders, Strict(strict=False)] = BundleReaders.RUNNER
+
+
+class ChangeTable(Table):
+    """`[change]`."""
+
+    failed_verify: Annotated[FailedVerify, Strict(strict=False)] = FailedVerify.STOP
 
 
 class Document(Table):
@@ -139,6 +153,7 @@ class Document(Table):
     rules: list[RuleTable] = []
     break_glass: BreakGlassTable | None = None
     repair: RepairTable = RepairTable()
+    change: ChangeTable = ChangeTable()
 
 
 _RULES: Final = {
@@ -153,6 +168,7 @@ _MODELS: Final[dict[str, type[Table]]] = {
     "rules": RuleTable,
     "break_glass": BreakGlassTable,
     "repair": RepairTable,
+    "change": ChangeTable,
 }
 
 

@@ -21,8 +21,14 @@ APPROVALS: Final = "approvals"  # the folder of the statements, inside the work'
 EVIDENCE: Final = "evidence.yml"
 EVIDENCE_SIGNATURE: Final = "evidence.yml.sig"
 SCRIPT: Final = "repair.sql"
+SET_ASIDE: Final = frozenset({"prepares", "records"})
+"""Keys of a change that another command than `dbops change run` is for, and it alone."""
+UP: Final = "up.sql"  # what a change runs
+DOWN: Final = "down.sql"  # what takes it back
+PAYLOAD: Final = "payload.age"  # the values that nobody reads in the manifest
+ROWS: Final = "rows.age"  # the rows before and after, as they were rehearsed
 
-SEALED: Final = frozenset({"payload.age", "rows.age"})
+SEALED: Final = frozenset({PAYLOAD, ROWS})
 """Files that a repair may have, which are sealed with age: people sign them by their digest."""
 
 _AGE: Final = b"age-encryption.org/v1\n"

@@ -12,7 +12,7 @@ from dbops.crypto.trust import TrustedSigner, TrustRoot
 from dbops.errors import DbopsError, Refused, UsageFault
 from dbops.review.policy import BreakGlass, Person, Policy, Rule, parse_policy
 from dbops.review.policy_default import default_policy_text
-from dbops.review.policy_document import BundleReaders
+from dbops.review.policy_document import BundleReaders, FailedVerify
 from dbops.review.policy_lint import lint_policy
 from dbops.review.work import Kind, Risk
 from tests.review.desk import POLICY, signer_of
@@ -40,7 +40,7 @@ def fault_of(text: str) -> DbopsError:
 
 
 def test_the_default_policy() -> None:
-    """Repairs and changes need an engineer and the IT department, repairs a rehearsal as well."""
+    """Repairs and changes need an engineer, the IT department and a rehearsal."""
     assert DEFAULT.persons == {person.id: person for person in PEOPLE}
     assert DEFAULT.roles == {role: frozenset(ids) for role, ids in ROLES.items()}
     assert DEFAULT.break_glass == BreakGlass("break-glass", timedelta(hours=4), timedelta(hours=72))
@@ -55,13 +55,20 @@ def test_the_default_policy() -> None:
         replace(low, kinds=frozenset(Kind) - work, author_role=None),
         replace(
             low,
-            kinds=frozenset({Kind.REPAIR}),
             author_role=None,
             quorum={},
             evidence=True,
             evidence_age=timedelta(days=7),
         ),
+        replace(
+            low,
+            kinds=frozenset({Kind.CHANGE}),
+            author_role=None,
+            quorum={},
+            backup_age=timedelta(hours=26),
+        ),
     )
+    assert DEFAULT.failed_verify is FailedVerify.STOP
     assert not DEFAULT.demo
 
 
@@ -123,14 +130,14 @@ RULE = f"{HEAD}[roles]\nx = []\n[[rules]]\n"
             "policy-unknown-key",
             "policy.toml: rule: unknown key",
             'did you mean "rules"? allowed: dbops, demo, persons, roles, rules, break_glass, '
-            "repair",
+            "repair, change",
         ),
         (
             f'{RULE}kinds = ["repair"]\nqourum = {{ x = 1 }}\n',
             "policy-unknown-key",
             "policy.toml: rules[1].qourum: unknown key",
             'did you mean "quorum"? allowed: kinds, databases, risk, author, quorum, evidence, '
-            "evidence_age, reproduce, longest",
+            "evidence_age, reproduce, backup_age, longest",
         ),
         (
             f'{RULE}kinds = ["repiar"]\n',
@@ -330,6 +337,17 @@ def test_a_run_must_reproduce_where_a_matching_rule_says_so() -> None:
     assert not policy.must_reproduce(Kind.REPAIR, ["lab"], Risk.LOW)
     assert not policy.must_reproduce(Kind.REPAIR, ["his"], Risk.HIGH)
     assert not DEFAULT.must_reproduce(Kind.REPAIR, ["lab"], Risk.HIGH)
+
+
+def test_the_freshest_backup_that_any_rule_asks_for_counts() -> None:
+    """The shortest age of the matching rules; any age where none says one."""
+    rule = '[[rules]]\nkinds = ["change"]\n'
+    text = f'{HEAD}[change]\nfailed_verify = "down"\n{rule}backup_age = "26h"\n'
+    policy = parse_policy(f'{text}{rule}databases = ["lab"]\nbackup_age = "2h"\n', "policy.toml")
+    assert policy.failed_verify is FailedVerify.DOWN
+    assert policy.backup_age(Kind.CHANGE, ["his"], Risk.LOW) == timedelta(hours=26)
+    assert policy.backup_age(Kind.CHANGE, ["lab", "his"], Risk.LOW) == timedelta(hours=2)
+    assert policy.backup_age(Kind.REPAIR, ["lab"], Risk.LOW) is None
 
 
 def test_lint_looks_at_the_whole() -> None:
