@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,6 +51,37 @@ def try_lock(path: Path) -> Iterator[bool]:
         yield _try_lock(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def private_directory(parent: Path, prefix: str) -> Iterator[Path]:
+    """A new directory below `parent` for this account alone, gone with its files afterwards.
+
+    Killed in between, it leaves what `sweep_directories` removes. Raises OSError.
+    """
+    place = parent / f"{prefix}-{secrets.token_hex(8)}"
+    # Outside the directory, so that whoever removes it removes the lock last.
+    lock = place.with_suffix(".lock")
+    descriptor = create_locked(lock, 0o600)
+    try:
+        place.mkdir(mode=0o700)
+        yield place
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+        lock.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def sweep_directories(parent: Path) -> int:
+    """Afterwards no private directory of a dead process is left; returns how many there were."""
+    swept = 0
+    for lock in parent.glob("*.lock"):
+        with claim_if_dead(lock) as dead:
+            if dead:
+                shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
+                lock.unlink(missing_ok=True)
+                swept += 1
+    return swept
 
 
 def _try_lock(descriptor: int) -> bool:

@@ -195,6 +195,7 @@ CREATE DATABASE :"name" TEMPLATE template0 ENCODING {encoding}
   LC_COLLATE {collate} LC_CTYPE {ctype} LOCALE_PROVIDER """
 PROVIDER = {"c": "libc", "i": "icu ICU_LOCALE {locale}", "b": "builtin BUILTIN_LOCALE {locale}"}
 RAW = ["search_path", "temp_tablespaces", "local_preload_libraries", "session_preload_libraries"]
+FILES = {"schema": "schema.dump", "globals": "globals.sql", "objects": "objects.jsonl"}
 BYTES = {0x10FE00 + byte: 0xDC00 + byte for byte in range(0x80, 0x100)}  # those that are no text
 
 
@@ -253,7 +254,7 @@ def extract(options):
     for number, (stream, ranges) in enumerate(backup.streams()):
         name, detail, rows = stream["stream"], stream["detail"], sum(part[5] for part in ranges)
         plain = re.sub("[^A-Za-z0-9_.-]", "", name)
-        file = {"schema": "schema.dump", "globals": "globals.sql"}.get(name, f"{plain}.copy")
+        file = FILES.get(name, f"{plain}.copy")
         if stream["payload"] == "pages":
             file = f"{envelope['database']}.db"
         elif "columns" in detail:

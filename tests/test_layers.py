@@ -23,7 +23,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "tabulate": ("dbops.cli.",),
     "tqdm": ("dbops.cli.",),
     "sqlite3": ("dbops.demo.writing",),
-    "sqlglot": ("dbops.change.", "dbops.repair."),
+    "sqlglot": ("dbops.change.", "dbops.repair.", "dbops.sql."),
     "chinese_calendar": ("dbops.repair.working_days",),
     "yaml": ("dbops.review.",),
     "platformdirs": ("dbops.estate.", "dbops.cli."),

@@ -100,6 +100,39 @@ class HostState:
         with self._writing():
             self._repository(title).unlink(missing_ok=True)
 
+    def keep_schema(self, database: str, sha256: str, text: bytes) -> None:
+        """Afterwards the text of a schema is durable under its digest; older ones stay."""
+        path = self._schema(database, sha256)
+        if path.exists():
+            return
+        fresh = path.with_name(f".{path.name}.{os.getpid()}")
+        with self._writing():
+            with fresh.open("wb") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            fresh.replace(path)
+            sync_directory(path.parent)
+
+    def schema(self, database: str, sha256: str) -> bytes | None:
+        """The text that was kept under the digest; None where this host has none."""
+        try:
+            return self._schema(database, sha256).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError:
+            raise Failed(
+                "state-damaged",
+                f"the recorded schema of {database} cannot be read",
+                hint=f"ls -l {self._schema(database, sha256)}",
+            ) from None
+
+    def _schema(self, database: str, sha256: str) -> Path:
+        folder = self._make("schemas") / database
+        with self._writing():
+            folder.mkdir(mode=0o700, exist_ok=True)
+        return folder / f"{sha256}.schema"
+
     def _repository(self, title: str) -> Path:
         return self._make("repositories") / title.replace(" ", "-")
 

@@ -43,7 +43,8 @@ class Ring:
 class Window:
     """When a run may begin: from `begin` to `end` in `zone`, on the days of `days` (0 is Monday).
 
-    A window over midnight belongs to the day on which it begins.
+    A window over midnight belongs to the day on which it begins, as does one of 24 hours, whose
+    `begin` is its `end`.
     """
 
     days: frozenset[int]
@@ -55,7 +56,7 @@ class Window:
         """Whether a run may begin at `now`, which has a zone."""
         local = now.astimezone(self.zone)
         at = local.time().replace(tzinfo=None)
-        if self.begin <= self.end:
+        if self.begin < self.end:
             return local.weekday() in self.days and self.begin <= at < self.end
         if at >= self.begin:
             return local.weekday() in self.days
@@ -65,7 +66,12 @@ class Window:
     def words(self) -> str:
         """The window for people: `sat 22:00-02:00 Asia/Shanghai`."""
         days = ", ".join(DAYS[day] for day in sorted(self.days))
-        return f"{days} {self.begin:%H:%M}-{self.end:%H:%M} {self.zone.key}"
+        return f"{days} {self.begin:%H:%M}-{self.closes} {self.zone.key}"
+
+    @property
+    def closes(self) -> str:
+        """The end of the window as people write it: midnight is `24:00`."""
+        return "24:00" if self.end == time() else f"{self.end:%H:%M}"
 
 
 @dataclass(frozen=True, slots=True)

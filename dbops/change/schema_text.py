@@ -7,10 +7,15 @@ first line names the format; `{"unknown": …}` lines name objects that the read
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Final
 
-from dbops.change.schema import ObjectKind, ObjectName, Schema, SchemaObject
+from dbops.change.json_lines import parse_lines, parse_name, parse_texts
+from dbops.change.schema import ObjectName, Schema, SchemaObject
 from dbops.errors import Refused
+
+SOURCE: Final = "source.schema"
+"""The file beside a change that holds the schema of its database, as the backup saw it."""
 
 FORMAT: Final = '{"dbops":"schema/v1"}'
 
@@ -18,7 +23,7 @@ FORMAT: Final = '{"dbops":"schema/v1"}'
 def schema_text(schema: Schema) -> bytes:
     """Return the bytes of a schema."""
     lines = [FORMAT]
-    lines += [json.dumps({"unknown": each}, ensure_ascii=False) for each in schema.unknown]
+    lines += [_unknown(each) for each in schema.unknown]
     lines += [schema.objects[name].line for name in sorted(schema.objects)]
     return "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogatepass")
 
@@ -30,41 +35,34 @@ def parse_schema(data: bytes, source: str) -> Schema:
     """
     objects: dict[ObjectName, SchemaObject] = {}
     unknown: list[str] = []
-    lines = data.decode("utf-8", "surrogatepass").split("\n")
-    if lines[0] != FORMAT or lines[-1]:
-        raise _fault(source, 1)
-    for number, line in enumerate(lines[1:-1], 2):
-        try:
-            fields = json.loads(line)
-            if fields.keys() == {"unknown"}:
-                unknown.append(str(fields["unknown"]))
-                continue
-            found = _object(fields)
-        except (ValueError, KeyError, TypeError, AttributeError, IndexError):
-            raise _fault(source, number) from None
-        if found.line != line or found.name in objects:
+    last: ObjectName | None = None
+    for number, found in parse_lines(data, FORMAT, _read, partial(_fault, source)):
+        if isinstance(found, str):
+            if last is not None or unknown[-1:] > [found]:
+                raise _fault(source, number)
+            unknown.append(found)
+            continue
+        if last is not None and found.name <= last:
             raise _fault(source, number)
-        objects[found.name] = found
-    if list(objects) != sorted(objects) or unknown != sorted(unknown):
-        raise _fault(source, 1)
+        last = found.name
+        objects[last] = found
     return Schema(objects, tuple(unknown))
 
 
-def _object(fields: dict[str, object]) -> SchemaObject:
-    properties = fields["properties"]
-    if fields.keys() != {"object", "of", "properties"} or not isinstance(properties, dict):
+def _read(fields: dict[str, object]) -> tuple[SchemaObject | str, str]:
+    """Return what a line says, and the line that is written for it."""
+    if fields.keys() == {"unknown"}:
+        unknown = str(fields["unknown"])
+        return unknown, _unknown(unknown)
+    if fields.keys() != {"object", "of", "properties"}:
         raise ValueError
-    if not all(isinstance(text, str) for text in properties.values()):
-        raise ValueError
-    of = None if fields["of"] is None else _name(fields["of"])
-    found = _name(fields["object"])
-    return SchemaObject(found, properties, of)
+    of = None if fields["of"] is None else parse_name(fields["of"])
+    found = SchemaObject(parse_name(fields["object"]), parse_texts(fields["properties"]), of)
+    return found, found.line
 
 
-def _name(parts: object) -> ObjectName:
-    if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
-        raise ValueError
-    return ObjectName(ObjectKind(parts[0]), tuple(parts[1:]))
+def _unknown(name: str) -> str:
+    return json.dumps({"unknown": name}, ensure_ascii=False)
 
 
 def _fault(source: str, line: int) -> Refused:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-UP: Final = "up.sql"
-DOWN: Final = "down.sql"
+from dbops.review.work import DOWN, UP
+
 VERIFY: Final = "verify.sql"
 
 

@@ -9,6 +9,7 @@ from dbops.cli.repair_run import run_reviewed
 from dbops.cli.repairing import read_repair
 from dbops.errors import Refused
 from dbops.review.grounds import Reason
+from dbops.review.work import SCRIPT, Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ def sign_off(office: Office, work_id: str) -> SignOff:
     office.request(work_id)
     office.approve(work_id)
     approved = office.approved(work_id)
-    script = office.worktree / "repairs" / work_id / "repair.sql"
+    script = office.worktree / Kind.REPAIR.folder / work_id / SCRIPT
     text = script.read_bytes()
     script.write_bytes(text.replace(b">", b"<", 1))
     office.commit("Change one byte")

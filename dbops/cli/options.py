@@ -28,28 +28,22 @@ def databases_argument(command: Command) -> Command:
     return click.argument("names", metavar="[DB]...", nargs=-1)(command)
 
 
+def identities_option(meaning: str) -> Callable[[Command], Command]:
+    """`--identity FILE`, several times, with what it is for."""
+    return click.option(
+        "--identity",
+        "identities",
+        multiple=True,
+        type=click.Path(dir_okay=False),
+        metavar="FILE",
+        help=meaning,
+    )
+
+
 def identity_option(command: Command) -> Command:
-    """`--identity FILE`, several times."""
-    return click.option(
-        "--identity",
-        "identities",
-        multiple=True,
-        type=click.Path(dir_okay=False),
-        metavar="FILE",
-        help="An identity that opens backups, besides those of dbops.toml.",
-    )(command)
-
-
-def row_identity_option(command: Command) -> Command:
-    """`--identity FILE`, several times, for commands that show rows only where one is named."""
-    return click.option(
-        "--identity",
-        "identities",
-        multiple=True,
-        type=click.Path(dir_okay=False),
-        metavar="FILE",
-        help="Open the rows of the rehearsal with this SSH key or age identity.",
-    )(command)
+    """`--identity FILE` of commands that open backups."""
+    meaning = "An identity that opens backups, besides those of dbops.toml."
+    return identities_option(meaning)(command)
 
 
 def jobs_option(command: Command) -> Command:

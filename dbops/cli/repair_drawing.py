@@ -8,12 +8,14 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from dbops.cli.typed_values import pairs_of, read_file, sealed_texts
+from dbops.cli.reading import read_named
+from dbops.cli.typed_values import TEXT_MOST, pairs_of, sealed_texts
 from dbops.errors import NotFound, Refused, UsageFault
 
 if TYPE_CHECKING:
     from dbops.cli.repair_from_backup import FromBackup
     from dbops.cli.wiring import Wiring
+    from dbops.repair.head import RepairHead
     from dbops.repair.manifest_writing import Tree
     from dbops.repair.payload import Payload
     from dbops.repair.playbook import Playbook
@@ -161,30 +163,34 @@ def _title(said: Said) -> str:
     return said.title
 
 
-def _head(wiring: Wiring, said: Said, database: str, title: str) -> dict[str, Tree]:
+def _head(wiring: Wiring, said: Said, database: str, title: str | None) -> RepairHead:
+    from dbops.repair.head import RepairHead
+    from dbops.review.work import Risk
+
+    return RepairHead(
+        id=said.id,
+        author=said.author,
+        database=database,
+        title=title,
+        ticket=said.ticket,
+        risk=None if said.risk is None else Risk(said.risk),
+        opened=_opened(wiring, said),
+        clocks=said.clocks,
+        cause=said.cause,
+        fix=said.fix,
+    )
+
+
+def _head_tree(wiring: Wiring, said: Said, database: str, title: str) -> dict[str, Tree]:
     """The first lines of a manifest that dbops writes whole."""
-    head: dict[str, Tree] = {
-        "dbops": "repair/v1",
-        "id": said.id,
-        "title": title,
-        "author": said.author,
-    }
-    if said.ticket is not None:
-        head["ticket"] = said.ticket
-    head["risk"] = said.risk or "low"
-    head["databases"] = (database,)
-    head["opened"] = _opened(wiring, said).isoformat()
-    if said.clocks:
-        head["clocks"] = said.clocks
-    if said.cause is not None:
-        head["cause"] = {"found": said.cause, **({"fix": said.fix} if said.fix else {})}
-    return head
+    return _head(wiring, replace(said, risk=said.risk or "low"), database, title).tree
 
 
 def _from_script(wiring: Wiring, said: Said, source: Source) -> dict[str, bytes]:
-    from dbops.repair.draft import Head, draft_manifest
+    from dbops.repair.draft import draft_manifest
     from dbops.repair.payload import Payload
     from dbops.repair.propose import Proposal, propose
+    from dbops.review.work import SCRIPT, Kind
 
     database = _database(wiring, said)
     script = _EMPTY_SCRIPT if source.script is None else _script(source.script)
@@ -192,19 +198,8 @@ def _from_script(wiring: Wiring, said: Said, source: Source) -> dict[str, bytes]
     if source.script is not None:
         dialect = wiring.repair_engine(wiring.database(database)).traits.dialect
         proposal = propose(script.decode("utf-8", "replace"), dialect)
-    head = Head(
-        id=said.id,
-        title=_title(said),
-        author=said.author,
-        ticket=said.ticket,
-        database=database,
-        opened=_opened(wiring, said),
-        risk=said.risk,
-        clocks=said.clocks,
-        cause=said.cause,
-        fix=said.fix,
-    )
-    files = {"repair.yml": draft_manifest(head, proposal).encode(), "repair.sql": script}
+    head = _head(wiring, said, database, _title(said))
+    files = {Kind.REPAIR.manifest: draft_manifest(head, proposal).encode(), SCRIPT: script}
     sealed = sealed_texts(source.sealings)
     return files | (_payload(wiring, Payload(sealed)) if sealed else {})
 
@@ -213,7 +208,7 @@ def _script(path: str) -> bytes:
     """The text of the file; what ends in the middle of a line gets its end."""
     from dbops.crypto.trust import plain_text
 
-    data = read_file(Path(path))
+    data = read_named(Path(path), TEXT_MOST)
     ended = data if data.endswith(b"\n") else data + b"\n"
     plain_text(ended, path)
     return ended
@@ -222,26 +217,14 @@ def _script(path: str) -> bytes:
 def _from_playbook(wiring: Wiring, said: Said, source: Source, name: str) -> dict[str, bytes]:
     from dbops.cli.playbook import shelves
     from dbops.repair.payload import Payload, RowSet
-    from dbops.repair.playbook import RepairHead, check_sealed, instantiate
+    from dbops.repair.playbook import check_sealed, instantiate
     from dbops.repair.shelf import find_playbook
-    from dbops.review.work import Risk
 
     database = _database(wiring, said)
     chosen = find_playbook(name, shelves(str(wiring.estate.path))).playbook
     assert chosen is not None  # noqa: S101 - else finding it raises its fault
     _refuse_engine(wiring, chosen, database)
-    head = RepairHead(
-        id=said.id,
-        author=said.author,
-        database=database,
-        title=said.title,
-        ticket=said.ticket,
-        risk=None if said.risk is None else Risk(said.risk),
-        opened=_opened(wiring, said),
-        clocks=said.clocks,
-        cause=said.cause,
-        fix=said.fix,
-    )
+    head = _head(wiring, said, database, said.title)
     files = instantiate(chosen, pairs_of(source.settings, "--set"), head)
     texts, sets = sealed_texts(source.sealings), dict[str, RowSet]()
     check_sealed(chosen, texts)
@@ -276,13 +259,15 @@ def _refuse_engine(wiring: Wiring, chosen: Playbook, database: str) -> None:
 def _from_backup(wiring: Wiring, said: Said, source: Source, backup: str) -> dict[str, bytes]:
     from dbops.cli.repair_from_backup import rows_to_bring_back
     from dbops.repair.bring_back import manifest_text, payload_of, script_text
+    from dbops.review.work import SCRIPT, Kind
 
     database = _database(wiring, said)
     asked, found = rows_to_bring_back(wiring, _rows_of(said, source, database, backup))
-    head = _head(wiring, said, database, _title(said))
+    traits = wiring.repair_engine(wiring.database(database)).traits
+    head = _head_tree(wiring, said, database, _title(said))
     files = {
-        "repair.yml": manifest_text(head, asked, found).encode(),
-        "repair.sql": script_text(asked, found, overruling=_overrules(wiring, database)).encode(),
+        Kind.REPAIR.manifest: manifest_text(head, asked, found).encode(),
+        SCRIPT: script_text(asked, found, overruling=traits.overruling).encode(),
     }
     return files | _payload(wiring, payload_of(asked, found))
 
@@ -294,14 +279,10 @@ def _rows_of(said: Said, source: Source, database: str, backup: str) -> FromBack
     return FromBackup(said.id, database, backup, table, source.keys, source.identities)
 
 
-def _overrules(wiring: Wiring, database: str) -> bool:
-    """Whether an insert must say so where it gives a column that the server assigns."""
-    return wiring.repair_engine(wiring.database(database)).traits.dialect == "postgres"
-
-
 def _undo(wiring: Wiring, said: Said, undone: str) -> dict[str, bytes]:
     from dbops.cli.repairing import bundle_place, committed_bundles, read_repair
     from dbops.repair.manifest_writing import document_text, fields, located
+    from dbops.review.work import Kind
 
     repair = read_repair(wiring, undone).repair
     if repair.undo_of is not None:
@@ -321,14 +302,14 @@ def _undo(wiring: Wiring, said: Said, undone: str) -> dict[str, bytes]:
     # It is of the same ticket, and as risky as what it takes back.
     alike = replace(said, ticket=said.ticket or repair.ticket, risk=said.risk or repair.risk.value)
     tree: dict[str, Tree] = {
-        **_head(wiring, alike, repair.database, said.title or f"Undo of {undone}"),
+        **_head_tree(wiring, alike, repair.database, said.title or f"Undo of {undone}"),
         "limits": {"rows": str(repair.limits.rows)},
         **({"show": repair.show} if repair.show else {}),
         **({"search_path": repair.search_path} if repair.search_path else {}),
         "undo_of": {"work": undone, "bundles": bundles},
     }
     text = document_text(fields({key: located(each) for key, each in tree.items()}))
-    return {"repair.yml": text.encode()}
+    return {Kind.REPAIR.manifest: text.encode()}
 
 
 def _refuse_undone(wiring: Wiring, undone: str) -> None:
@@ -351,8 +332,8 @@ def _refuse_undone(wiring: Wiring, undone: str) -> None:
 def _payload(wiring: Wiring, payload: Payload) -> dict[str, bytes]:
     from dbops.cli.repairing import readers_of_values
     from dbops.cli.reviewing import policy_of
-    from dbops.repair.manifest_text import PAYLOAD
     from dbops.repair.payload import seal_payload
+    from dbops.review.work import PAYLOAD
 
     sealed = io.BytesIO()
     seal_payload(payload, readers_of_values(wiring, policy_of(wiring)), sealed)

@@ -72,7 +72,6 @@ def _copy(wiring: Wiring, asked: FromBackup) -> Iterator[RepairEngine]:
     """The table as the backup has it, in a database of its own."""
     from dbops.backup.contents import open_contents
     from dbops.backup.ports import RestoreOrder
-    from dbops.cli.rehearsing import engine_of_copy
     from dbops.cli.repair_entries import brought_back
     from dbops.cli.reviewing import recording_if_there
 
@@ -84,7 +83,7 @@ def _copy(wiring: Wiring, asked: FromBackup) -> Iterator[RepairEngine]:
         contents = open_contents(repository, chosen.envelope, wiring.identities(asked.identities))
         with wiring.scratch(source).open(contents) as copy:
             copy.restore(contents, RestoreOrder(tables=(asked.table,)))
-            yield engine_of_copy(wiring, source, copy)
+            yield wiring.repair_engine_of_copy(source, copy)
 
 
 def _backup(wiring: Wiring, repository: Repository, asked: FromBackup) -> Backup:

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from dbops.cli.wiring import Wiring
     from dbops.repair.manifest import Repair
     from dbops.repair.ports import RepairEngine
-    from dbops.repair.rules.finding import Facts, Report
+    from dbops.repair.rules.finding import Facts
     from dbops.repair.table import Shape, TableName
+    from dbops.review.finding import Report
 
 
 def lint_repair(wiring: Wiring, found: ReadRepair, *, ask: bool) -> Report:
@@ -22,9 +23,9 @@ def lint_repair(wiring: Wiring, found: ReadRepair, *, ask: bool) -> Report:
 
     One that does not answer is not asked: what could not be looked at stands in the report.
     """
-    from dbops.repair.manifest_text import SCRIPT
-    from dbops.repair.rules.finding import Unchecked
     from dbops.repair.rules.lint import lint
+    from dbops.review.finding import Unchecked
+    from dbops.review.work import SCRIPT
 
     engine = wiring.repair_engine(wiring.database(found.repair.database))
     facts = facts_of(engine, found.repair) if ask else None
@@ -64,14 +65,16 @@ def facts_of(engine: RepairEngine, repair: Repair) -> Facts | None:
     from dbops.repair.run_order import session_order
 
     shapes: dict[TableName, Shape] = {}
+    loose: dict[TableName, frozenset[str]] = {}
     try:
         with engine.session(replace(session_order(repair), read_only=True)) as session:
             session.begin()
             for table in written_tables(repair):
                 with suppress(Refused):
                     shapes[table] = session.shape(table)
+                    loose[table] = session.loose(shapes[table])
     except DbopsError as fault:
         if fault.code == "no-table":
             raise
         return None
-    return Facts(shapes)
+    return Facts(shapes, loose)

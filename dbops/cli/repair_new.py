@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from dbops.cli.options import identities_option
+
 
 @click.command()
 @click.argument("work_id", metavar="ID")
@@ -58,14 +60,7 @@ import click
     help="The same, one a line, out of sight of other processes; - reads standard input.",
 )
 @click.option("--undo", metavar="ID", help="Take the run of this repair back.")
-@click.option(
-    "--identity",
-    "identities",
-    multiple=True,
-    type=click.Path(dir_okay=False),
-    metavar="FILE",
-    help="With --from-backup: an identity that opens backups.",
-)
+@identities_option("With --from-backup: an identity that opens backups.")
 @click.pass_obj
 def new(
     estate: str | None,

@@ -12,12 +12,11 @@ from dbops.errors import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
     from dbops.cli.repairing import ReadRepair
     from dbops.cli.wiring import Wiring
     from dbops.crypto.age import Identity
-    from dbops.repair.bundle import Bundle
-    from dbops.repair.bundles import BundlePlace
     from dbops.repair.judgement import Approved
     from dbops.repair.report import RunReport
     from dbops.repair.transaction import Stage
@@ -97,9 +96,11 @@ def _run(
     found = read_repair(wiring, work_id)
     refuse_undo(found.repair, wanted=undo)
     wiring.database(found.repair.database)
-    if not yes:
-        confirm(_question(found))
     try:
+        if not yes:
+            # Nobody is asked about what may not be done.
+            refuse_unapproved(wiring, found, undo=undo)
+            confirm(_question(found))
         approved, reports = run_reviewed(wiring, found, named, undo=undo)
     except Refused as fault:
         raise _with_resume(wiring, work_id, fault) from None
@@ -127,19 +128,31 @@ def run_reviewed(
     `found` is what a person was asked about, `named` the files of further identities. Returns what
     ran, and the report of each of its transactions. Raises as the gate and as the run do.
     """
-    from dbops.audit.entry import Event
-    from dbops.cli.gates import gate
     from dbops.cli.repairing import parsed, refuse_undo, row_identities
-    from dbops.review.work import Kind
 
-    work_id = found.repair.id
-    event = Event.REPAIR_UNDO if undo else Event.REPAIR_RUN
-    with gate(wiring, Kind.REPAIR, found.repair.database, work_id, event=event) as allowed:
+    with _allowed(wiring, found, undo=undo) as allowed:
         # What runs is the bytes that were judged, not those that were read for the question.
         approved = found if allowed is None else parsed(allowed.work)
         refuse_undo(approved.repair, wanted=undo)
         opening = row_identities(wiring, named)
         return approved, run_recorded(wiring, approved, allowed, opening)
+
+
+def refuse_unapproved(wiring: Wiring, found: ReadRepair, *, undo: bool) -> None:
+    """Raise as the gate does; afterwards the repair could run now, and nothing has begun."""
+    with _allowed(wiring, found, undo=undo):
+        pass
+
+
+def _allowed(
+    wiring: Wiring, found: ReadRepair, *, undo: bool
+) -> AbstractContextManager[Authorization | None]:
+    from dbops.audit.entry import Event
+    from dbops.cli.gates import gate
+    from dbops.review.work import Kind
+
+    repair, event = found.repair, Event.REPAIR_UNDO if undo else Event.REPAIR_RUN
+    return gate(wiring, Kind.REPAIR, repair.database, repair.id, event=event)
 
 
 def run_recorded(
@@ -218,22 +231,13 @@ def _approved(
     found: ReadRepair, policy: Policy, identities: Sequence[Identity]
 ) -> tuple[Approved, ...]:
     """What the rehearsal came to, where the policy wants the run to come to the same."""
-    from dbops.cli.repairing import rehearsed_rows
-    from dbops.repair.evidence import read_evidence
+    from dbops.repair.rehearsed import must_come_again
     from dbops.review.work import Kind
 
     repair = found.repair
     if not policy.must_reproduce(Kind.REPAIR, (repair.database,), repair.risk):
         return ()
-    evidence = read_evidence(found.work)
-    rows = rehearsed_rows(found.work, identities)
-    if evidence is None or rows is None:
-        raise Refused(
-            "evidence-missing",
-            f"the policy wants {repair.id} to come to what was rehearsed, and it was not rehearsed",
-            hint=f"on the verifying host: dbops repair rehearse {repair.id}",
-        )
-    return evidence.approved(rows.header.key)
+    return must_come_again(found.work, identities)
 
 
 def _undo(
@@ -244,7 +248,7 @@ def _undo(
     identities: Sequence[Identity],
     observe: Callable[[Stage], None],
 ) -> RunReport:
-    from dbops.cli.repairing import bundle_place, readers_of_rows
+    from dbops.cli.repairing import bundle_place, readers_of_rows, undone_bundles
     from dbops.cli.reviewing import policy_of
     from dbops.repair.run_order import UndoOrder
     from dbops.repair.undo import undo_repair
@@ -260,20 +264,8 @@ def _undo(
         recipients=readers_of_rows(wiring, policy_of(wiring)),
         key=secrets.token_hex(32),
     )
-    bundles = _bundles(found, place, identities)
+    bundles = undone_bundles(wiring, repair, identities)
     return undo_repair(order, bundles, wiring.repair_engine(database), place, observe)
-
-
-def _bundles(
-    found: ReadRepair, place: BundlePlace, identities: Sequence[Identity]
-) -> tuple[Bundle, ...]:
-    """The bundles that the manifest names, opened, in its order."""
-    undo_of = found.repair.undo_of
-    assert undo_of is not None  # noqa: S101 - the caller asked for an undo
-    return tuple(
-        place.open(place.find(sha256, undo_of.work), identities, sha256)
-        for sha256 in undo_of.bundles
-    )
 
 
 def _question(found: ReadRepair) -> str:

@@ -86,9 +86,8 @@ def remark_unattested(wiring: Wiring, work: Work) -> None:
     """Say aloud where no host of the hospital vouches for what the rehearsal is said to show."""
     from dbops.cli.render import say
     from dbops.errors import Refused
-    from dbops.repair.evidence import ROWS
     from dbops.review.evidence import attested_by
-    from dbops.review.work import EVIDENCE
+    from dbops.review.work import EVIDENCE, ROWS
 
     if not work.files.keys() & {EVIDENCE, ROWS}:
         return
@@ -105,8 +104,9 @@ def _rows(
     """The bundle to show rows of, its opening recorded; None, said aloud, where there is none."""
     from dbops.cli.render import say
     from dbops.cli.repair_entries import shown
-    from dbops.cli.repairing import bundle_place, last_bundle, rehearsed_rows, row_identities
+    from dbops.cli.repairing import bundle_place, last_bundle, row_identities
     from dbops.cli.reviewing import recording_if_there
+    from dbops.repair.rehearsed import rehearsed_rows
 
     opening = row_identities(wiring, named) if wanted else ()
     if not opening:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -126,21 +125,11 @@ def row_identities(wiring: Wiring, named: Sequence[str]) -> tuple[Identity, ...]
 
 def payload_of(work: Work, identities: Sequence[Identity]) -> Payload | None:
     """The sealed values that lie in the folder, opened; None where there are none."""
-    from dbops.repair.manifest_text import PAYLOAD
     from dbops.repair.payload import open_payload
+    from dbops.review.work import PAYLOAD
 
     data = work.files.get(PAYLOAD)
     return None if data is None else open_payload(data, identities)
-
-
-def rehearsed_rows(work: Work, identities: Sequence[Identity]) -> Bundle | None:
-    """The rows that the rehearsal saw, as they lie in the folder; None where there are none."""
-    from dbops.repair.bundle import Bundle
-    from dbops.repair.evidence import ROWS
-
-    data = work.files.get(ROWS)
-    title = f"{work.folder}/{ROWS}"
-    return None if data is None else Bundle(lambda: io.BytesIO(data), identities, title)
 
 
 def last_bundle(place: BundlePlace, work_id: str, identities: Sequence[Identity]) -> Bundle:
@@ -162,6 +151,20 @@ def opened_bundle(
     with stored.path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return place.open(stored, identities, sha256)
+
+
+def undone_bundles(
+    wiring: Wiring, repair: Repair, identities: Sequence[Identity]
+) -> tuple[Bundle, ...]:
+    """The bundles that an undo names, opened, in its order; none for a repair."""
+    undo_of = repair.undo_of
+    if undo_of is None:
+        return ()
+    place = bundle_place(wiring)
+    return tuple(
+        place.open(place.find(sha256, undo_of.work), identities, sha256)
+        for sha256 in undo_of.bundles
+    )
 
 
 def committed_bundles(wiring: Wiring, place: BundlePlace, work_id: str) -> tuple[str, ...]:

@@ -27,9 +27,10 @@ def reviewed_rows(
     from dbops.cli.render import say
     from dbops.cli.repair_entries import shown
     from dbops.cli.repair_rows import ROWS_SHOWN, differences
-    from dbops.cli.repairing import parsed, rehearsed_rows, row_identities
+    from dbops.cli.repairing import parsed, row_identities
     from dbops.cli.reviewing import recording_if_there
-    from dbops.repair.evidence import ROWS
+    from dbops.repair.rehearsed import rehearsed_rows
+    from dbops.review.work import ROWS
 
     if ROWS not in work.files:
         say(f"remark: {work.id} has no {ROWS}: only a repair that was rehearsed has rows to open")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from dbops.cli.options import json_option, row_identity_option
+from dbops.cli.options import identities_option, json_option
 from dbops.cli.review_list import worktree_option_text
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ TEXT_MOST: Final = 16 << 10  # bytes of a file that is shown on the screen
 @click.command()
 @click.argument("work_id", metavar="ID")
 @click.option("--worktree", type=click.Path(file_okay=False), help=worktree_option_text())
-@row_identity_option
+@identities_option("Open the rows of the rehearsal with this SSH key or age identity.")
 @json_option
 @click.pass_obj
 def show(

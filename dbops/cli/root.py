@@ -119,6 +119,7 @@ def _usage_fault(failure: click.UsageError) -> UsageFault:
         "backup": ("dbops.cli.backup:backup", "Take, list, verify and expire backups."),
         "restore": ("dbops.cli.restore:restore", "Put a backup back."),
         "repair": ("dbops.cli.repair:repair", "Repair wrong rows, reviewed and undoable."),
+        "change": ("dbops.cli.change:change", "Change schemas, signed by the IT department."),
         "playbook": ("dbops.cli.playbook:playbook", "Look at ready-made repairs."),
         "repository": ("dbops.cli.repository:repository", "Make a repository."),
         "keys": ("dbops.cli.keys:keys", "Make, list and drill keys."),

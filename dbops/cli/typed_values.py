@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from dbops.errors import Failed, NotFound, UsageFault
+from dbops.cli.reading import read_named
+from dbops.errors import Failed, UsageFault
 
 TEXT_MOST: Final = 1 << 20  # bytes of a script, and of a sealed value
 
@@ -31,7 +32,7 @@ def sealed_texts(sealings: Sequence[str]) -> dict[str, str]:
     """The sealed values: never typed, because an argument stands in the list of processes."""
     found: dict[str, str] = {}
     for name, place in pairs_of(sealings, "--seal").items():
-        data = sys.stdin.buffer.read(TEXT_MOST) if place == "-" else read_file(Path(place))
+        data = _given(place)
         try:
             found[name] = data.decode().removesuffix("\n")
         except UnicodeDecodeError:
@@ -43,28 +44,22 @@ def sealed_texts(sealings: Sequence[str]) -> dict[str, str]:
 
 def read_keys(place: str) -> tuple[str, ...]:
     """The keys of rows, one a line: as arguments they would stand in the list of processes."""
-    data = sys.stdin.buffer.read(TEXT_MOST) if place == "-" else read_file(Path(place))
+    data = _given(place)
     try:
         return tuple(line for line in data.decode().splitlines() if line)
     except UnicodeDecodeError:
         raise UsageFault("keys-text", "--keys is no text", hint="write it in UTF-8") from None
 
 
-def read_file(path: Path) -> bytes:
-    """The bytes of a file of the person's; it is as long as something that people review."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(TEXT_MOST + 1)
-    except FileNotFoundError:
-        raise NotFound("no-file", f"there is no file {path}", hint="check its name") from None
-    except OSError as failure:
-        raise Failed(
-            "file-unreadable", f"{path} cannot be read ({failure.strerror})", hint=f"ls -l {path}"
-        ) from None
+def _given(place: str) -> bytes:
+    """What the file has, or for `-` standard input; it is short enough for people to review."""
+    if place != "-":
+        return read_named(Path(place), TEXT_MOST)
+    data = sys.stdin.buffer.read(TEXT_MOST + 1)
     if len(data) > TEXT_MOST:
-        raise UsageFault(
-            "file-long",
-            f"{path} has over {TEXT_MOST} bytes",
-            hint="a repair is short enough to read",
+        raise Failed(
+            "file-too-large",
+            f"standard input is larger than {TEXT_MOST} bytes",
+            hint="see that it is the right file",
         )
     return data

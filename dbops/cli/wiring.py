@@ -11,6 +11,7 @@ import getpass
 import os
 import socket
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING
 from dbops import __version__
 from dbops.backup.create import SealingKeys
 from dbops.backup.host_state import HostState
-from dbops.backup.ports import Engine, ScratchPlace
+from dbops.backup.ports import Contents, Engine, ScratchPlace
 from dbops.crypto.age import Identity, load_identities
 from dbops.crypto.signed import open_document
 from dbops.crypto.signing import KeyFileSigner
@@ -40,6 +41,7 @@ from dbops.estate.values import (
     Secret,
     SecretEnv,
 )
+from dbops.locks import sweep_directories
 from dbops.repository.chain import Head, History
 from dbops.repository.reader import Repository
 from dbops.repository.recipients import RecipientList, read_recipients
@@ -47,6 +49,8 @@ from dbops.stores.local import LocalStore
 
 TOOL = f"dbops {__version__}"
 if TYPE_CHECKING:
+    from dbops.change.ports import ChangeEngine
+    from dbops.change.schema import Schema
     from dbops.engines.postgresql.connect import Parameters
     from dbops.engines.postgresql.scratch import PostgresqlScratchPlace
     from dbops.repair.ports import RepairEngine
@@ -66,6 +70,7 @@ class Wiring:
     estate: Estate
     environ: Mapping[str, str]
     clock: Clock = utc_now
+    sleep: Callable[[float], None] = time.sleep
 
     @cached_property
     def state(self) -> HostState:
@@ -164,6 +169,68 @@ class Wiring:
         from dbops.engines.sqlite.repair import SqliteRepairEngine
 
         return SqliteRepairEngine(address, self.clock)
+
+    def repair_engine_of_copy(self, source: Address, copy: Engine) -> RepairEngine:
+        """A scratch copy of `source`, seen by the role that repairs the source."""
+        if isinstance(source, PostgresqlAddress):
+            from dbops.engines.postgresql.engine import PostgresqlEngine
+            from dbops.engines.postgresql.repair_scratch import repair_engine_of_copy
+
+            assert isinstance(copy, PostgresqlEngine)  # noqa: S101 - what its scratch place yields
+            return repair_engine_of_copy(copy, source.as_login(source.repair).user)
+        from dbops.engines.sqlite.engine import SqliteEngine
+
+        assert isinstance(copy, SqliteEngine)  # noqa: S101 - what its scratch place yields
+        return self.repair_engine(copy.address)
+
+    def change_engine(self, address: Address) -> ChangeEngine:
+        """The adapter that changes the schema there, by the administrator's login."""
+        if isinstance(address, PostgresqlAddress):
+            from dbops.engines.postgresql.change import PostgresqlChangeEngine
+
+            admin = address.as_login(address.admin)
+            return PostgresqlChangeEngine(lambda: self._parameters(admin))
+        from dbops.engines.sqlite.change import SqliteChangeEngine
+
+        return SqliteChangeEngine(address, self.clock)
+
+    def change_engine_of_copy(self, source: Address, copy: Engine) -> ChangeEngine:
+        """A scratch copy of `source`, to be changed by the copy's own administrator."""
+        if isinstance(source, PostgresqlAddress):
+            from dbops.engines.postgresql.change import change_engine_of_copy
+            from dbops.engines.postgresql.engine import PostgresqlEngine
+
+            assert isinstance(copy, PostgresqlEngine)  # noqa: S101 - what its scratch place yields
+            return change_engine_of_copy(copy)
+        from dbops.engines.sqlite.engine import SqliteEngine
+
+        assert isinstance(copy, SqliteEngine)  # noqa: S101 - what its scratch place yields
+        return self.change_engine(copy.address)
+
+    def source_schema(self, source: Address, contents: Contents) -> Schema | None:
+        """The schema of the source itself as its backup has it.
+
+        None where the restored copy is the source, byte for byte, and says it as well.
+        """
+        if not isinstance(source, PostgresqlAddress):
+            return None
+        from dbops.engines.postgresql.change_source import source_schema
+
+        return source_schema(contents)
+
+    def refuse_foreign_scratch(self, source: Database) -> None:
+        """Raise Refused where copies of `source` come to a server that is not dbops' own.
+
+        Who rehearses makes a login in the copy's server, for the role that writes the source.
+        """
+        if isinstance(source, PostgresqlAddress) and self.estate.scratch.postgresql.server:
+            raise Refused(
+                "rehearse-configured",
+                f"{source.name} would be rehearsed on a configured scratch server, whose roles are "
+                "not dbops' own",
+                hint="rehearse where PostgreSQL's programs are installed, without "
+                "[scratch.postgresql] host",
+            )
 
     def _parameters(self, address: PostgresqlAddress) -> Parameters:
         from dbops.engines.postgresql.engine import parameters_of
@@ -305,7 +372,4 @@ def sweep_scratch_places(estate: Estate) -> None:
         sweep_leftovers(_scratch_directory(estate))
     private = estate.state / "scratch"
     with suppress(DbopsError, OSError):
-        if any(private.iterdir()):
-            from dbops.engines.sqlite.engine import sweep_scratch
-
-            sweep_scratch(private)
+        sweep_directories(private)

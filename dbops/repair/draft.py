@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import date
 from typing import Final
 
+from dbops.repair.head import RepairHead
 from dbops.repair.propose import Proposal, ProposedWatch
 from dbops.repair.reading import Op
 
@@ -18,26 +17,7 @@ BLANK: Final = '"?"'
 _ROW: Final = "how many rows exactly, by a query on production"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Head:
-    """What is known of a repair before it is written; `opened` is the day of the ticket.
-
-    `clocks` are names of the estate's; `cause` and `fix` are texts, None where not known yet.
-    """
-
-    id: str
-    title: str
-    author: str
-    ticket: str | None
-    database: str
-    opened: date
-    risk: str | None = None
-    clocks: tuple[str, ...] = ()
-    cause: str | None = None
-    fix: str | None = None
-
-
-def draft_manifest(head: Head, proposal: Proposal) -> str:
+def draft_manifest(head: RepairHead, proposal: Proposal) -> str:
     """Return the text of `repair.yml`, to be completed by its author."""
     return "\n".join(
         [
@@ -58,15 +38,15 @@ def draft_manifest(head: Head, proposal: Proposal) -> str:
     )
 
 
-def _head(head: Head) -> Iterator[str]:
+def _head(head: RepairHead) -> Iterator[str]:
     yield "dbops: repair/v1"
     yield f"id: {head.id}"
-    yield f"title: {_quoted(head.title)}"
+    yield f"title: {BLANK if head.title is None else _quoted(head.title)}"
     yield f"author: {_quoted(head.author)}"
     yield "# ticket: T-2026-117" if head.ticket is None else f"ticket: {_quoted(head.ticket)}"
     yield "risk: low                      # or high" if head.risk is None else f"risk: {head.risk}"
     yield f"databases: [{_quoted(head.database)}]"
-    yield f"opened: {head.opened.isoformat()}"
+    yield f"opened: {BLANK if head.opened is None else head.opened.isoformat()}"
     if head.clocks:
         yield f"clocks: [{', '.join(map(_quoted, head.clocks))}]"
     if head.cause is None:

@@ -10,6 +10,7 @@ from dbops.repair.manifest_parameters import BATCH_PLACES, declared
 from dbops.repair.manifest_values import refusal
 from dbops.repair.parameter import Parameter, ParameterType
 from dbops.review.section import Section
+from dbops.review.work import SCRIPT
 from dbops.sql.statement import Bound, Identifier, Piece, RowColumn, Statement
 
 _HOW: Final = {
@@ -67,7 +68,7 @@ def check_repair(repair: Repair, script: Collection[Statement], section: Section
 
 def _places(repair: Repair, script: Collection[Statement], folder: str) -> Iterator[_Place]:
     for statement in script:
-        yield _Place(f"{folder}/repair.sql", statement, rows=True, batch=True)
+        yield _Place(f"{folder}/{SCRIPT}", statement, rows=True, batch=True)
     source = f"{folder}/repair.yml"
     for watch in repair.watches:
         yield _Place(source, watch.where, batch=True)

@@ -41,13 +41,18 @@ from dbops.repair.manifest_values import COLUMN, refusal
 from dbops.repair.parameter import Parameter
 from dbops.repair.table import Ops
 from dbops.review.section import NAME, TEXT, Form, Section
-from dbops.review.work import Kind, Manifest, Work, is_work_id, read_manifest
+from dbops.review.work import (
+    PAYLOAD,
+    SCRIPT,
+    Kind,
+    Manifest,
+    Work,
+    is_work_id,
+    read_manifest,
+)
 from dbops.review.yaml_text import Fields, parse_yaml
 from dbops.sql.script import parse_fragment, parse_script
 from dbops.sql.statement import Statement
-
-SCRIPT: Final = "repair.sql"
-PAYLOAD: Final = "payload.age"
 
 _HEAD: Final = ("dbops", "id", "title", "author", "ticket", "risk", "databases")
 _CASE: Final = ("opened", "clocks", "cause", "limits", "undo", "show", "accepted")

@@ -7,7 +7,6 @@ read a statement, or says less than the statement holds, the reading says so. It
 
 from __future__ import annotations
 
-import logging
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -16,7 +15,6 @@ from typing import Final
 
 import sqlglot
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import Token, TokenType
 
 from dbops.repair.clauses import Word
@@ -25,21 +23,8 @@ from dbops.repair.parsed_writes import Source, makes, writes
 from dbops.repair.reading import Cut, Doubt, Reading
 from dbops.sql.script import as_written, render
 from dbops.sql.statement import Bound, Identifier, RowColumn, Statement
+from dbops.sql.tokenized import FAULTS, NUMBERS, TEXTS, tokenize
 
-# Its warnings repeat the SQL, and the SQL may hold a patient's number.
-logging.getLogger("sqlglot").setLevel(logging.CRITICAL + 1)
-
-# Some statements break it with an error of its own making, or are nested too deep for it.
-_FAULTS: Final = (
-    SqlglotError,
-    AttributeError,
-    LookupError,
-    RecursionError,
-    TypeError,
-    ValueError,
-)
-_TEXTS: Final = frozenset(kind for kind in TokenType if kind.name.endswith("STRING"))
-_NUMBERS: Final = frozenset({TokenType.NUMBER})
 _QUOTES: Final = {"mysql": ("`", "`"), "tsql": ("[", "]")}
 _CALL: Final = re.compile(r"\s*(?:CALL|EXEC|EXECUTE)\s+([\w.\[\]\"]+)", re.IGNORECASE)
 _SEEN: Final = (exp.Query, exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Values)
@@ -53,14 +38,13 @@ def read_statement(statement: Statement, dialect: str, place: str) -> Reading:
     """
     raw = as_written(statement)
     text = render(statement, _placeholder, lambda piece: _identifier(piece, dialect))
-    try:
-        tokens = sqlglot.tokenize(text, read=dialect)
-    except _FAULTS:
+    tokens = tokenize(text, dialect)
+    if tokens is None:
         return Reading(place, raw, code=raw, doubt=Doubt.FAULT)
     words = tuple(
         word.upper()
         for token in tokens
-        if token.token_type not in _TEXTS | _NUMBERS
+        if token.token_type not in TEXTS | NUMBERS
         for word in token.text.split()
     )
     code = " ".join(token.text for token in tokens)
@@ -72,7 +56,7 @@ def read_statement(statement: Statement, dialect: str, place: str) -> Reading:
     try:
         doubt = _doubt(root, tokens, statement, dialect)
         return _seen(unread, root, _source(statement, text, raw, dialect, tokens), doubt)
-    except _FAULTS:  # a tree of a form that nobody foresaw is not read either
+    except FAULTS:  # a tree of a form that nobody foresaw is not read either
         return unread
 
 
@@ -94,7 +78,7 @@ def _seen(unread: Reading, root: exp.Expr, source: Source, doubt: Doubt | None) 
 def _tree(text: str, dialect: str) -> exp.Expr | None:
     try:
         trees = sqlglot.parse(text, read=dialect)
-    except _FAULTS:
+    except FAULTS:
         return None
     return trees[0] if len(trees) == 1 else None
 
@@ -127,7 +111,7 @@ def _source(
 
 
 def _word(token: Token) -> Word:
-    upper = "" if token.token_type in _TEXTS else token.text.upper()
+    upper = "" if token.token_type in TEXTS else token.text.upper()
     return Word(upper, token.start, token.end + 1)
 
 
@@ -140,8 +124,10 @@ def _doubt(
     if sum(1 for _ in root.find_all(exp.Placeholder)) != placeholders:
         return Doubt.PART
     try:
-        again = sqlglot.tokenize(root.sql(dialect=dialect), read=dialect)
-    except _FAULTS:
+        again = tokenize(root.sql(dialect=dialect), dialect)
+    except FAULTS:
+        return Doubt.PART
+    if again is None:
         return Doubt.PART
     missing = _counted(tokens) - _counted(again)
     return Doubt.PART if missing else None
@@ -152,8 +138,8 @@ def _counted(tokens: Sequence[Token]) -> Counter[str]:
     kinds = [token.token_type for token in tokens]
     return Counter(
         where=kinds.count(TokenType.WHERE),
-        texts=sum(kind in _TEXTS for kind in kinds),
-        numbers=sum(kind in _NUMBERS for kind in kinds),
+        texts=sum(kind in TEXTS for kind in kinds),
+        numbers=sum(kind in NUMBERS for kind in kinds),
     )
 
 

@@ -22,13 +22,13 @@ from typing import Final
 from dbops.crypto.age import BlockSink, Identity, Recipient
 from dbops.errors import Failed, Refused
 from dbops.repair.manifest import Repair
-from dbops.repair.manifest_text import PAYLOAD as PAYLOAD  # noqa: PLC0414 - asked for here too
 from dbops.repair.manifest_values import refusal
 from dbops.repair.parameter import Argument, Parameter, ParameterType
 from dbops.repair.sealed_lines import opened_lines, sealed_lines
 from dbops.repair.table import Row
 from dbops.repair.value_text import decode_value, row_text
 from dbops.repair.values import is_value, value_rule
+from dbops.review.work import PAYLOAD, SCRIPT
 from dbops.sql.statement import RowColumn, Statement
 
 VERSION: Final = "payload/v1"
@@ -125,7 +125,7 @@ def check_columns(repair: Repair, script: Iterable[Statement], payload: Payload 
             if found is None or piece.column not in found.columns:
                 what = f"the rows of {piece.name} have no column {piece.column}"
                 hint = f"{PAYLOAD} has the columns {', '.join(found.columns) if found else 'none'}"
-                source = f"repairs/{repair.id}/repair.sql"
+                source = f"repairs/{repair.id}/{SCRIPT}"
                 raise refusal("param", source, statement.line, what, hint)
 
 

@@ -8,19 +8,19 @@ instance says reads back as a repair, or there is none.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
 from typing import Final
 
 from dbops.errors import Refused, UsageFault
-from dbops.repair.manifest_text import PAYLOAD, SCRIPT, parse_repair
+from dbops.repair.head import RepairHead
+from dbops.repair.manifest_text import parse_repair
 from dbops.repair.manifest_values import refusal
 from dbops.repair.manifest_writing import Tree, document_text, fields, located
 from dbops.repair.parameter import Parameter, ParameterType
 from dbops.repair.playbook_filling import filled, parameters_tree
 from dbops.repair.values import is_value, value_rule
 from dbops.review.section import FLAG, NAME, TEXT, Form, Section
-from dbops.review.work import Kind, Risk, Work, check_work_id
+from dbops.review.work import PAYLOAD, SCRIPT, Kind, Risk, Work, check_work_id
 from dbops.review.yaml_text import Fields, Located, parse_yaml
 from dbops.sql.script import parse_script
 from dbops.wording import listed, suggestion
@@ -81,22 +81,6 @@ class Playbook:
     def sealed(self) -> tuple[str, ...]:
         """The parameters whose values go into the payload."""
         return tuple(name for name, each in self.parameters.items() if each.sealed)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RepairHead:
-    """What the author says of one use of a playbook; None takes what the playbook says."""
-
-    id: str
-    author: str
-    database: str
-    title: str | None = None
-    ticket: str | None = None
-    risk: Risk | None = None
-    opened: date | None = None
-    clocks: tuple[str, ...] = ()
-    cause: str | None = None
-    fix: str | None = None
 
 
 def parse_playbook(files: Mapping[str, bytes], folder: str) -> Playbook:
@@ -237,26 +221,9 @@ def _check_type(parameter: PlaybookParameter, text: str) -> None:
 
 
 def _head(playbook: Playbook, head: RepairHead) -> dict[str, Tree]:
-    found: dict[str, Tree | None] = {
-        "dbops": f"{Kind.REPAIR.value}/v1",
-        "id": head.id,
-        "title": head.title or playbook.title,
-        "author": head.author,
-        "ticket": head.ticket,
-        "risk": (head.risk or playbook.risk).value,
-        "databases": (head.database,),
-        "opened": None if head.opened is None else head.opened.isoformat(),
-        "clocks": head.clocks or None,
-        "cause": _cause(head),
-        "playbook": playbook.name,
-    }
-    return {key: tree for key, tree in found.items() if tree is not None}
-
-
-def _cause(head: RepairHead) -> Mapping[str, Tree] | None:
-    if head.cause is None:
-        return None
-    return {"found": head.cause} | ({"fix": head.fix} if head.fix else {})
+    """What the author does not say, the playbook does."""
+    title, risk = head.title or playbook.title, head.risk or playbook.risk
+    return replace(head, title=title, risk=risk).tree | {"playbook": playbook.name}
 
 
 def _fault(message: str, hint: str) -> UsageFault:

@@ -43,7 +43,8 @@ class RepairTraits:
     """What the engine can do; callers ask these, never its name.
 
     `counted_by` names the engine's counters in evidence. `dialect` is sqlglot's name for its SQL.
-    `own_rows` says whether a session can tell the rows that its transaction wrote.
+    `own_rows` says whether a session can tell the rows that its transaction wrote, `overruling`
+    whether an INSERT must say OVERRIDING SYSTEM VALUE where it gives a column that is `assigned`.
     """
 
     counters: Strength
@@ -52,6 +53,7 @@ class RepairTraits:
     schemas: bool
     roles: bool
     own_rows: bool
+    overruling: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +157,13 @@ class RepairSession(Protocol):
 
     def column(self, table: TableName, name: str) -> str:
         """The column's name as the catalogue spells it, for an identifier; NotFound `no-column`."""
+        ...
+
+    def loose(self, shape: Shape) -> frozenset[str]:
+        """The columns for which texts are equal that differ in case, accents or blanks at the end.
+
+        What a query compares by another collation than the column's own is not known.
+        """
         ...
 
     def read(

@@ -15,11 +15,9 @@ from dbops.repair.ports import RepairEngine
 from dbops.repair.table import TableName
 from dbops.review.new_work import NewWork, draw_up_work
 from dbops.review.readable import readable_text
-from dbops.review.work import Kind, Manifest, Risk, Work, read_manifest
+from dbops.review.work import DOWN, UP, Kind, Manifest, Risk, Work, read_manifest
 from dbops.review.yaml_text import Fields, Scalar, parse_yaml
 
-UP: Final = "up.sql"
-DOWN: Final = "down.sql"
 PREPARES: Final = "prepares"
 """The key of `change.yml` that tells such a change from every other."""
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from dbops.repair.manifest_parameters import BATCH_PLACES
 from dbops.repair.parsed import read_statement
 from dbops.repair.reading import Op, Predicate, Reading, Target, Write
+from dbops.review.work import SCRIPT
 from dbops.sql.script import parse_script
 from dbops.sql.statement import Bound, Identifier, Piece, RowColumn, Statement
 
@@ -74,7 +75,7 @@ def propose(script_text: str, dialect: str) -> Proposal:
     Raises Refused `script-…` or `text-…` as `parse_script`, for text that no repair may hold.
     """
     ended = script_text if script_text.endswith("\n") else f"{script_text}\n"
-    statements = parse_script(ended.encode(), "repair.sql")
+    statements = parse_script(ended.encode(), SCRIPT)
     readings = [read_statement(each, dialect, f"line {each.line}") for each in statements]
     temporary = tuple(
         made.table.name for reading in readings for made in reading.makes if made.temporary

@@ -22,7 +22,6 @@ from dbops.errors import Refused
 from dbops.repair.bundle import Bundle, BundleWriter
 from dbops.repair.bundle_union import BundleUnion
 from dbops.repair.evidence import (
-    ROWS,
     RepairEvidence,
     TableEvidence,
     TransactionEvidence,
@@ -34,7 +33,7 @@ from dbops.repair.payload import Payload
 from dbops.repair.report import RunReport, TableEffect
 from dbops.repair.table import Ops, TableName
 from dbops.review.folder import FILE_MOST
-from dbops.review.work import EVIDENCE, EVIDENCE_SIGNATURE, Work
+from dbops.review.work import EVIDENCE, EVIDENCE_SIGNATURE, ROWS, Work
 from dbops.sql.statement import Statement
 
 REHEARSED: Final = frozenset({EVIDENCE, EVIDENCE_SIGNATURE, ROWS})

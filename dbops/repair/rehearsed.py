@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dbops.crypto.age import Identity
 from dbops.errors import Refused
 from dbops.repair.bundle import Bundle
-from dbops.repair.evidence import ROWS, read_evidence
+from dbops.repair.evidence import read_evidence
 from dbops.repair.judgement import Approved
-from dbops.review.work import Work
+from dbops.review.work import ROWS, Work
 
 
 def rehearsed_rows(work: Work, identities: Sequence[Identity]) -> Bundle | None:

@@ -12,8 +12,8 @@ from typing import Final
 
 import dbops
 from dbops.errors import DbopsError, Failed, NotFound
-from dbops.repair.manifest_text import SCRIPT
 from dbops.repair.playbook import PAGE, PLAYBOOK, Playbook, parse_playbook
+from dbops.review.work import SCRIPT
 from dbops.wording import suggestion
 
 _FILES: Final = (PLAYBOOK, SCRIPT, PAGE)

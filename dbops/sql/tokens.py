@@ -37,9 +37,10 @@ _ESCAPED_QUOTE: Final = {
     "string": re.compile(r"(?<!\\)\\(?:\\\\)*'"),
     "quoted": re.compile(r'(?<!\\)\\(?:\\\\)*"'),
 }
-# What stands in brackets, where an array's subscript and a quoted name end at the same place.
+# What stands in brackets, where an array's subscript and a quoted name end at the same place; or
+# nothing, as in `integer[]`.
 _SAME_IN_BRACKETS: Final = re.compile(
-    r"\[(?:[^\]\['\"`;$\\:/()-]|::|:(?=[\s0-9\]])|-(?!-)|/(?!\*))+\]"
+    r"\[(?:[^\]\['\"`;$\\:/()-]|::|:(?=[\s0-9\]])|-(?!-)|/(?!\*))*\]"
 )
 # The same for backticks, which are an operator in PostgreSQL.
 _SAME_IN_TICKS: Final = re.compile(r"`(?:[^`'\";$\\:/()\[\]-]|-(?!-))+`(?!`)")

@@ -110,7 +110,7 @@ REPAIR_MISTAKES = (
         10,
         "no-file",
         "there is no file fix.sql",
-        "check its name",
+        "check the path",
     ),
     _mistake(
         "two sources",

@@ -54,9 +54,9 @@ def ask_no_rehearsal(ops: Ops) -> None:
     """The policy's rule that a repair is rehearsed first is gone."""
     policy = ops.root / "trust" / "policy.toml"
     text = policy.read_text("utf-8")
-    rule = '[[rules]]\nkinds = ["repair"]\nevidence = true\nevidence_age = "7d"\n'
+    rule = 'kinds = ["repair", "change"]\nevidence = true\n'
     assert rule in text
-    policy.write_text(text.replace(rule, ""), "utf-8")
+    policy.write_text(text.replace(rule, rule.replace('"repair", ', "")), "utf-8")
 
 
 def prepare(ops: Ops, database: str = "example") -> None:
@@ -135,6 +135,13 @@ show: [ward]
     folder(ops, work).mkdir(parents=True, exist_ok=True)
     (folder(ops, work) / "repair.yml").write_text(text, "utf-8")
     (folder(ops, work) / "repair.sql").write_text(script, "utf-8")
+
+
+def turn_to(ops: Ops, database: str, work: str = WORK) -> None:
+    """Afterwards the repair is one of that database, and not of `example`."""
+    manifest = folder(ops, work) / "repair.yml"
+    text = manifest.read_text("utf-8").replace("databases: [example]", f"databases: [{database}]")
+    manifest.write_text(text, "utf-8")
 
 
 def sign(ops: Ops, work: str = WORK) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import secrets
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from dbops.cli.rehearsal_ground import rehearsal_directory
 from dbops.cli.rehearsing import plan_rehearsal, rehearse_work
 from dbops.cli.reviewing import policy_of
 from dbops.cli.wiring import Wiring
@@ -24,9 +27,9 @@ from dbops.review.memory import Memory
 from dbops.review.work import read_manifest
 from tests.cli.ops import Ops as OpsEstate
 from tests.cli.ops import copy_ops, found_ops
-from tests.crash.postgresql import found_postgresql_estate
 from tests.fix_postgresql import PgDatabase, PgServer
 from tests.support.estate import run_sql
+from tests.support.postgresql_estate import add_lab
 
 ID = "2026-118-note"
 MANIFEST = f"""\
@@ -185,6 +188,31 @@ def test_a_repair_that_is_refused_leaves_the_folder_alone(ops: OpsEstate) -> Non
     assert list((ops.root / "state" / "scratch").iterdir()) == []
 
 
+KILLED = """
+import os, sys
+from pathlib import Path
+from dbops.cli.rehearsal_ground import rehearsal_directory
+from dbops.cli.wiring import Wiring
+from dbops.estate.load import load_estate
+with rehearsal_directory(Wiring(load_estate(Path(sys.argv[1])), {})) as place:
+    (place / "rows.age").write_bytes(b"")
+    os._exit(9)
+"""
+
+
+def test_what_a_killed_rehearsal_leaves_is_swept(ops: OpsEstate) -> None:
+    """By the next command, whatever it is; what a living one is at stays."""
+    command = [sys.executable, "-c", KILLED, ops.root / "dbops.toml"]
+    assert subprocess.run(command, check=False).returncode == 9
+    scratch = ops.root / "state" / "scratch"
+    (left,) = scratch.glob("rehearsal-*/rows.age")
+    with rehearsal_directory(wiring_of(ops.root)) as place:
+        assert ops.run("systems", "list").exit_code == 0
+        assert not left.parent.exists()
+        assert set(scratch.iterdir()) == {place, place.with_suffix(".lock")}
+    assert list(scratch.iterdir()) == []
+
+
 @pytest.fixture
 def lab(pg17: PgServer) -> Iterator[PgDatabase]:
     """A database on one server, its repair role known there and without a right."""
@@ -205,12 +233,9 @@ def test_postgresql_is_rehearsed_as_the_repair_role(
         connection.execute("CREATE TABLE public.sample (id int PRIMARY KEY, note text)")
         connection.execute("INSERT INTO public.sample VALUES (7, '一'), (8, '二'), (9, '三')")
     ops = copy_ops(made, tmp_path / "estate")
-    other = found_postgresql_estate(tmp_path / "other", lab)
-    shutil.copytree(other / "secrets", ops.root / "secrets", dirs_exist_ok=True)
-    table = (other / "dbops.toml").read_text().partition("[databases.lab]")[2]
-    login = '[databases.lab.repair]\nuser = "mender"\n'
+    add_lab(ops.root, lab, jobs=2)
     with (ops.root / "dbops.toml").open("a") as file:
-        file.write(f"\n[databases.lab]{table}\n{login}")
+        file.write('[databases.lab.repair]\nuser = "mender"\n')
     for words in (("backup", "run", "lab"), ("backup", "verify", "lab")):
         done = ops.run(*words)
         assert done.exit_code == 0, done.output

@@ -20,10 +20,12 @@ from tests.cli.repairs import (
     said,
     sign,
     take_back,
+    turn_to,
     undo_agreed,
     write,
 )
 from tests.fix_postgresql import PgDatabase, PgServer
+from tests.support.postgresql_estate import add_lab, add_logins
 
 PREPARE = "2026-101-prepare"
 UNDO = "2026-118-undo"
@@ -63,40 +65,13 @@ class Lab:
             connection.execute(script.encode())
 
 
-def lab_toml(database: PgDatabase, role: str) -> str:
-    """The database with its three logins, each password in a file of the estate."""
-    server = database.server
-    return f"""
-[databases.lab]
-system = "example"
-engine = "postgresql"
-host = "{server.host}"
-port = {server.port}
-dbname = "{database.name}"
-user = "{server.superuser}"
-password = {{ file = "secrets/lab" }}
-sslmode = "disable"
-repository = "main"
-policy = "nightly"
-[databases.lab.repair]
-user = "{role}"
-password = {{ file = "secrets/lab-repair" }}
-[databases.lab.admin]
-user = "{server.superuser}"
-password = {{ file = "secrets/lab" }}
-"""
-
-
 def found_lab(root: Path, database: PgDatabase, role: str, script: str) -> Lab:
     """Afterwards the estate is there, the database made by the script, its newest backup proven."""
     ops = found_ops(root)
     ask_no_rehearsal(ops)
     password = secrets.token_hex(8)
-    for name, text in (("lab", database.server.password), ("lab-repair", password)):
-        (root / "secrets" / name).write_text(text)
-        (root / "secrets" / name).chmod(0o600)
-    with (root / "dbops.toml").open("a", encoding="utf-8") as file:
-        file.write(lab_toml(database, role))
+    add_lab(root, database)
+    add_logins(root, database, role, password)
     lab = Lab(ops, database, role)
     lab.change(script)
     with database.connect() as connection:
@@ -134,9 +109,7 @@ def prepare(lab: Lab, *tables: str) -> None:
 def on_lab(lab: Lab, **said: str) -> None:
     """The repair is written for that database."""
     write(lab.ops, table="visit", **said)  # type: ignore[arg-type] # checked at run time
-    manifest = folder(lab.ops) / "repair.yml"
-    text = manifest.read_text("utf-8").replace("databases: [example]", "databases: [lab]")
-    manifest.write_text(text, "utf-8")
+    turn_to(lab.ops, "lab")
 
 
 def test_the_whole_story(lab: Lab) -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from tests.fix_postgresql import PgDatabase
 from tests.support.estate import found_test_estate
+from tests.support.postgresql_estate import NAME, add_lab
 
-NAME = "lab"
+__all__ = ["NAME", "fill", "found_postgresql_estate"]
 
 FILL = """
 CREATE TABLE {table}(id bigint PRIMARY KEY, patient bigint NOT NULL, note text);
@@ -21,27 +22,9 @@ SELECT lo_from_bytea(0, convert_to('影像', 'UTF8'));
 def found_postgresql_estate(root: Path, database: PgDatabase, *, password: str = "") -> Path:
     """Afterwards `root` is an estate with the database `lab`; no password means the right one."""
     found_test_estate(root)
-    secret = root / "secrets" / NAME
-    secret.write_text(password or database.server.password)
-    secret.chmod(0o600)
     config = root / "dbops.toml"
-    head = config.read_text().partition("[databases.example]")[0]
-    config.write_text(
-        head
-        + f"""[databases.{NAME}]
-system = "example"
-engine = "postgresql"
-host = "{database.server.host}"
-port = {database.server.port}
-dbname = "{database.name}"
-user = "{database.server.superuser}"
-password = {{ file = "secrets/{NAME}" }}
-sslmode = "disable"
-jobs = 2
-repository = "main"
-policy = "nightly"
-"""
-    )
+    config.write_text(config.read_text().partition("[databases.example]")[0])
+    add_lab(root, database, password=password, jobs=2)
     return root
 
 

@@ -24,11 +24,11 @@ from tests.cli.repairs import (
     WORK,
     agreed,
     done,
-    folder,
     found_repairs,
     mend,
     sign,
     take_back,
+    turn_to,
     undo_agreed,
     wards,
     wiring_of,
@@ -37,6 +37,7 @@ from tests.cli.repairs import (
 from tests.crash.processes import wait_until
 from tests.fix_postgresql import PgDatabase, PgServer
 from tests.support.ledger import deeds_of
+from tests.support.postgresql_estate import add_lab, add_logins
 
 ROOT = Path(__file__).parents[2]
 UNDO, ON_SERVER = "2026-118-undo", "2026-119-lab"
@@ -195,38 +196,13 @@ INSERT INTO visit SELECT n, 'OLD' FROM generate_series(1, 3) AS n;
 
 def moved_in(ops: Ops, lab: PgDatabase) -> None:
     """Afterwards the estate's repair is one of the database on the server, approved."""
-    for name, password in (("lab", lab.server.password), ("lab-repair", "mend")):
-        (ops.root / "secrets" / name).write_text(password)
-        (ops.root / "secrets" / name).chmod(0o600)
-    with (ops.root / "dbops.toml").open("a", encoding="utf-8") as file:
-        file.write(
-            f"""
-[databases.lab]
-system = "example"
-engine = "postgresql"
-host = "{lab.server.host}"
-port = {lab.server.port}
-dbname = "{lab.name}"
-user = "{lab.server.superuser}"
-password = {{ file = "secrets/lab" }}
-sslmode = "disable"
-repository = "main"
-policy = "nightly"
-[databases.lab.repair]
-user = "mender_{lab.name}"
-password = {{ file = "secrets/lab-repair" }}
-[databases.lab.admin]
-user = "{lab.server.superuser}"
-password = {{ file = "secrets/lab" }}
-"""
-        )
+    add_lab(ops.root, lab)
+    add_logins(ops.root, lab, f"mender_{lab.name}", "mend")
     wiring = wiring_of(ops)
     engine = wiring.repair_engine(wiring.database("lab"))
     engine.install(engine.prepare_sql([TableName("public", "visit")]))
     write(ops, ON_SERVER)
-    manifest = folder(ops, ON_SERVER) / "repair.yml"
-    text = manifest.read_text("utf-8").replace("databases: [example]", "databases: [lab]")
-    manifest.write_text(text, "utf-8")
+    turn_to(ops, "lab", ON_SERVER)
     sign(ops, ON_SERVER)
 
 

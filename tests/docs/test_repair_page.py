@@ -13,9 +13,10 @@ import pytest
 from dbops.durations import parse_duration
 from dbops.repair import manifest, manifest_parameters, manifest_text
 from dbops.repair.evidence import RepairEvidence, TableEvidence, TransactionEvidence, UndoEvidence
+from dbops.repair.head import RepairHead
 from dbops.repair.manifest_text import parse_repair
 from dbops.repair.parameter import ParameterType
-from dbops.repair.playbook import RepairHead, instantiate, parse_playbook
+from dbops.repair.playbook import instantiate, parse_playbook
 from dbops.repair.table import Ops, TableName
 from dbops.review.work import Kind, Work
 from tests.docs.markdown import ROOT, blocks

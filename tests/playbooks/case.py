@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
+from dbops.repair.head import RepairHead
 from dbops.repair.manifest import Repair
-from dbops.repair.manifest_text import PAYLOAD, parse_repair, script_of
+from dbops.repair.manifest_text import parse_repair, script_of
 from dbops.repair.payload import Payload, RowSet
-from dbops.repair.playbook import Playbook, RepairHead, instantiate
+from dbops.repair.playbook import Playbook, instantiate
 from dbops.repair.shelf import find_playbook
-from dbops.review.work import Kind, Work
+from dbops.review.work import PAYLOAD, Kind, Work
 from dbops.sql.statement import Statement
 
 SHELF = Path(__file__).parents[2] / "playbooks"

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.engines.postgresql.repair_database import PgSite, pg_site
+from tests.engines.postgresql.repair_database import PgSite, pg_repair_site
 from tests.engines.repair_site import Site
 from tests.engines.sqlite.repairs import SqliteSite
-from tests.fix_postgresql import PgServer
 from tests.repair.bench import Bench
+
+__all__ = ["pg_repair_site"]
 
 
 @pytest.fixture
@@ -19,13 +19,6 @@ def sqlite_bench(tmp_path: Path) -> Bench:
     """A bench over an empty SQLite file."""
     (tmp_path / "lab.db").touch()
     return _bench(SqliteSite(tmp_path / "lab.db"), tmp_path)
-
-
-@pytest.fixture(scope="package")
-def pg_repair_site(pg15: PgServer) -> Iterator[PgSite]:
-    """A database for all tests of this room: making one takes longer than most of them."""
-    with pg_site(pg15) as found:
-        yield found
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ TRAITS = RepairTraits(
     schemas=False,
     roles=False,
     own_rows=True,
+    overruling=False,
 )
 NOTHING = Ops()
 INSIDE, SOMETIMES, OUTSIDE = "ab", "c", "yz"

@@ -29,6 +29,7 @@ EXACT = RepairTraits(
     schemas=True,
     roles=True,
     own_rows=True,
+    overruling=False,
 )
 TOTAL, TABLES = replace(EXACT, counters=Strength.TOTAL), replace(EXACT, counters=Strength.TABLES)
 NAMES = ("id", "ward_code", "status", "updated_at")

@@ -9,15 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dbops.errors import Refused, UsageFault
+from dbops.repair.head import RepairHead
 from dbops.repair.manifest import Cause
 from dbops.repair.manifest_text import parse_repair
-from dbops.repair.playbook import (
-    Playbook,
-    RepairHead,
-    check_sealed,
-    instantiate,
-    parse_playbook,
-)
+from dbops.repair.playbook import Playbook, check_sealed, instantiate, parse_playbook
 from dbops.review.work import Kind, Risk, Work
 
 BOOK = """\

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dbops.errors import Refused
-from dbops.repair.draft import Head, draft_manifest
+from dbops.repair.draft import draft_manifest
+from dbops.repair.head import RepairHead
 from dbops.repair.manifest import Repair
 from dbops.repair.manifest_text import parse_repair
 from dbops.repair.propose import Proposal, ProposedWatch, propose
@@ -20,7 +21,7 @@ from dbops.review.work import Kind, Work
 from dbops.sql.script import parse_script
 
 _INSERT, _UPDATE, _DELETE = (frozenset({op}) for op in Op)
-_HEAD = Head(
+_HEAD = RepairHead(
     id="r-1",
     title='visits: "old"',
     author="zhang.wei@vendor",

@@ -16,7 +16,7 @@ from dbops.crypto.signing import KeyFileSigner, generate_signing_key
 from dbops.crypto.sshsig import Namespace, check_signature
 from dbops.errors import DbopsError, NoIdentity, Refused
 from dbops.repair.bundles import BundlePlace
-from dbops.repair.evidence import ROWS, TableEvidence, UndoEvidence, read_evidence
+from dbops.repair.evidence import TableEvidence, UndoEvidence, read_evidence
 from dbops.repair.manifest_text import parse_repair, script_of
 from dbops.repair.rehearsal import Rehearsal, RehearsalOrder
 from dbops.repair.rehearse import rehearse, rehearse_undo
@@ -25,7 +25,7 @@ from dbops.repair.run import run_repair
 from dbops.repair.run_order import RunOrder
 from dbops.repair.table import Ops, TableName
 from dbops.repair.transaction import Stage
-from dbops.review.work import Kind, Work
+from dbops.review.work import ROWS, Kind, Work
 from tests.engines.repair_site import CANARY
 from tests.engines.sqlite.repairs import SqliteSite
 

@@ -21,6 +21,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from dbops.engines.postgresql.change_schema_backup import SourceObjects, read_objects
 from dbops.engines.postgresql.connect import Parameters, Session, connect, literal
 from dbops.engines.postgresql.definitions import definitions, refuse_changed
 from dbops.engines.postgresql.dump import Programs, Spooled, schema_dump
@@ -51,7 +52,7 @@ class Instant:
     """One instant, held: `session` holds the first locks, `witness` sees the same snapshot.
 
     `visible` is the snapshot in the server's words; `locks` are the statements that lock every
-    table; `schema` is the archive of pg_dump.
+    table; `schema` is the archive of pg_dump; `objects` the same as a value, for changes.
     """
 
     session: Session
@@ -63,6 +64,7 @@ class Instant:
     sequences: tuple[SequenceState, ...]
     locks: tuple[str, ...]
     schema: Spooled
+    objects: SourceObjects
 
     def confirm(self) -> None:
         """Raises Failed where a transaction or one of its locks is gone."""
@@ -130,6 +132,7 @@ def _attempt(
     witness = stack.enter_context(_follow(session.parameters, snapshot, locks))
     watched = definitions(session)
     schema = stack.enter_context(schema_dump(programs, snapshot, FOLLOW_SECONDS))
+    objects = read_objects(session, FOLLOW_SECONDS)
     refuse_changed(session.parameters, watched)
     return Instant(
         session,
@@ -141,6 +144,7 @@ def _attempt(
         sequences,
         locks,
         schema,
+        objects,
     )
 
 

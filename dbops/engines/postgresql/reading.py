@@ -23,7 +23,7 @@ from dbops.engines.postgresql.dump import (
     dump_globals,
     read_spooled,
 )
-from dbops.engines.postgresql.units import COPY, FILE, TABLE, TEXT, statements_of
+from dbops.engines.postgresql.units import COPY, DOCUMENT, FILE, TABLE, TEXT, statements_of
 from dbops.errors import DbopsError, Failed
 
 JOIN_SECONDS = 5.0  # somebody who waits for a table would wait for the end of the backup
@@ -90,6 +90,8 @@ class PostgresqlReader:
         sink.begin(unit.stream, unit.first, unit.payload)
         if kind == TEXT:
             sink.write(self._recipe.programs.encoding.encode(str(unit.spec[1])))
+        elif kind == DOCUMENT:
+            sink.write(str(unit.spec[1]).encode())
         elif kind == FILE:
             read_spooled(Spooled(str(unit.spec[1]), int(unit.spec[2])), sink.write)
         else:

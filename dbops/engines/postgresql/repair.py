@@ -27,6 +27,7 @@ TRAITS: Final = RepairTraits(
     schemas=True,
     roles=True,
     own_rows=True,
+    overruling=True,
 )
 
 

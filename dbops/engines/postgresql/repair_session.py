@@ -29,7 +29,7 @@ from dbops.engines.postgresql.repair_script import (
     rendered,
 )
 from dbops.engines.postgresql.repair_sets import Carriers, read_carriers
-from dbops.engines.postgresql.repair_shape import Layout, read_layout
+from dbops.engines.postgresql.repair_shape import Layout, read_layout, read_loose
 from dbops.engines.postgresql.repair_wire import Wire, transaction_lost
 from dbops.engines.postgresql.repair_writes import Ledger
 from dbops.errors import Failed, NotFound, Refused
@@ -111,6 +111,11 @@ class PostgresqlRepairSession:
                 hint="write the name exactly as the catalogue spells it",
             )
         return name
+
+    def loose(self, shape: Shape) -> frozenset[str]:
+        layout = self._layout(shape)
+        self._wire.search(())
+        return read_loose(self._session, layout.oid)
 
     def read(
         self, shape: Shape, where: Statement, binding: Binding, *, lock: bool

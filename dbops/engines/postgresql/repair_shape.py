@@ -77,6 +77,19 @@ _REFERENCES = """
         FROM pg_catalog.pg_constraint AS p WHERE p.oid = f.conparentid AND p.{side} = f.{side})
     ORDER BY 1, 2, 3, 4, 5"""
 _INCOMING, _OUTGOING = _REFERENCES.format(side="confrelid"), _REFERENCES.format(side="conrelid")
+# What decides is below any domain: a collation that takes different bytes for equal, blanks that
+# pad char(n), and the type of the extension citext.
+_LOOSE = """
+    WITH RECURSIVE below (name, type) AS (
+        SELECT attname, atttypid FROM pg_catalog.pg_attribute
+            WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped
+        UNION ALL SELECT b.name, t.typbasetype FROM below AS b
+            JOIN pg_catalog.pg_type AS t ON t.oid = b.type WHERE t.typtype = 'd')
+    SELECT b.name FROM below AS b JOIN pg_catalog.pg_type AS t ON t.oid = b.type
+        WHERE b.type = 'pg_catalog.bpchar'::pg_catalog.regtype OR t.typname = 'citext'
+    UNION SELECT a.attname FROM pg_catalog.pg_attribute AS a
+        JOIN pg_catalog.pg_collation AS o ON o.oid = a.attcollation
+        WHERE a.attrelid = %s AND NOT a.attisdropped AND NOT o.collisdeterministic"""
 _DOING = "reading the catalogue"
 
 
@@ -129,6 +142,11 @@ def read_layout(session: Session, table: TableName, path: Sequence[str]) -> Layo
         text=_text(full, columns, [row[0] for row in key], [*incoming, *outgoing]),
     )
     return Layout(oid, shape, tuple(operator for _, operator in key), wide)
+
+
+def read_loose(session: Session, oid: int) -> frozenset[str]:
+    """The columns of the table for which different texts are equal."""
+    return frozenset(name for (name,) in session.rows(_LOOSE, [oid, oid], doing=_DOING))
 
 
 def _found(

@@ -25,11 +25,13 @@ from dbops.engines.postgresql.streams import (
     GLOBALS,
     LARGE_OBJECT_METADATA,
     LARGE_OBJECTS,
+    OBJECTS,
     SCHEMA,
     SEQUENCES,
 )
 from dbops.engines.postgresql.tables import RowStream, list_gaps, row_streams, with_blocks
 from dbops.engines.postgresql.units import (
+    document_unit,
     file_unit,
     globals_unit,
     query_units,
@@ -105,6 +107,7 @@ class PostgresqlSnapshot:
         return (
             _plan(SCHEMA, (schema,), self._read.schema),
             _plan(GLOBALS, (globals_unit(GLOBALS),), encoding),
+            *self._objects(),
             _plan(SEQUENCES, (text_unit(SEQUENCES, text),), encoding),
             _plan(LARGE_OBJECTS, query_units(LARGE_OBJECTS, self._read.objects), encoding),
             _plan(
@@ -130,6 +133,12 @@ class PostgresqlSnapshot:
         """Raises Failed where a transaction or one of its locks is gone."""
         self._instant.confirm()
 
+    def _objects(self) -> tuple[StreamPlan, ...]:
+        text = self._instant.objects.text
+        if text is None:
+            return ()
+        return (_plan(OBJECTS, (document_unit(OBJECTS, text),), {}),)
+
     def _table(self, stream: RowStream) -> StreamPlan:
         detail = {
             ENCODING: self._programs.encoding.name,
@@ -140,7 +149,7 @@ class PostgresqlSnapshot:
 
 
 def _plan(name: str, units: tuple[Unit, ...], detail: dict[str, str]) -> StreamPlan:
-    payload = Payload.OPAQUE if name in (SCHEMA, GLOBALS) else Payload.ROWS
+    payload = Payload.OPAQUE if name in (SCHEMA, GLOBALS, OBJECTS) else Payload.ROWS
     return StreamPlan(name, payload, units, detail)
 
 
@@ -183,7 +192,7 @@ def _look(instant: Instant) -> _Read:
     return _Read(
         identity=read_identity(session),
         superuser=session.value("SELECT rolsuper FROM pg_roles WHERE rolname = current_user"),
-        gaps=list_gaps(session, instant.relations),
+        gaps=(*list_gaps(session, instant.relations), *instant.objects.gaps),
         rows=with_blocks(session, row_streams(instant.relations)),
         schema=schema,
         objects=tuple((one.query, one.weight) for one in object_ranges(session)),

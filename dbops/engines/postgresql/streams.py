@@ -8,6 +8,10 @@ The reading side writes them, the restoring side reads them; a name here is part
   their dependencies. The encoding is named because a database can be set to another one. Its
   detail says what pg_dump cannot: `database` and `roles`, below.
 * `globals`: the output of `pg_dumpall --globals-only`, SQL text. Never applied unasked.
+* `objects`: every object of the database with its properties as the source's server prints them, as
+  `dbops.change.schema_text` writes a schema, opaque, in UTF-8. Nothing is restored from it, and no
+  copy is compared with it: a restored object can print differently. A change of the schema is
+  compared with it before it runs. Backups of servers before 14 do not have it, nor older backups.
 * `sequences`: COPY text of (schema, name, last_value, is_called).
 * `large-objects`: COPY text of (oid, page number, bytes) in order of oid and page, the pages as
   pg_largeobject holds them; an object without pages is one row (oid, null, null).
@@ -33,10 +37,13 @@ from typing import Final
 
 SCHEMA: Final = "schema"
 GLOBALS: Final = "globals"
+OBJECTS: Final = "objects"
 SEQUENCES: Final = "sequences"
 LARGE_OBJECTS: Final = "large-objects"
 LARGE_OBJECT_METADATA: Final = "large-object-metadata"
-SPECIAL: Final = frozenset({SCHEMA, GLOBALS, SEQUENCES, LARGE_OBJECTS, LARGE_OBJECT_METADATA})
+SPECIAL: Final = frozenset(
+    {SCHEMA, GLOBALS, OBJECTS, SEQUENCES, LARGE_OBJECTS, LARGE_OBJECT_METADATA}
+)
 
 # Keys of the schema stream's detail; both values are JSON.
 # `database`: {"encoding", "collate", "ctype", "provider": "c"|"i"|"b", "locale": ICU's or

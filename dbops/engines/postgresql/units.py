@@ -1,7 +1,7 @@
 """What a unit of work says to the worker that reads it.
 
 A unit's `spec` begins with what it is: a part of a table, statements of their own, text that is
-already there, a file, or what pg_dumpall writes.
+already there (rows, or a document), a file, or what pg_dumpall writes.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ COPY = "copy"  # one query a range
 TEXT = "text"  # the COPY text itself
 FILE = "file"  # path and size
 GLOBALS = "globals"
+DOCUMENT = "document"  # the text itself, in UTF-8
 
 RANGES_PER_UNIT = 64
 _BLOCK_BYTES = 8192
@@ -91,6 +92,11 @@ def file_unit(name: str, spooled: Spooled) -> Unit:
 def globals_unit(name: str) -> Unit:
     """One range that pg_dumpall writes."""
     return Unit(name, Payload.OPAQUE, 0, 1, 0, (GLOBALS,))
+
+
+def document_unit(name: str, text: str) -> Unit:
+    """One range that is a document of dbops' own, in UTF-8 whatever the server's encoding."""
+    return Unit(name, Payload.OPAQUE, 0, 1, len(text), (DOCUMENT, text))
 
 
 def copy_text(rows: Iterable[Sequence[str]]) -> str:

@@ -15,7 +15,13 @@ from urllib.parse import quote
 
 import apsw
 
-from dbops.engines.sqlite.faults import BUSY_SECONDS, missing, not_readable, translated
+from dbops.engines.sqlite.faults import (
+    BUSY_SECONDS,
+    missing,
+    not_readable,
+    not_writable,
+    translated,
+)
 
 _READ_ONLY = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
 
@@ -45,6 +51,34 @@ def _refuse_unreadable(name: str, path: Path) -> None:
         raise missing(name, path)
     if not os.access(path, os.R_OK, effective_ids=True):
         raise not_readable(name, path)
+
+
+@contextmanager
+def open_work(name: str, path: Path, *, read_only: bool) -> Iterator[apsw.Connection]:
+    """A connection to a database that others may be using, to work on it; it is never made.
+
+    Says what is wrong with a file that cannot be read, or has to be written and cannot
+    (Refused `database-read-only`); whatever is open in it at the end is rolled back.
+    """
+    with open_source(name, path):
+        pass
+    if not read_only and not _is_writable(path):
+        raise not_writable(name, path)
+    with translated(name, path):
+        flags = apsw.SQLITE_OPEN_READONLY if read_only else apsw.SQLITE_OPEN_READWRITE
+        uri = f"file:{quote(str(path))}"
+        connection = apsw.Connection(uri, flags=flags | apsw.SQLITE_OPEN_URI)
+    try:
+        yield connection
+    finally:
+        connection.close(force=True)
+
+
+def _is_writable(path: Path) -> bool:
+    """SQLite writes the file, and makes its journal beside it."""
+    return os.access(path, os.W_OK, effective_ids=True) and os.access(
+        path.resolve().parent, os.W_OK | os.X_OK, effective_ids=True
+    )
 
 
 @contextmanager

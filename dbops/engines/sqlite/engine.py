@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -22,7 +19,7 @@ from dbops.engines.sqlite.faults import translated
 from dbops.engines.sqlite.identity import read_identity
 from dbops.engines.sqlite.inspect import inspect_file
 from dbops.estate.values import SqliteAddress
-from dbops.locks import claim_if_dead, create_locked
+from dbops.locks import private_directory, sweep_directories
 
 TRAITS = Traits(parallel_read=False)
 
@@ -94,28 +91,7 @@ class SqliteScratch:
 
     @contextmanager
     def open(self, contents: Contents) -> Iterator[Engine]:
-        sweep_scratch(self._parent)
-        place = self._parent / f"sqlite-{secrets.token_hex(8)}"
-        # Outside the directory, so that whoever removes it removes the lock last.
-        lock = place.with_suffix(".lock")
-        descriptor = create_locked(lock, 0o600)
-        try:
-            place.mkdir(mode=0o700)
+        sweep_directories(self._parent)
+        with private_directory(self._parent, "sqlite") as place:
             name = contents.title.partition("@")[0]
             yield SqliteEngine(SqliteAddress(name=name, path=place / "restored.db"))
-        finally:
-            shutil.rmtree(place, ignore_errors=True)
-            lock.unlink(missing_ok=True)
-            os.close(descriptor)
-
-
-def sweep_scratch(parent: Path) -> int:
-    """Afterwards no scratch directory of a dead process is left; returns how many there were."""
-    swept = 0
-    for lock in parent.glob("sqlite-*.lock"):
-        with claim_if_dead(lock) as dead:
-            if dead:
-                shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
-                lock.unlink(missing_ok=True)
-                swept += 1
-    return swept

@@ -75,6 +75,15 @@ def not_readable(name: str, path: Path) -> Refused:
     )
 
 
+def not_writable(name: str, path: Path) -> Refused:
+    """The error for a file that this account may not write."""
+    return Refused(
+        "database-read-only",
+        f"{name} cannot be written here",
+        hint=f"give this account write access to the file and its directory: ls -l {path}",
+    )
+
+
 def _corrupt(name: str) -> Failed:
     return Failed(
         "database-corrupt",

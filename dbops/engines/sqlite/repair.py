@@ -8,21 +8,17 @@ by its own means: SQLite says that they are missing.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Final
-from urllib.parse import quote
 
 import apsw
 
-from dbops.engines.sqlite.connect import open_source
+from dbops.engines.sqlite.connect import open_work
 from dbops.engines.sqlite.dump import utc_now
-from dbops.engines.sqlite.faults import translated
 from dbops.engines.sqlite.identity import read_identity
 from dbops.engines.sqlite.repair_faults import Place
 from dbops.engines.sqlite.repair_guard import Guard, Mode
@@ -40,6 +36,7 @@ TRAITS: Final = RepairTraits(
     schemas=False,
     roles=False,
     own_rows=True,
+    overruling=False,
 )
 ASK_WAIT: Final = timedelta(milliseconds=200)
 INSTALL_WAIT: Final = timedelta(seconds=10)
@@ -116,21 +113,12 @@ class SqliteRepairEngine:
     @contextmanager
     def _connect(self, place: Place, *, read_only: bool) -> Iterator[apsw.Connection]:
         """A connection whose errors are translated, and that leaves no transaction."""
-        with open_source(place.name, place.path):
-            pass  # says what is wrong with a file that cannot be read
-        if not read_only and not _is_writable(place.path):
-            raise place.read_only()
-        with translated(place.name, place.path):
-            flags = apsw.SQLITE_OPEN_READONLY if read_only else apsw.SQLITE_OPEN_READWRITE
-            uri = f"file:{quote(str(place.path))}"
-            connection = apsw.Connection(uri, flags=flags | apsw.SQLITE_OPEN_URI)
-        try:
-            _configure(connection, place.lock_wait)
-            yield connection
-        except apsw.Error as failure:
-            raise place.fault(failure, "the transaction") from None
-        finally:
-            connection.close(force=True)
+        with open_work(place.name, place.path, read_only=read_only) as connection:
+            try:
+                _configure(connection, place.lock_wait)
+                yield connection
+            except apsw.Error as failure:
+                raise place.fault(failure, "the transaction") from None
 
 
 def _configure(connection: apsw.Connection, lock_wait: timedelta) -> None:
@@ -140,10 +128,3 @@ def _configure(connection: apsw.Connection, lock_wait: timedelta) -> None:
     connection.config(apsw.SQLITE_DBCONFIG_DQS_DML, 0)
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0)
     connection.execute("PRAGMA synchronous=EXTRA")  # COMMIT is durable when it returns
-
-
-def _is_writable(path: Path) -> bool:
-    """SQLite writes the file, and makes its journal beside it."""
-    return os.access(path, os.W_OK, effective_ids=True) and os.access(
-        path.resolve().parent, os.W_OK | os.X_OK, effective_ids=True
-    )

@@ -13,6 +13,9 @@ from dbops.engines.sqlite.repair_values import Affinity, affinity_of
 from dbops.errors import NotFound, Refused
 from dbops.repair.table import Column, Reference, Shape, TableName
 
+BINARY = "BINARY"
+"""The collation for which texts are equal only byte for byte."""
+
 _ROWID_NAMES = ("rowid", "_rowid_", "oid")
 _GENERATED = {2, 3}
 
@@ -179,7 +182,7 @@ class Catalog:
             return primary
         rowid = [column.place for column in columns if column.primary]
         if rowid and not without_rowid:
-            return _Key(tuple(rowid), ("BINARY",), is_rowid=True)
+            return _Key(tuple(rowid), (BINARY,), is_rowid=True)
         usable = {one.place for one in columns if one.required and not one.generated}
         found = [key for _, key in indexes if set(key.places) <= usable]
         return min(found, key=lambda key: (len(key.places), key.places), default=_Key((), ()))

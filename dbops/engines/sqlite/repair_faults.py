@@ -14,8 +14,8 @@ from typing import Final
 
 import apsw
 
-from dbops.engines.sqlite.faults import translated
-from dbops.errors import DbopsError, Failed, Refused, Unreachable
+from dbops.engines.sqlite.faults import not_writable, translated
+from dbops.errors import DbopsError, Failed, Unreachable
 
 _NAMED: Final = {
     "SQLITE_CONSTRAINT_UNIQUE",
@@ -63,7 +63,7 @@ class Place:
                     hint="the rows or the script contradict the schema; nothing was changed",
                 )
             case apsw.ReadOnlyError():
-                return self.read_only()
+                return not_writable(self.name, self.path)
             case apsw.MismatchError() | apsw.TooBigError():
                 return Failed(
                     "value-refused",
@@ -92,14 +92,6 @@ class Place:
             f"{self.name} is locked by somebody else and stayed so for"
             f" {seconds:g} second{'' if seconds == 1 else 's'}",
             hint=f"see who has it open: fuser -v {self.path}",
-        )
-
-    def read_only(self) -> Refused:
-        """The error for a database that cannot be written."""
-        return Refused(
-            "database-read-only",
-            f"{self.name} cannot be written here",
-            hint=f"give this account write access to the file and its directory: ls -l {self.path}",
         )
 
     def _other(self, failure: Exception) -> DbopsError:

@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dbops.engines.sqlite.connect import quoted
-from dbops.engines.sqlite.repair_catalog import Facts
+from dbops.engines.sqlite.repair_catalog import BINARY, Facts
 from dbops.engines.sqlite.repair_counters import Counters
 from dbops.engines.sqlite.repair_order import order_part, part_value, text_part
 from dbops.engines.sqlite.repair_values import Bindable, Plain, Raw, bound, encoder
 from dbops.errors import Refused
 from dbops.repair.table import KeyedRow
 
-_BINARY = "BINARY"
 Found = tuple[Plain, ...]
 
 
@@ -116,7 +115,7 @@ def match_key(facts: Facts, key: Sequence[Bindable]) -> tuple[str, tuple[Plain, 
     values: list[Plain] = []
     pairs = zip(facts.shape.key_names, key, facts.collations, strict=True)
     for name, part, collation in pairs:
-        for one in dict.fromkeys((collation, _BINARY)):
+        for one in dict.fromkeys((collation, BINARY)):
             text, value = bound(part)
             terms.append(f"{quoted(name)} = +{text} COLLATE {quoted(one)}")
             values.append(value)

@@ -14,7 +14,7 @@ import apsw
 
 from dbops.engines.sqlite.connect import quoted
 from dbops.engines.sqlite.repair_apply import change_text, children_text, refuse_count
-from dbops.engines.sqlite.repair_catalog import Catalog, Facts
+from dbops.engines.sqlite.repair_catalog import BINARY, Catalog, Facts
 from dbops.engines.sqlite.repair_counters import Counters
 from dbops.engines.sqlite.repair_faults import Place, code_name
 from dbops.engines.sqlite.repair_guard import Guard, Mode
@@ -89,6 +89,14 @@ class SqliteRepairSession:
     def column(self, table: TableName, name: str) -> str:
         with self._doing(f"the catalogue of {table}"):
             return self._known().column(table, name)
+
+    def loose(self, shape: Shape) -> frozenset[str]:
+        facts = self._facts(shape.table)
+        names = (*shape.names, *shape.generated)
+        with self._doing(f"the catalogue of {shape.table}"):
+            return frozenset(
+                name for name in names if self._collation(facts, name).upper() != BINARY
+            )
 
     def read(
         self,

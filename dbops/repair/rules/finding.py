@@ -2,54 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import TypeVar
 
 from dbops.repair.manifest import Repair
 from dbops.repair.reading import Reading, Target
 from dbops.repair.table import Shape, TableName
+from dbops.review.finding import Finding, LintRule, Unchecked
 
 Known = TypeVar("Known")
-
-
-class Severity(StrEnum):
-    """An ERROR stops a repair unless its manifest accepts it, with a reason; a WARNING is shown."""
-
-    ERROR = "error"
-    WARNING = "warning"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that a reviewer should know.
-
-    `where` is a file and a line. `sentence` holds names and counts only, and never a constant of
-    the SQL, which may be a patient's number. `hint` says what to write instead.
-    """
-
-    rule: str
-    severity: Severity
-    where: str
-    sentence: str
-    hint: str
-
-
-@dataclass(frozen=True, slots=True)
-class Unchecked:
-    """What a rule could not look at; the sentence begins "not checked: "."""
-
-    rule: str
-    sentence: str
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """All that was found, and all that nobody looked at."""
-
-    findings: tuple[Finding, ...]
-    unchecked: tuple[Unchecked, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,22 +72,10 @@ class Case:
         return name if parameter is None or parameter.value is None else parameter.value
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One rule: `examine` yields what it finds; `title` is the heading of its page."""
+class Rule(LintRule[Case]):
+    """A rule for repairs."""
 
-    id: str
-    severity: Severity
-    title: str
-    examine: Callable[[Case], Iterable[Finding | Unchecked]]
-
-    def found(self, where: str, sentence: str, hint: str) -> Finding:
-        """Return a finding of this rule."""
-        return Finding(self.id, self.severity, where, sentence, hint)
-
-    def unchecked(self, what: str) -> Unchecked:
-        """Return that the rule could not look at something."""
-        return Unchecked(self.id, f"not checked: {what}")
+    __slots__ = ()
 
 
 def same_table(one: TableName, other: TableName) -> bool:

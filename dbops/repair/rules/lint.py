@@ -12,14 +12,9 @@ from dbops.repair.manifest import Accepted, Repair, Watch
 from dbops.repair.parsed import read_statement
 from dbops.repair.reading import Reading
 from dbops.repair.rules.every import EVERY
-from dbops.repair.rules.finding import (
-    Case,
-    Facts,
-    Finding,
-    Report,
-    Severity,
-    Unchecked,
-)
+from dbops.repair.rules.finding import Case, Facts
+from dbops.review.finding import Finding, Report, Severity, Unchecked
+from dbops.review.work import SCRIPT
 from dbops.sql.statement import Statement
 
 
@@ -42,7 +37,7 @@ def lint(
         dialect=dialect,
         facts=facts,
         script=tuple(
-            read_statement(each, dialect, f"repair.sql line {each.line}") for each in script
+            read_statement(each, dialect, f"{SCRIPT} line {each.line}") for each in script
         ),
         fragments=tuple(_fragments(repair, dialect)),
         rules=frozenset(rule.id for rule in EVERY),

@@ -8,8 +8,9 @@ from typing import Final
 from dbops.repair.parameter import ParameterType
 from dbops.repair.reading import Comparison
 from dbops.repair.rules.column_types import Family, family_of
-from dbops.repair.rules.finding import Case, Finding, Rule, Severity, Unchecked
+from dbops.repair.rules.finding import Case, Rule
 from dbops.repair.rules.naming import table_named
+from dbops.review.finding import Finding, Severity, Unchecked
 
 
 def _examine(case: Case) -> Iterator[Finding | Unchecked]:
@@ -19,7 +20,7 @@ def _examine(case: Case) -> Iterator[Finding | Unchecked]:
         for comparison in reading.comparisons:
             if not _is_of_text(case, comparison):
                 continue
-            if case.facts is None or case.facts.loose is None:
+            if not _is_known(case, comparison):
                 unknown += not _is_other(case, comparison)
             what = _loose(case, comparison)
             if what is not None and what not in seen:
@@ -40,6 +41,14 @@ def _is_of_text(case: Case, comparison: Comparison) -> bool:
         return comparison.literal.quoted and letters
     parameter = case.repair.parameters.get(comparison.parameter or "")
     return parameter is not None and parameter.type is ParameterType.TEXT
+
+
+def _is_known(case: Case, comparison: Comparison) -> bool:
+    """Whether somebody looked at the columns of every table that may have the one compared."""
+    known = None if case.facts is None else case.facts.loose
+    if known is None or not comparison.targets:
+        return False
+    return all(case.known(known, target) is not None for target in comparison.targets)
 
 
 def _is_other(case: Case, comparison: Comparison) -> bool:

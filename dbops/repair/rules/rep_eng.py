@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from dbops.repair.rules.finding import Case, Finding, Rule, Severity, Unchecked
+from dbops.repair.rules.finding import Case, Rule
+from dbops.review.finding import Finding, Severity, Unchecked
 
 _DIALECTS: Final = frozenset({"mysql"})  # others have one kind of table
 

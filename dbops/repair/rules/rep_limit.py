@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from dbops.repair.reading import Cut
-from dbops.repair.rules.finding import Case, Finding, Rule, Severity, Unchecked
+from dbops.repair.rules.finding import Case, Rule
 from dbops.repair.rules.naming import table_named
+from dbops.review.finding import Finding, Severity, Unchecked
 
 _HINT: Final = "choose the rows by a condition, or order them by the whole key"
 

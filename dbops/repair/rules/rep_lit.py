@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from dbops.repair.reading import Reading
-from dbops.repair.rules.finding import Case, Finding, Rule, Severity
+from dbops.repair.rules.finding import Case, Rule
 from dbops.repair.rules.personal import Sign, sign_of, signs_in
+from dbops.review.finding import Finding, Severity
 
 _HINT: Final = "make it a parameter with sealed: true; its value then lies in payload.age"
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from dbops.repair.reading import Unsteady
-from dbops.repair.rules.finding import Case, Finding, Rule, Severity
+from dbops.repair.rules.finding import Case, Rule
+from dbops.review.finding import Finding, Severity
 
 
 def _examine(case: Case) -> Iterator[Finding]:

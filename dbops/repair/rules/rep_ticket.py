@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from dbops.repair.rules.finding import Case, Finding, Rule, Severity
+from dbops.repair.rules.finding import Case, Rule
+from dbops.review.finding import Finding, Severity
 
 
 def _examine(case: Case) -> Iterator[Finding]:

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from dbops.repair.rules.finding import Case, Finding, Rule, Severity
+from dbops.repair.rules.finding import Case, Rule
+from dbops.review.finding import Finding, Severity
 
 _SWITCHES: Final = (
     ("a trigger is switched off", r"DISABLE\s+(?:ALL\s+)?TRIGGERS?|TRIGGER\s+\S+\s+DISABLE"),

@@ -9,8 +9,9 @@ from typing import Final
 from dbops.repair.parameter import ParameterType
 from dbops.repair.reading import Comparison
 from dbops.repair.rules.column_types import Family, family_of
-from dbops.repair.rules.finding import Case, Finding, Rule, Severity, Unchecked
+from dbops.repair.rules.finding import Case, Rule
 from dbops.repair.rules.naming import plain_name
+from dbops.review.finding import Finding, Severity, Unchecked
 
 # PostgreSQL refuses such comparisons, and the rehearsal shows that.
 _DIALECTS: Final = frozenset({"mysql", "oracle", "sqlite", "tsql"})

@@ -7,9 +7,10 @@ from typing import Final
 
 from dbops.repair.manifest import Watch
 from dbops.repair.reading import Op, Write
-from dbops.repair.rules.finding import Case, Finding, Rule, Severity, same_table
+from dbops.repair.rules.finding import Case, Rule, same_table
 from dbops.repair.rules.naming import named, plain_name
 from dbops.repair.table import TableName
+from dbops.review.finding import Finding, Severity
 
 
 def _examine(case: Case) -> Iterator[Finding]:

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from dbops.repair.reading import Guard, Op
-from dbops.repair.rules.finding import Case, Finding, Rule, Severity
+from dbops.repair.rules.finding import Case, Rule
 from dbops.repair.rules.naming import table_named
+from dbops.review.finding import Finding, Severity
 
 
 def _examine(case: Case) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import pytest
 from psycopg import sql
 
 from dbops.engines.postgresql.connect import Parameters
@@ -98,3 +99,10 @@ def pg_site(server: PgServer, *, encoding: str = "UTF8") -> Iterator[PgSite]:
         with server.connect("postgres") as connection:
             role = sql.Identifier(f"role_{name}")
             connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(role))
+
+
+@pytest.fixture(scope="package")
+def pg_repair_site(pg15: PgServer) -> Iterator[PgSite]:
+    """A database for all tests of a room: making one takes longer than most of them."""
+    with pg_site(pg15) as found:
+        yield found

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from dbops.engines.postgresql.connect import connect
@@ -12,29 +10,14 @@ from dbops.engines.postgresql.repair_shape import read_layout
 from dbops.errors import Failed, Refused
 from dbops.repair.ports import RepairSession
 from dbops.repair.table import Change, Row
-from tests.engines.postgresql.repair_database import PgSite, pg_site
+from tests.engines.postgresql.repair_database import PgSite
 from tests.engines.repair_site import CANARY, NOTHING, begun, read, rows_of, sql
-from tests.fix_postgresql import PgServer
 
 COUNTING = (
     "CREATE SEQUENCE statements",
     "CREATE FUNCTION count_statements() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
     " PERFORM nextval('public.statements'); RETURN NULL; END $$",
 )
-
-
-@pytest.fixture(scope="module")
-def made(pg15: PgServer) -> Iterator[PgSite]:
-    """A database for all tests here."""
-    with pg_site(pg15) as found:
-        yield found
-
-
-@pytest.fixture
-def site(made: PgSite) -> PgSite:
-    """It is empty again."""
-    made.reset()
-    return made
 
 
 def table(site: PgSite, definition: str, *rows: str) -> None:

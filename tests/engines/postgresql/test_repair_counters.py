@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from dbops.repair.ports import Writes
 from dbops.repair.table import Change, Ops, TableName
-from tests.engines.postgresql.repair_database import PgSite, pg_site
+from tests.engines.postgresql.repair_database import PgSite
 from tests.engines.repair_site import (
     NOTHING,
     begun,
-    hospital,
     marker,
     order,
     read,
     rows_of,
     sql,
 )
-from tests.fix_postgresql import PgServer
+
+pytestmark = pytest.mark.usefixtures("hospital_tables")
 
 PARTS = (
     "CREATE TABLE log (id integer, day integer, v text, PRIMARY KEY (id, day))"
@@ -29,21 +27,6 @@ PARTS = (
     "CREATE TABLE log_b1 PARTITION OF log_b FOR VALUES FROM (10) TO (20)",
     "INSERT INTO log SELECT n, n % 20, 'v' FROM generate_series(0, 39) AS n",
 )
-
-
-@pytest.fixture(scope="module")
-def made(pg15: PgServer) -> Iterator[PgSite]:
-    """A database for all tests here."""
-    with pg_site(pg15) as found:
-        yield found
-
-
-@pytest.fixture
-def site(made: PgSite) -> PgSite:
-    """It has the hospital's tables, and nothing else."""
-    made.reset()
-    hospital(made)
-    return made
 
 
 def writes_of(site: PgSite, *texts: str, temporary: tuple[str, ...] = ()) -> Writes:

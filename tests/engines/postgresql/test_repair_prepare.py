@@ -11,23 +11,17 @@ from dbops.engines.postgresql.repair_prepare import prepare_sql, remove_sql
 from dbops.errors import DbopsError, Failed, Refused
 from dbops.repair.table import Change, Column, TableName
 from tests.engines.postgresql.repair_database import PgSite, pg_site
-from tests.engines.repair_site import NOTHING, begun, hospital, marker, read, sql
+from tests.engines.repair_site import NOTHING, begun, marker, read, sql
+
+pytestmark = pytest.mark.usefixtures("hospital_tables")
 
 
 @pytest.fixture(scope="module", params=[15, 17], ids=lambda major: f"pg{major}")
-def made(request: pytest.FixtureRequest) -> Iterator[PgSite]:
-    """A database for all tests here."""
+def pg_repair_site(request: pytest.FixtureRequest) -> Iterator[PgSite]:
+    """A database of the oldest and one of the newest version, for all tests here."""
     server = request.getfixturevalue(f"pg{request.param}")
     with pg_site(server) as found:
         yield found
-
-
-@pytest.fixture
-def site(made: PgSite) -> PgSite:
-    """It has the hospital's tables, and nothing else."""
-    made.reset()
-    hospital(made)
-    return made
 
 
 def test_the_role_may_do_what_a_repair_does(site: PgSite) -> None:

@@ -12,20 +12,6 @@ from tests.engines.repair_suite_writes import Counting, Marking, WritingBack
 from tests.fix_postgresql import PgServer
 
 
-@pytest.fixture(scope="module")
-def made(pg15: PgServer) -> Iterator[PgSite]:
-    """A database for all tests here: making one takes longer than most of them."""
-    with pg_site(pg15) as found:
-        yield found
-
-
-@pytest.fixture
-def site(made: PgSite) -> PgSite:
-    """It is empty again."""
-    made.reset()
-    return made
-
-
 class TestReading(Reading):
     """On PostgreSQL."""
 

@@ -290,3 +290,14 @@ def test_arguments_of_every_type(tmp_path: Path) -> None:
         assert session.check(sql(count, bound("n")), integers(n=1)) == b"1"
         assert session.check(sql(count, bound("n")), texts(n="1")) == b"1"
         assert session.check(sql("SELECT x FROM v WHERE x > 2 AND x < 3"), NOTHING) == b"2.5"
+
+
+def test_columns_that_take_different_texts_for_equal(tmp_path: Path) -> None:
+    """By the collation that they are declared with, generated ones too; no others."""
+    site = made(
+        tmp_path / "lab.db",
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b TEXT COLLATE nocase, c TEXT COLLATE"
+        " RTRIM, d TEXT COLLATE binary, e TEXT COLLATE NOCASE AS (a || 'x'))",
+    )
+    with begun(site) as session:
+        assert session.loose(session.shape(site.table("t"))) == set("bce")

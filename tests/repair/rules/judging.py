@@ -6,9 +6,10 @@ import re
 
 from dbops.repair.manifest import Repair
 from dbops.repair.manifest_text import parse_repair, script_of
-from dbops.repair.rules.finding import Facts, Finding, Report
+from dbops.repair.rules.finding import Facts
 from dbops.repair.rules.lint import lint
 from dbops.repair.table import Column, Shape, TableName
+from dbops.review.finding import Finding, Report
 from dbops.review.work import Kind, Work
 
 HEAD = {

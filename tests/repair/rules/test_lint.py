@@ -7,8 +7,8 @@ import logging
 import pytest
 
 from dbops.repair.manifest_text import parse_repair, script_of
-from dbops.repair.rules.finding import Severity
 from dbops.repair.rules.lint import blocking, lint
+from dbops.review.finding import Severity
 from tests.repair.rules.judging import FACTS, folder, found, judged, repair_of, unchecked
 
 _DIALECTS = ["postgres", "sqlite", "mysql", "tsql", "oracle"]

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.repair.rules.judging import FACTS, found, judged, unchecked
+from tests.repair.rules.judging import FACTS, VISIT, found, judged, unchecked
 
 _LOOSE = "texts that differ in case, accents or blanks are equal in note of his.visit"
 
@@ -70,3 +70,13 @@ def test_without_the_catalogue_it_says_so() -> None:
     assert unchecked(judged(facts=None), "REP-CASE") == expected
     assert unchecked(judged(facts=replace(FACTS, loose=None)), "REP-CASE") == expected
     assert unchecked(judged(), "REP-CASE") == []
+
+
+def test_what_nobody_looked_at_is_said() -> None:
+    """A table whose columns are not known, beside others that are."""
+    known = replace(FACTS, loose={VISIT: frozenset({"note"})})
+    script = "DELETE FROM his.visit WHERE note = 'Asa' AND id IN (SELECT visit FROM other"
+    found_so = judged(f"{script} WHERE what = 'Asa');", facts=known)
+    assert [finding.sentence for finding in found(found_so, "REP-CASE")] == [_LOOSE]
+    expected = ["not checked: comparisons of texts by a collation that is not known: 1"]
+    assert unchecked(found_so, "REP-CASE") == expected

@@ -1,0 +1,93 @@
+"""What one host's ledger says of changes: where and when each ran or was taken back.
+
+Pure: the entries are given. A run is an intent `change.run` or `change.revert` with the id that its
+journal rows have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from dbops.audit.entry import DigestOf, Effect, Entry, Event, Label, Phase
+from dbops.change.step import Direction
+from dbops.review.memory import Outcomes
+
+_DIRECTIONS: Final = {Event.CHANGE_RUN: Direction.UP, Event.CHANGE_REVERT: Direction.DOWN}
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedChange:
+    """One run as the ledger has it; `sequence` is its intent, `ended` when its end was recorded.
+
+    `plan` is the digest of the files that ran, None where no approval was asked. `schema` is the
+    digest of the schema afterwards, where the run was judged to its end. `identity` is that of the
+    database, in the form of a ledger.
+    """
+
+    sequence: int
+    at: datetime
+    ended: datetime | None
+    run: str
+    work: str
+    database: str
+    direction: Direction
+    effect: Effect
+    plan: str | None = None
+    schema: str | None = None
+    identity: str | None = None
+
+
+def recorded_changes(entries: Iterable[Entry]) -> tuple[RecordedChange, ...]:
+    """Return the runs of changes in the ledger's order, with what is known of their effects.
+
+    A run whose process is still at work is UNKNOWN, as is one that broke off.
+    """
+    outcomes = Outcomes()
+    answers: dict[int, Entry] = {}
+    intents = []
+    for entry in entries:
+        draft = entry.draft
+        if draft.phase is Phase.OUTCOME:
+            outcomes.hear(draft)
+            if draft.of is not None:
+                answers[draft.of] = entry
+        elif draft.phase is Phase.INTENT and draft.event in _DIRECTIONS:
+            intents.append(entry)
+    return tuple(_changes(intents, outcomes, answers))
+
+
+def standing_on(
+    changes: Iterable[RecordedChange], work: str, database: str
+) -> RecordedChange | None:
+    """Return the last run of the work on the database that had an effect, or may have had one."""
+    found = [
+        each
+        for each in changes
+        if each.work == work and each.database == database and each.effect is not Effect.NONE
+    ]
+    return found[-1] if found else None
+
+
+def _changes(
+    intents: Iterable[Entry], outcomes: Outcomes, answers: dict[int, Entry]
+) -> Iterator[RecordedChange]:
+    for entry in intents:
+        draft, answer = entry.draft, answers.get(entry.sequence)
+        run, work, database = draft.names.get(Label.RUN), draft.work, draft.target
+        if run is not None and work is not None and database is not None:
+            yield RecordedChange(
+                sequence=entry.sequence,
+                at=entry.at,
+                ended=None if answer is None else answer.at,
+                run=run,
+                work=work,
+                database=database,
+                direction=_DIRECTIONS[draft.event],
+                effect=outcomes.effect_of(entry.sequence),
+                plan=draft.digests.get(DigestOf.PLAN),
+                schema=None if answer is None else answer.draft.digests.get(DigestOf.SCHEMA),
+                identity=draft.names.get(Label.IDENTITY),
+            )

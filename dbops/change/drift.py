@@ -1,0 +1,50 @@
+"""Whether a database is as it was last recorded; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from dbops.change.diff import Difference, compare_schemas
+from dbops.change.schema import Schema, refuse_unknown
+from dbops.change.words import difference_words
+from dbops.errors import Refused
+
+TOLD: Final = 20
+"""How many differences a refusal lists; all of them are counted."""
+
+
+def drift(baseline: Schema, live: Schema, database: str = "the database") -> tuple[Difference, ...]:
+    """Return what differs now from what was recorded, in the order of the objects' names.
+
+    Both are of the same server, so texts are compared as they are. Raises Refused `schema-unknown`
+    where either has objects that nobody can compare: equal would be a guess.
+    """
+    refuse_unknown(baseline, database)
+    refuse_unknown(live, database)
+    return compare_schemas(baseline, live)
+
+
+def refuse_drift(work: str, database: str, source: Schema, live: Schema) -> None:
+    """Raise Refused `change-drift` where the database is not as it was when `work` was rehearsed.
+
+    What differs is said in words.
+    """
+    found = drift(source, live, database)
+    if found:
+        raise Refused(
+            "change-drift",
+            f"{database} is not as {work} was rehearsed on: {told(found)}",
+            hint="take a new backup, verify it and rehearse again, or bring the database back;"
+            f" all of it: dbops change drift {database}",
+        )
+
+
+def told(differences: Sequence[Difference]) -> str:
+    """Return the differences in words, counted, and at most the first twenty of them."""
+    lines = [line for each in differences for line in difference_words(each)]
+    count = len(differences)
+    counted = "1 difference" if count == 1 else f"{count} differences"
+    shown = "; ".join(lines[:TOLD])
+    more = f" (and {len(lines) - TOLD} more)" if len(lines) > TOLD else ""
+    return f"{counted}: {shown}{more}"

@@ -1,0 +1,178 @@
+"""Carry parts out, one after the other, each whole or not at all, and each written down.
+
+A part in a transaction has its journal entries inside of it. A step outside of any has one before
+that says it began, and one after that says it is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from dbops.change.going import Going, clean_up, note, note_entry, patiently
+from dbops.change.judging import Judged
+from dbops.change.ports import ChangeSession, CommitUnknown, Progress, Remains, StepEffect
+from dbops.change.report import ChangeReport, StepReport
+from dbops.change.stage import Stage
+from dbops.change.step import Part, Step
+from dbops.errors import DbopsError, Failed, Refused
+
+Judge = Callable[[ChangeSession], Judged]
+
+
+def carry_out(going: Going, parts: Sequence[Part], judge: Judge) -> ChangeReport:
+    """Afterwards the parts are done, judged and written down; the last one is a transaction.
+
+    `judge` is asked inside of it, before it commits. Whatever is raised, the part that raised it
+    did not happen, but for CommitUnknown; `going.committed` says whether others did. Raises
+    Unreachable `change-locked` where a lock was not to be had in all attempts; Refused
+    `change-left-over`, Failed `change-half-built`; and what the session and the judge raise.
+    """
+    reports: list[StepReport] = []
+    for part in parts[:-1]:
+        reports += _alone(going, part.steps[0]) if part.alone else _together(going, part)
+    found: list[Judged] = []
+
+    def judged(session: ChangeSession) -> None:
+        found[:] = [judge(session)]
+
+    reports += _together(going, parts[-1], judged)
+    order, end = going.order, found[0]
+    return ChangeReport(
+        run=order.run,
+        work=order.work,
+        plan=order.plan,
+        database=order.database,
+        direction=going.direction,
+        server=going.session.server,
+        steps=tuple(reports),
+        differences=end.differences,
+        unseen=end.unseen,
+        before=end.before,
+        after=end.after,
+        seconds=going.clock.monotonic() - going.began,
+    )
+
+
+def _together(
+    going: Going, part: Part, judge: Callable[[ChangeSession], None] | None = None
+) -> list[StepReport]:
+    effects, attempts = patiently(going, lambda: _transaction(going, part, judge))
+    pairs = zip(part.steps, effects, strict=True)
+    return [StepReport(step, effect, alone=False, attempts=attempts) for step, effect in pairs]
+
+
+def _transaction(
+    going: Going, part: Part, judge: Callable[[ChangeSession], None] | None
+) -> list[StepEffect]:
+    session, author = going.session, going.order.author
+    entries = [author.entry(going.direction, step, Progress.DONE) for step in part.steps]
+    sent = False
+    session.begin()
+    try:
+        going.tell(Stage.BEGUN)
+        effects = [_ran(going, step) for step in part.steps]
+        if judge is not None:
+            judge(session)
+            entries.append(author.whole(going.direction))
+        session.note(entries)
+        going.tell(Stage.COMMITTING)
+        sent = True
+        session.commit()
+    except CommitUnknown:
+        raise _unknown(going) from None
+    except BaseException as failure:
+        if not sent or isinstance(failure, DbopsError):
+            _roll_back(going)
+        raise
+    going.tell(Stage.COMMITTED)
+    return effects
+
+
+def _ran(going: Going, step: Step) -> StepEffect:
+    effect = going.session.run(step)
+    going.tell(Stage.STEP, step)
+    return effect
+
+
+def _roll_back(going: Going) -> None:
+    with suppress(DbopsError):  # why it failed matters more; a lost connection rolls back, too
+        going.session.rollback()
+    going.tell(Stage.ROLLED_BACK)
+
+
+def _alone(going: Going, step: Step) -> list[StepReport]:
+    began = _began_before(going, step)
+    if not began:
+        _refuse_left_over(going, step)
+        note(going, step, Progress.BEGAN)
+    elif going.session.remains(step) is Remains.DONE:
+        return _ended(going, step)
+    try:
+        effect, attempts = patiently(going, lambda: _outside(going, step))
+    except CommitUnknown:
+        raise _unknown(going) from None
+    except DbopsError:
+        clean_up(going, step)
+        _stand_back(going)
+        raise
+    return [*_ended(going, step), StepReport(step, effect, alone=True, attempts=attempts)]
+
+
+def _began_before(going: Going, step: Step) -> bool:
+    """Whether a run before this one began the step, and nobody saw its end."""
+    last = [
+        entry.progress
+        for entry in sorted(going.journal, key=lambda each: each.sequence)
+        if (entry.plan, entry.direction) == (going.order.plan, going.direction)
+        and entry.step == step.number
+    ]
+    return last[-1:] == [Progress.BEGAN]
+
+
+def _refuse_left_over(going: Going, step: Step) -> None:
+    if going.session.remains(step) is Remains.HALF:
+        raise Refused(
+            "change-left-over",
+            f"what {step.name} of {going.order.work} is to make is there already, and not valid",
+            hint="somebody's attempt by hand ended half done: drop what it left",
+        )
+
+
+def _outside(going: Going, step: Step) -> StepEffect:
+    session = going.session
+    if session.remains(step) is Remains.HALF:  # of the attempt before
+        session.clean_up(step)
+        going.tell(Stage.CLEANED, step)
+    going.tell(Stage.ALONE, step)
+    effect = session.run_alone(step)
+    if session.remains(step) is Remains.HALF:
+        raise Failed(
+            "change-half-built",
+            f"{step.name} of {going.order.work} ended without an error, and what it made is not"
+            " valid; it was removed again",
+            hint="look at the rows that it is of, and run it again",
+        )
+    return effect
+
+
+def _ended(going: Going, step: Step) -> list[StepReport]:
+    note(going, step, Progress.DONE)
+    going.tell(Stage.COMMITTED, step)
+    return []
+
+
+def _stand_back(going: Going) -> None:
+    """Afterwards the journal says that nothing of this direction took place, where that is so."""
+    if not going.committed and going.instead is not None:
+        note_entry(going, going.order.author.whole(going.instead))
+
+
+def _unknown(going: Going) -> CommitUnknown:
+    order = going.order
+    return CommitUnknown(
+        "commit-unknown",
+        f"the connection to {order.database} was lost, and nobody knows whether the last part of"
+        f" {order.work} took place",
+        hint=f"when the database can be reached again: dbops change resume {order.work}",
+    )

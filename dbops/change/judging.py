@@ -1,0 +1,205 @@
+"""What a change came to, beside what its manifest declares and its rehearsal showed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from dbops.change.diff import Difference, Verb, compare_schemas, is_only_order
+from dbops.change.diff_text import same_effect
+from dbops.change.drift import told
+from dbops.change.ports import ChangeSession
+from dbops.change.run_order import ChangeRun
+from dbops.change.schema import ObjectKind, Schema, refuse_unknown
+from dbops.change.step import Step
+from dbops.change.touch import Touch, names_touched, uncovered, unseen
+from dbops.errors import Failed, Refused
+
+_MOST: Final = 6  # sentences
+_REVERSED: Final = {Verb.CREATE: Verb.DROP, Verb.DROP: Verb.CREATE, Verb.ALTER: Verb.ALTER}
+
+
+class NotAsDeclared(Refused):
+    """What the steps came to is not what was to come of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What came of a direction, and that it is as it should be."""
+
+    before: Schema
+    after: Schema
+    differences: tuple[Difference, ...]
+    unseen: tuple[Touch, ...] = ()
+
+
+def judge_up(order: ChangeRun, session: ChangeSession, before: Schema) -> Judged:
+    """Return what differs from `before`, inside the transaction that is to commit it.
+
+    Constraints hold, verify.sql is true, `touches` cover every difference, and what was rehearsed
+    is what came of it. Raises NotAsDeclared `change-constraints`, `change-verify`, the code of a
+    verify.sql that does not run, `schema-unknown`, `change-undeclared` and `change-effect`.
+    """
+    try:
+        _settled(order, session)
+        _verified(order, session)
+        after = _after(order, session)
+    except (Refused, Failed) as fault:
+        raise NotAsDeclared(fault.code, fault.message, hint=fault.hint) from None
+    found = compare_schemas(before, after)
+    _refuse_undeclared(order, found, order.change.touches)
+    if order.rehearsed is not None:
+        _refuse_other_effect(order, found, order.rehearsed.differences)
+    return Judged(before, after, found, unseen(found, order.change.touches))
+
+
+def judge_down(order: ChangeRun, session: ChangeSession, before: Schema) -> Judged:
+    """Return what down.sql changed: the objects of the change are as they were before it.
+
+    Their order among columns may be another; nothing else differs from `before`. Raises
+    NotAsDeclared `change-constraints`, `schema-unknown`, `change-undeclared` and `change-down`.
+    """
+    try:
+        _settled(order, session)
+        after = _after(order, session)
+    except (Refused, Failed) as fault:
+        raise NotAsDeclared(fault.code, fault.message, hint=fault.hint) from None
+    found = compare_schemas(before, after)
+    _refuse_undeclared(order, found, reversed_touches(order.change.touches))
+    if order.rehearsed is not None:
+        left = _not_returned(order, order.rehearsed.source, after)
+        if left:
+            raise NotAsDeclared(
+                "change-down",
+                f"down.sql does not bring back what {order.work} changed: {told(left)}",
+                hint="write what is missing into down.sql; have it rehearsed and signed",
+            )
+    return Judged(before, after, found)
+
+
+def refuse_altered_since(order: ChangeRun, live: Schema) -> None:
+    """Raise Refused `change-altered` where what the change made is not as the change left it.
+
+    Without a rehearsal nothing says how it was left, but that it is there: or not, once dropped.
+    """
+    if order.rehearsed is None:
+        _refuse_gone(order, live)
+        return
+    since = touched(compare_schemas(order.rehearsed.source, live), order.change.touches)
+    rehearsed = touched(order.rehearsed.differences, order.change.touches)
+    other = same_effect(since, rehearsed)
+    if other:
+        raise Refused(
+            "change-altered",
+            f"what {order.work} changed was changed again since: {told(other)}",
+            hint="down.sql would take that along; write a change that goes on from here",
+        )
+
+
+def touched(differences: Iterable[Difference], touches: Iterable[Touch]) -> tuple[Difference, ...]:
+    """Return the differences of objects that touches name, or that came or went with these.
+
+    The place of a column among the others is none.
+    """
+    named = tuple(touches)
+    own = names_touched(named)
+    outer = names_touched(each for each in named if each.verb is not Verb.ALTER)
+    return tuple(
+        each
+        for each in differences
+        if not is_only_order(each)
+        and (
+            (each.name.kind, each.name.written) in own
+            or any((name.kind, name.written) in outer for name in each.within)
+        )
+    )
+
+
+def reversed_touches(touches: Iterable[Touch]) -> tuple[Touch, ...]:
+    """Return what the way back may make differ."""
+    return tuple(replace(each, verb=_REVERSED[each.verb]) for each in touches)
+
+
+def untrue(session: ChangeSession, verify: Iterable[Step]) -> tuple[str, ...]:
+    """Return the names of the queries of verify.sql that are not true, with their lines."""
+    return tuple(
+        f"{step.name} (verify.sql line {step.line})" for step in verify if not session.verify(step)
+    )
+
+
+def _settled(order: ChangeRun, session: ChangeSession) -> None:
+    wrong = session.settle()
+    if wrong:
+        raise Refused(
+            "change-constraints",
+            f"{order.work} leaves rows that constraints do not allow: {_listed(wrong)}",
+            hint="repair the rows first, or have the change do it",
+        )
+
+
+def _verified(order: ChangeRun, session: ChangeSession) -> None:
+    wrong = untrue(session, order.verify)
+    if wrong:
+        raise Refused(
+            "change-verify",
+            f"not true after {order.work}: {_listed(wrong)}",
+            hint="look at what these queries ask; correct the change, and have it signed anew",
+        )
+
+
+def _after(order: ChangeRun, session: ChangeSession) -> Schema:
+    after = session.schema()
+    refuse_unknown(after, order.database)
+    return after
+
+
+def _refuse_undeclared(
+    order: ChangeRun, found: Sequence[Difference], touches: Iterable[Touch]
+) -> None:
+    other = uncovered(found, touches)
+    if other:
+        raise NotAsDeclared(
+            "change-undeclared",
+            f"{order.work} changes what its touches do not name: {told(other)}",
+            hint=f"declare it in change.yml, or leave it out; then: dbops change rehearse"
+            f" {order.work}",
+        )
+
+
+def _refuse_other_effect(
+    order: ChangeRun, found: Sequence[Difference], rehearsed: Sequence[Difference]
+) -> None:
+    other = same_effect(found, rehearsed)
+    if other:
+        raise NotAsDeclared(
+            "change-effect",
+            f"{order.work} came to something else than when it was rehearsed: {told(other)}",
+            hint="take a new backup, verify it, and rehearse again",
+        )
+
+
+def _not_returned(order: ChangeRun, source: Schema, after: Schema) -> tuple[Difference, ...]:
+    left = touched(compare_schemas(source, after), order.change.touches)
+    return same_effect(left, ())
+
+
+def _refuse_gone(order: ChangeRun, live: Schema) -> None:
+    there = {(name.kind, name.written) for name in live.objects}
+    for touch in order.change.touches:
+        if ((touch.kind, touch.written) in there) is (touch.verb is Verb.DROP):
+            what = "there again" if touch.verb is Verb.DROP else "gone"
+            raise Refused(
+                "change-altered",
+                f"what {order.work} changed was changed again since: {_title(touch)} is {what}",
+                hint="down.sql would take that along; write a change that goes on from here",
+            )
+
+
+def _title(touch: Touch) -> str:
+    return f"{ObjectKind(touch.kind).value} {touch.written}"
+
+
+def _listed(sentences: Sequence[str]) -> str:
+    more = f" (and {len(sentences) - _MOST} more)" if len(sentences) > _MOST else ""
+    return "; ".join(sentences[:_MOST]) + more

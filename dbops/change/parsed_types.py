@@ -1,0 +1,88 @@
+"""What sqlglot reads in the name of a type, in words of our own."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlglot import exp
+
+from dbops.change.column_type import Family, SqlType
+from dbops.sql.tokenized import FAULTS
+
+_FAMILIES: Final = {
+    Family.TEXT: "CHAR NCHAR VARCHAR NVARCHAR BPCHAR TEXT TINYTEXT MEDIUMTEXT LONGTEXT NAME",
+    Family.INTEGER: "TINYINT SMALLINT MEDIUMINT INT BIGINT UTINYINT USMALLINT UMEDIUMINT UINT"
+    " UBIGINT SMALLSERIAL SERIAL BIGSERIAL",
+    Family.DECIMAL: "DECIMAL UDECIMAL MONEY SMALLMONEY",
+    Family.FLOAT: "FLOAT DOUBLE",
+    Family.DATE: "DATE",
+    Family.TIME: "TIME TIMETZ",
+    Family.STAMP: "TIMESTAMP TIMESTAMPTZ TIMESTAMPLTZ TIMESTAMPNTZ DATETIME DATETIME2 SMALLDATETIME",
+    Family.BOOLEAN: "BOOLEAN BIT",
+    Family.BINARY: "BINARY VARBINARY BLOB TINYBLOB MEDIUMBLOB LONGBLOB",
+    Family.JSON: "JSON JSONB",
+    Family.ENUM: "ENUM SET",
+}
+_FAMILY_OF: Final = {name: family for family, names in _FAMILIES.items() for name in names.split()}
+_RANKS: Final = {
+    "TINYINT": 1,
+    "SMALLINT": 2,
+    "MEDIUMINT": 3,
+    "INT": 4,
+    "BIGINT": 5,
+    "SMALLSERIAL": 2,
+    "SERIAL": 4,
+    "BIGSERIAL": 5,
+    "FLOAT": 3,
+    "DOUBLE": 5,
+    "SMALLMONEY": 1,
+    "MONEY": 2,
+    "SMALLDATETIME": 1,
+    "DATETIME": 2,
+    "DATETIME2": 3,
+}
+_SIZES: Final = {"TINYTEXT": 255, "MEDIUMTEXT": 1 << 24, "TINYBLOB": 255, "MEDIUMBLOB": 1 << 24}
+_SIZED: Final = frozenset({Family.TEXT, Family.DECIMAL, Family.BINARY})
+_PADDED: Final = frozenset({"CHAR", "NCHAR", "BPCHAR"})
+
+
+def read_type(text: str, dialect: str) -> SqlType:
+    """Return the type that a text names; of the family OTHER where sqlglot does not know it."""
+    try:
+        found = exp.DataType.build(text, dialect=dialect, udt=True)
+    except FAULTS:
+        return SqlType(text, "USERDEFINED", Family.OTHER)
+    if not isinstance(found.this, exp.DataType.Type):
+        return SqlType(text, "USERDEFINED", Family.OTHER)
+    name = found.this.name
+    unsigned = name in {"UTINYINT", "USMALLINT", "UMEDIUMINT", "UINT", "UBIGINT", "UDECIMAL"}
+    plain = name[1:] if unsigned else name
+    family = _FAMILY_OF.get(name, Family.OTHER)
+    numbers = [int(part.name) for part in found.expressions if part.name.isdecimal()]
+    return SqlType(
+        text,
+        name,
+        family,
+        size=_size(name, family, numbers, dialect),
+        scale=numbers[1] if len(numbers) > 1 else 0,
+        rank=_RANKS.get(plain, 0),
+        zone=name in {"TIMESTAMPTZ", "TIMESTAMPLTZ", "TIMETZ"},
+        padded=name in _PADDED,
+        unsigned=unsigned,
+        wide=dialect != "tsql" or name.startswith("N"),
+        values=tuple(part.name for part in found.expressions) if family is Family.ENUM else (),
+    )
+
+
+def _size(name: str, family: Family, numbers: list[int], dialect: str) -> int | None:
+    if family not in _SIZED:
+        return None
+    if numbers:
+        return numbers[0]
+    if name in {"CHAR", "NCHAR", "BPCHAR", "BINARY"} and dialect != "sqlite":
+        return 1
+    if name in {"TEXT", "BLOB"} and dialect == "mysql":
+        return 65_535
+    if name == "DECIMAL" and dialect in {"mysql", "tsql"}:
+        return 10 if dialect == "mysql" else 18
+    return _SIZES.get(name)

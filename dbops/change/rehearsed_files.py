@@ -1,0 +1,37 @@
+"""The files of a change's folder that a rehearsal makes: three for each database; pure.
+
+`rehearsed-his.yml` says what was found on the backup of `his`, `rehearsed-his.schema` what the
+database itself was like, `rehearsed-his.diff` what the change came to. The signed `evidence.yml`
+lists them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from dbops.review.work import EVIDENCE, EVIDENCE_SIGNATURE
+
+_HEAD: Final = "rehearsed-"
+
+
+def findings_file(database: str) -> str:
+    """The path of what was found."""
+    return f"{_HEAD}{database}.yml"
+
+
+def source_file(database: str) -> str:
+    """The path of the schema of the database itself."""
+    return f"{_HEAD}{database}.schema"
+
+
+def difference_file(database: str) -> str:
+    """The path of what the change came to."""
+    return f"{_HEAD}{database}.diff"
+
+
+def made_by_rehearsal(paths: Iterable[str]) -> frozenset[str]:
+    """Return those of the paths that a rehearsal makes, and makes anew."""
+    return frozenset(
+        path for path in paths if path in {EVIDENCE, EVIDENCE_SIGNATURE} or path.startswith(_HEAD)
+    )

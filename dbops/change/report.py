@@ -1,0 +1,54 @@
+"""What a run says of itself: steps, times, locks and differences of the schema; pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from dbops.change.diff import Difference
+from dbops.change.ports import StepEffect
+from dbops.change.schema import Schema
+from dbops.change.step import Direction, Step
+from dbops.change.touch import Touch
+
+
+@dataclass(frozen=True, slots=True)
+class StepReport:
+    """One step that is done. `attempts` is how often its part was begun."""
+
+    step: Step
+    effect: StepEffect
+    alone: bool
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeReport:
+    """One direction of a change that is done and judged.
+
+    `steps` are those that this run did: of one that was resumed, not those before. `differences`
+    are what came of all of them, `unseen` the touches of which none is. `after` is the schema as
+    it was judged; `seconds` includes waiting for locks.
+    """
+
+    run: str
+    work: str
+    plan: str
+    database: str
+    direction: Direction
+    server: str
+    steps: tuple[StepReport, ...]
+    differences: tuple[Difference, ...]
+    unseen: tuple[Touch, ...] = ()
+    before: Schema = field(repr=False)
+    after: Schema = field(repr=False)
+    seconds: float = 0.0
+
+    @property
+    def attempts(self) -> int:
+        """The most that any part was begun."""
+        return max((each.attempts for each in self.steps), default=1)
+
+    @property
+    def digest(self) -> str:
+        """The digest of the schema afterwards."""
+        return self.after.digest

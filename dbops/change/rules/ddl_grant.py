@@ -1,0 +1,51 @@
+"""DDL-GRANT: rights for everybody, or for a new account."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from dbops.change.reading import Does, Reading
+from dbops.change.rules.finding import Case, Rule
+from dbops.review.finding import Finding, Severity
+
+_ACCOUNTS: Final = frozenset({"USER", "ROLE", "LOGIN", "GROUP"})
+_POWERS: Final = frozenset({"SUPERUSER", "BYPASSRLS", "CREATEROLE", "SYSADMIN", "DBA"})
+_HINT: Final = "grant single rights to a role that is there, and let security review the rest"
+
+
+def _examine(case: Case) -> Iterator[Finding]:
+    for reading in (*case.up, *case.down):
+        for what in _given(reading):
+            yield DDL_GRANT.found(reading.place, what, _HINT)
+
+
+def _given(reading: Reading) -> Iterator[str]:
+    words = reading.words
+    second = words[1] if len(words) > 1 else ""
+    if reading.does is Does.GRANT:
+        yield from _granted(reading)
+    elif second in _ACCOUNTS and not reading.has("USER", "MAPPING") and words[0] != "DROP":
+        yield f"{words[0]} {second}: an account is made or altered"
+    elif reading.has("DEFAULT", "PRIVILEGES"):
+        yield "default privileges decide on all that is made later"
+    if reading.has("DISABLE", "ROW", "LEVEL") or reading.has("NO", "FORCE", "ROW", "LEVEL"):
+        yield "row level security is switched off"
+    if words[:2] == ("DROP", "POLICY"):
+        yield "a policy of row level security is dropped"
+
+
+def _granted(reading: Reading) -> Iterator[str]:
+    if reading.has("TO", "PUBLIC") or "%" in reading.texts:
+        yield "rights are granted to everybody"
+    if reading.has("WITH", "GRANT", "OPTION") or reading.has("WITH", "ADMIN", "OPTION"):
+        yield "rights are granted that can be passed on"
+    if reading.words[1:2] == ("ALL",):
+        yield "all rights are granted at once"
+    if _POWERS & set(reading.words):
+        yield "rights over the whole server are granted"
+
+
+DDL_GRANT: Final = Rule(
+    "DDL-GRANT", Severity.ERROR, "rights for everybody, or for a new account", _examine
+)

@@ -1,0 +1,47 @@
+"""DDL-TX: a statement that ends the transaction, or changes the session."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from dbops.change.reading import Does, Reading
+from dbops.change.rules.finding import Case, Rule
+from dbops.review.finding import Finding, Severity
+
+_OWN: Final = ("FOREIGN_KEYS", "IGNORE_CHECK_CONSTRAINTS", "SESSION_REPLICATION_ROLE")
+_SAID_ELSEWHERE: Final = frozenset(
+    {
+        *_OWN,
+        "FOREIGN_KEY_CHECKS",
+        "QUOTED_IDENTIFIER",
+        "ANSI_NULLS",
+        "XACT_ABORT",
+        "WRITABLE_SCHEMA",
+    }
+)
+
+
+def _examine(case: Case) -> Iterator[Finding]:
+    for reading in (*case.up, *case.down):
+        first = next(iter(reading.words), "")
+        if reading.does is Does.TRANSACTION:
+            what = f"{first} begins or ends a transaction"
+            yield DDL_TX.found(reading.place, what, "remove it: dbops begins, counts and ends")
+        elif reading.does is Does.SETTING and not _is_elsewhere(reading):
+            what = f"{first} changes a setting for all that follows"
+            yield DDL_TX.found(reading.place, what, "remove it: write names with their schema")
+
+
+def _is_elsewhere(reading: Reading) -> bool:
+    """Whether another rule says so, and better."""
+    words = set(reading.words)
+    return bool(words & _SAID_ELSEWHERE) or any("TIMEOUT" in word for word in words)
+
+
+DDL_TX: Final = Rule(
+    "DDL-TX",
+    Severity.ERROR,
+    "a statement that ends the transaction, or changes the session",
+    _examine,
+)

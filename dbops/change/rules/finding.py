@@ -1,0 +1,165 @@
+"""A change before its rules, and what the database says of it; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+from dbops.change.manifest import Change
+from dbops.change.ports import TableSize
+from dbops.change.reading import Act, Clause, Column, Does, Flag, Name, Reading
+from dbops.change.schema import ObjectKind, ObjectName, Schema, SchemaObject
+from dbops.review.finding import Finding, LintRule, Unchecked
+
+Known = TypeVar("Known")
+
+_KIBI: Final = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the database says: its schema, about how large its tables are, and counted rows.
+
+    `schema` is None where nobody asked.
+    """
+
+    schema: Schema | None = None
+    sizes: Mapping[ObjectName, TableSize] = field(default_factory=dict)
+    counts: Mapping[ObjectName, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A change before its rules.
+
+    `up` and `down` are the readings of its scripts. `facts` is None where no database was asked.
+    `rules` are the names of all rules, `earlier` what those said that looked before.
+    """
+
+    change: Change
+    dialect: str
+    facts: Facts | None
+    up: tuple[Reading, ...]
+    down: tuple[Reading, ...]
+    rules: frozenset[str] = frozenset()
+    earlier: tuple[Finding | Unchecked, ...] = ()
+
+    @property
+    def schema(self) -> Schema | None:
+        """The schema of the database; None where nobody asked."""
+        return None if self.facts is None else self.facts.schema
+
+    @property
+    def objects(self) -> Iterable[SchemaObject]:
+        """The objects of the schema; none where nobody asked."""
+        return () if self.schema is None else self.schema.objects.values()
+
+    def find(self, kind: ObjectKind, name: Name) -> SchemaObject | None:
+        """Return the object of a name, however it is spelled; None where there is not just one."""
+        alike = [
+            each
+            for each in self.objects
+            if each.name.kind is kind and is_same(each.name.path, name.path)
+        ]
+        return alike[0] if len(alike) == 1 else None
+
+    def column(self, table: Name, column: str | None) -> SchemaObject | None:
+        """Return a column as it is before the change; None where it is not known."""
+        if column is None:
+            return None
+        return self.find(ObjectKind.COLUMN, Name((*table.path, column)))
+
+    def belonging(self, table: Name, kind: ObjectKind) -> Iterator[SchemaObject]:
+        """Yield the objects of a kind that belong to a table."""
+        for each in self.objects:
+            if each.name.kind is kind and each.of is not None:
+                if each.of.kind is ObjectKind.TABLE and is_same(each.of.path, table.path):
+                    yield each
+
+    def rows(self, table: Name) -> int | None:
+        """Return about how many rows a table has; None where it is not known."""
+        if self.facts is None:
+            return None
+        counted = _look_up(self.facts.counts, table)
+        if counted is not None:
+            return counted
+        size = _look_up(self.facts.sizes, table)
+        return None if size is None or size.rows < 0 else size.rows
+
+    def is_made(self, table: Name) -> bool:
+        """Whether the change itself makes the table."""
+        return any(
+            reading.does is Does.CREATE
+            and reading.kind is ObjectKind.TABLE
+            and Flag.QUERY not in reading.flags
+            and any(is_same(name.path, table.path) for name in reading.names)
+            for reading in self.up
+        )
+
+    def is_empty(self, table: Name | None) -> bool:
+        """Whether the table has no rows, as far as is known: what needs rows is no matter there."""
+        return table is not None and (self.is_made(table) or self.rows(table) == 0)
+
+    def measured(self, table: Name | None) -> str:
+        """Return how large a table is, to end a sentence with; "" where it is not known."""
+        rows = None if table is None else self.rows(table)
+        if table is None or rows is None:
+            return ""
+        size = None if self.facts is None else _look_up(self.facts.sizes, table)
+        much = "" if size is None else f", {_bytes(size.bytes)}"
+        return f"; {table.written} has {rows:,} row{'' if rows == 1 else 's'}{much}"
+
+    def altered(self, *acts: Act) -> Iterator[tuple[Reading, Name, Clause]]:
+        """Yield the clauses that do one of these to a table that is there already."""
+        for reading in self.up:
+            table = reading.table
+            if reading.kind is not ObjectKind.TABLE or table is None or self.is_made(table):
+                continue
+            yield from ((reading, table, clause) for clause in reading.acts(*acts))
+
+    def filled(self, *acts: Act) -> Iterator[tuple[Reading, Name, Clause]]:
+        """Yield the clauses that do one of these to a table that has rows, for all we know."""
+        for reading, table, clause in self.altered(*acts):
+            if not self.is_empty(table):
+                yield reading, table, clause
+
+    def new_columns(self) -> Iterator[tuple[Reading, Name, Column]]:
+        """Yield the columns that the change makes, in tables that it makes too."""
+        for reading in self.up:
+            table = reading.names[0] if reading.names else None
+            if reading.kind is not ObjectKind.TABLE or table is None:
+                continue
+            if Flag.TEMPORARY in reading.flags:
+                continue
+            for clause in reading.acts(Act.ADD_COLUMN):
+                if clause.definition is not None:
+                    yield reading, table, clause.definition
+
+
+class Rule(LintRule[Case]):
+    """A rule for changes."""
+
+    __slots__ = ()
+
+
+def is_same(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    """Whether two names can mean one object: what stands before may be left out in one of them."""
+    size = min(len(one), len(other))
+    left, right = one[-size:], other[-size:]
+    return [part.casefold() for part in left] == [part.casefold() for part in right]
+
+
+def _look_up(known: Mapping[ObjectName, Known], table: Name) -> Known | None:
+    alike = [value for name, value in known.items() if is_same(name.path, table.path)]
+    return alike[0] if len(alike) == 1 else None
+
+
+def _bytes(size: int) -> str:
+    """Return a size for people, as in "310 MB"."""
+    amount = float(size)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if amount < _KIBI:
+            return f"{amount:.0f} {unit}"
+        amount /= _KIBI
+    return f"{amount:.1f} TB"

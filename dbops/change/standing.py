@@ -1,0 +1,176 @@
+"""What the journal of a database says of a change: done, half done, taken back or nothing; pure.
+
+Rows are only ever added, so the last direction that began is the one that counts. A run in one
+direction ends with an entry of its own, step 0, written when all was judged: without it the run is
+half done, even where every step is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from dbops.change.ports import JournalEntry, Progress
+from dbops.change.step import Direction, Step
+from dbops.errors import Refused
+
+WHOLE: Final = 0
+"""The number of the entry that ends a direction; its name is `whole`, its sha256 the plan's."""
+
+
+class State(StrEnum):
+    """How a change stands on a database."""
+
+    NOTHING = "nothing"  # never run, or taken back whole
+    HALF = "half"  # some of it is done, or something that began was never seen to end
+    WHOLE = "whole"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far the direction that began last has come.
+
+    `done` are the numbers of its steps that are done, `began` that of a step outside of a
+    transaction that nobody saw end. `whole` says that the direction was judged and ended. `run` is
+    the run that wrote last.
+    """
+
+    direction: Direction = Direction.UP
+    done: frozenset[int] = frozenset()
+    began: int | None = None
+    whole: bool = False
+    run: str | None = None
+
+    @property
+    def state(self) -> State:
+        """What a person would say."""
+        if self.whole:
+            return State.WHOLE if self.direction is Direction.UP else State.NOTHING
+        return State.NOTHING if self.run is None else State.HALF
+
+
+def standing_of(journal: Iterable[JournalEntry], plan: str) -> Standing:
+    """Return how the change with this plan stands, given all entries of the database."""
+    found = Standing()
+    for entry in sorted(journal, key=lambda each: each.sequence):
+        if entry.plan == plan:
+            found = _after(found, entry)
+    return found
+
+
+def standing_of_work(journal: Iterable[JournalEntry], work: str) -> dict[str, Standing]:
+    """Return how every revision of a change stands that the journal knows, by its plan."""
+    own = [entry for entry in journal if entry.work == work]
+    return {entry.plan: standing_of(own, entry.plan) for entry in own}
+
+
+def _after(found: Standing, entry: JournalEntry) -> Standing:
+    same = found.direction is entry.direction
+    done, began = (found.done, found.began) if same else (frozenset[int](), None)
+    if entry.progress is Progress.BEGAN:
+        began = entry.step
+    elif entry.step != WHOLE:
+        done = done | {entry.step}
+        began = None if began == entry.step else began
+    return Standing(entry.direction, done, began, entry.step == WHOLE, entry.run)
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Whose entries a run writes: `run` names the attempt, `plan` the reviewed files."""
+
+    run: str
+    work: str
+    plan: str
+
+    def entry(self, direction: Direction, step: Step, progress: Progress) -> JournalEntry:
+        """A step that began, or is done."""
+        return JournalEntry(
+            run=self.run,
+            work=self.work,
+            plan=self.plan,
+            direction=direction,
+            step=step.number,
+            name=step.name,
+            sha256=step.digest,
+            progress=progress,
+        )
+
+    def whole(self, direction: Direction) -> JournalEntry:
+        """The direction has ended, and was judged."""
+        return JournalEntry(
+            run=self.run,
+            work=self.work,
+            plan=self.plan,
+            direction=direction,
+            step=WHOLE,
+            name="whole",
+            sha256=self.plan,
+            progress=Progress.DONE,
+        )
+
+
+def refuse_altered(
+    journal: Iterable[JournalEntry], plan: str, scripts: dict[Direction, tuple[Step, ...]]
+) -> None:
+    """Raise Refused `change-journal` where an entry of this plan is of none of its steps."""
+    known = {(way, step.number, step.digest) for way, steps in scripts.items() for step in steps}
+    for entry in journal:
+        if entry.plan != plan:
+            continue
+        if entry.step == WHOLE and entry.sha256 == plan:
+            continue
+        if (entry.direction, entry.step, entry.sha256) not in known:
+            raise Refused(
+                "change-journal",
+                f"the journal says that step {entry.step} of {entry.work} ran, and it is not the"
+                f" step {entry.step} of {entry.direction.file}",
+                hint="somebody wrote to the journal by hand: compare it with the ledger",
+            )
+
+
+def refuse_second_run(journal: Iterable[JournalEntry], work: str, plan: str) -> None:
+    """Raise Refused unless nothing of the change is there: neither of this plan, nor of another.
+
+    `change-already` where it has run, `change-half-done` where some of it is done.
+    """
+    for found, standing in standing_of_work(journal, work).items():
+        other = "" if found == plan else " in another revision"
+        if standing.state is State.WHOLE:
+            raise Refused(
+                "change-already",
+                f"{work} has run on this database already{other}",
+                hint=f"see when: dbops audit log --work {work}",
+            )
+        if standing.state is State.HALF:
+            raise half_done(work, standing, other)
+
+
+def half_done(work: str, standing: Standing, other: str = "") -> Refused:
+    """The refusal of what needs a change that stands whole, or not at all."""
+    script = standing.direction.file
+    return Refused(
+        "change-half-done",
+        f"{work} is half done on this database{other}: {len(standing.done)} steps of {script}"
+        " are, and the rest is not",
+        hint=f"finish it or take it back: dbops change resume {work}",
+    )
+
+
+def refuse_missing(journal: Iterable[JournalEntry], work: str, requires: Iterable[str]) -> None:
+    """Raise Refused `change-requires` where a change that this one needs has not run here."""
+    entries = tuple(journal)
+    missing = [
+        needed
+        for needed in requires
+        if not any(each.state is State.WHOLE for each in standing_of_work(entries, needed).values())
+    ]
+    if missing:
+        raise Refused(
+            "change-requires",
+            f"{work} requires {', '.join(missing)}, and the journal of this database does not"
+            " have it done",
+            hint=f"run it first: dbops change run {missing[0]}",
+        )

@@ -1,0 +1,127 @@
+"""What differs between two schemas, in words for people; pure.
+
+Short texts are said, long ones (a view's definition) only that they differ: `text_diff` has those.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import Final
+
+from dbops.change.diff import Difference, Verb
+from dbops.change.schema import ObjectKind, ObjectName
+
+_LONGEST: Final = 60  # characters of a text that is still said in a line
+
+_TYPE: Final = "type"
+_DEFINITION: Final = "definition"
+_SET: Final = frozenset({"", "yes", "true", "on"})
+_ON: Final = frozenset(
+    {
+        ObjectKind.INDEX,
+        ObjectKind.TRIGGER,
+        ObjectKind.RULE,
+        ObjectKind.POLICY,
+        ObjectKind.STATISTICS,
+    }
+)
+# The names of PostgreSQL's types that everybody writes in place of the standard's; only shown so.
+_SHORT_TYPES: Final = (
+    (re.compile(r"\bcharacter varying\b"), "varchar"),
+    (re.compile(r"\bcharacter(?=\(|\[|$)"), "char"),
+    (re.compile(r"\bbit varying\b"), "varbit"),
+    (re.compile(r"\b(timestamp|time)(\([0-9]\))? without time zone\b"), r"\1\2"),
+    (re.compile(r"\b(timestamp|time)(\([0-9]\))? with time zone\b"), r"\1tz\2"),
+)
+
+
+def difference_words(difference: Difference) -> tuple[str, ...]:
+    """Return lines that can be printed: one, or of an altered object one a property.
+
+    ``column `ward_code` of `his.visit`: varchar(8) → varchar(12)``,
+    ``index `his.visit_ward_ix` on `his.visit` is new``, ``view `his.v`: definition differs``.
+    """
+    subject = _subject(difference)
+    if difference.verb is Verb.DROP:
+        return (f"{subject} is gone",)
+    if difference.verb is Verb.CREATE:
+        kind = difference.after.get(_TYPE)
+        is_column = difference.name.kind is ObjectKind.COLUMN
+        ending = f": {_shown(_TYPE, kind)}" if is_column and kind and not _is_long(kind) else ""
+        return (f"{subject} is new{ending}",)
+    keys = sorted(difference.changed, key=lambda key: (key != _TYPE, key))
+    return tuple(f"{subject}: {_change(key, difference)}" for key in keys)
+
+
+def text_diff(difference: Difference) -> list[str]:
+    """Return the lines of a unified diff for each long text of the object that differs."""
+    lines: list[str] = []
+    for key in sorted({*difference.before, *difference.after}):
+        old, new = difference.before.get(key), difference.after.get(key)
+        if old != new and any(map(_is_long, (old or "", new or ""))):
+            name = printable(f"{difference.name.title}, {key}")
+            lines += difflib.unified_diff(
+                _lines(old), _lines(new), f"{name} before", f"{name} after", lineterm=""
+            )
+    return lines
+
+
+def short_type(text: str) -> str:
+    """Return the name of a type as people write it: `varchar(8)`, `timestamptz`."""
+    for pattern, short in _SHORT_TYPES:
+        text = pattern.sub(short, text)
+    return text
+
+
+def printable(text: str) -> str:
+    """Return the text on one line, whatever a terminal might obey as an escape."""
+    return "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode()
+
+
+def _subject(difference: Difference) -> str:
+    """Kind and name; what belongs to something by its own name, and what that is."""
+    name = difference.name
+    outer = difference.within[0] if difference.within else None
+    if outer is None and name.kind is ObjectKind.COLUMN and len(name.path) > 1:
+        outer = ObjectName(ObjectKind.TABLE, name.path[:-1])
+    if outer is None:
+        return f"{name.kind.value} `{printable(name.written)}`"
+    own = ObjectName(name.kind, name.path[-1:]) if name.path[:-1] == outer.path else name
+    link = "on" if name.kind in _ON else "of"
+    owner = printable(outer.written)
+    return f"{name.kind.value} `{printable(own.written)}` {link} `{owner}`"
+
+
+def _change(key: str, difference: Difference) -> str:
+    """One property that differs."""
+    old, new = difference.before.get(key), difference.after.get(key)
+    label = printable(key)
+    if old is None and new in _SET:
+        return f"now {label}"
+    if new is None and old in _SET:
+        return f"no longer {label}"
+    if any(map(_is_long, (old or "", new or ""))):
+        if old is None:
+            return f"{label} is new"
+        return f"{label} is gone" if new is None else f"{label} differs"
+    words = f"{_shown(key, old)} → {_shown(key, new)}"
+    return words if key == _TYPE else f"{label}: {words}"
+
+
+def _shown(key: str, text: str | None) -> str:
+    if text is None:
+        return "none"
+    return printable(short_type(text) if key == _TYPE else text) or "empty"
+
+
+def _is_long(text: str) -> bool:
+    return len(text) > _LONGEST or "\n" in text
+
+
+def _lines(text: str | None) -> list[str]:
+    return [] if text is None else [printable(line.expandtabs()) for line in text.split("\n")]

@@ -1,0 +1,80 @@
+"""The schema that each database is to have, as the ledger knows it and this host keeps it.
+
+The ledger holds the digest, with who agreed to it; the text lies in the state directory under that
+digest. A text that is not of the ledger's digest counts for nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dbops.errors import Failed, NotFound
+
+if TYPE_CHECKING:
+    from dbops.audit.entry import Entry
+    from dbops.change.schema import Schema
+    from dbops.cli.wiring import Wiring
+
+
+def keep_schema(wiring: Wiring, database: str, schema: Schema) -> str:
+    """Afterwards this host has the text of the schema; returns its digest, for the ledger."""
+    from dbops.change.schema_text import schema_text
+
+    wiring.state.keep_schema(database, schema.digest, schema_text(schema))
+    return schema.digest
+
+
+def baseline_of(wiring: Wiring, database: str) -> tuple[Schema, Entry]:
+    """The schema that was recorded last, and the entry of the ledger that says so.
+
+    Raises NotFound `no-baseline` where none was recorded, and Failed `baseline-lost` where its text
+    is not what the ledger says.
+    """
+    from dbops.audit.entry import DigestOf
+    from dbops.change.schema_text import parse_schema
+
+    entry = _recorded(wiring, database)
+    if entry is None:
+        raise NotFound(
+            "no-baseline",
+            f"no schema of {database} was ever recorded",
+            hint=f"dbops change record {database} --help",
+        )
+    digest = entry.draft.digests[DigestOf.SCHEMA]
+    text = wiring.state.schema(database, digest)
+    schema = None if text is None else parse_schema(text, f"the recorded schema of {database}")
+    if schema is None or schema.digest != digest:
+        raise Failed(
+            "baseline-lost",
+            f"the schema of {database} that ledger entry {entry.sequence} recorded does not lie on"
+            " this host as it was",
+            hint=f"record it anew: dbops change record {database} --help",
+        )
+    return schema, entry
+
+
+def _recorded(wiring: Wiring, database: str) -> Entry | None:
+    """The last outcome that gave the database a schema; None where there is none."""
+    from dbops.audit.entry import DigestOf, Event, Phase, Result
+    from dbops.audit.links import entries_about_work
+    from dbops.cli.ledger import segments_of
+
+    segments = segments_of(wiring)
+    if not segments.exist:
+        return None
+    events = {
+        Event.CHANGE_RUN,
+        Event.CHANGE_REVERT,
+        Event.CHANGE_RESUME,
+        Event.CHANGE_RECORD,
+    }
+    found = [
+        entry
+        for entry in entries_about_work(segments)
+        if entry.draft.event in events
+        and entry.draft.phase is Phase.OUTCOME
+        and entry.draft.target == database
+        and entry.draft.result is Result.DONE
+        and DigestOf.SCHEMA in entry.draft.digests
+    ]
+    return found[-1] if found else None

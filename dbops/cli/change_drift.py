@@ -1,0 +1,123 @@
+"""`dbops change drift`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import click
+
+from dbops.cli.options import databases_argument, json_option
+
+if TYPE_CHECKING:
+    from dbops.audit.entry import Entry
+    from dbops.change.diff import Difference
+    from dbops.change.schema import Schema
+    from dbops.cli.wiring import Wiring
+
+LOCK_WAIT = timedelta(seconds=5)
+STATEMENT = timedelta(minutes=5)
+
+
+@click.command()
+@databases_argument
+@json_option
+@click.pass_obj
+def drift(
+    estate: str | None,
+    names: tuple[str, ...],
+    every: bool,  # noqa: FBT001 - click passes options by name
+    as_json: bool,  # noqa: FBT001
+) -> int:
+    """Compare the schema of DB with the one that was recorded last: by a change, or by a person.
+
+    Whatever differs is said in words: it came by another way than a signed change. With --all the
+    databases that no schema was ever recorded of are named, and count as a finding.
+
+    \b
+    Example: dbops change drift his
+    Exit statuses: 0 no difference, 2 usage, 4 something differs, 5 objects that cannot be compared,
+    10 no such database or nothing recorded, 11 unreachable.
+    """
+    from dbops.cli.render import say, show_json
+    from dbops.cli.wiring import open_wiring
+    from dbops.errors import ExitStatus, NotFound
+
+    wiring = open_wiring(estate)
+    results: list[dict[str, object]] = []
+    found = False
+    for database in wiring.choose(names, every=every):
+        try:
+            entry, differences = look_for_drift(wiring, database.name)
+        except NotFound as fault:
+            if not every:
+                raise
+            found = True
+            results.append({"database": database.name, "recorded": None, "error": fault.code})
+            if not as_json:
+                say(f"remark: {fault.message}")
+            continue
+        found = found or bool(differences)
+        results.append(_json(database.name, entry, differences))
+        if not as_json:
+            _show(wiring, database.name, entry, differences)
+    if as_json:
+        show_json({"databases": results})
+    return ExitStatus.FINDING if found else ExitStatus.DONE
+
+
+def look_for_drift(wiring: Wiring, database: str) -> tuple[Entry, tuple[Difference, ...]]:
+    """How the database differs from what was recorded, and where that was; the ledger knows."""
+    from dbops.change.drift import drift as compared
+    from dbops.cli.baselines import baseline_of
+    from dbops.cli.change_entries import looked_for_drift
+    from dbops.cli.ledger import checkpoint_quietly, ledger_of
+
+    baseline, entry = baseline_of(wiring, database)
+    live = live_schema(wiring, database)
+    differences = compared(baseline, live, database)
+    ledger_of(wiring).append(looked_for_drift(database, live.digest, len(differences)))
+    checkpoint_quietly(wiring)
+    return entry, differences
+
+
+def live_schema(wiring: Wiring, database: str) -> Schema:
+    """The schema of a database of the estate as it is now."""
+    from dbops.change.ports import SessionOrder
+
+    order = SessionOrder(work="drift", lock_wait=LOCK_WAIT, statement=STATEMENT, read_only=True)
+    with wiring.change_engine(wiring.database(database)).session(order) as session:
+        return session.schema()
+
+
+def _show(wiring: Wiring, database: str, entry: Entry, differences: tuple[Difference, ...]) -> None:
+    from dbops.cli.changing import told
+    from dbops.cli.render import counted, moment
+
+    since = moment(entry.at, wiring.estate.zone)
+    recorded = f"recorded {since} by {entry.draft.work} (ledger entry {entry.sequence})"
+    if not differences:
+        click.echo(f"{database}: as {recorded}")
+        return
+    click.echo(f"{database}: {counted(len(differences), 'difference')} from what was {recorded}")
+    for line in told(differences):
+        click.echo(f"  {line}")
+
+
+def _json(database: str, entry: Entry, differences: tuple[Difference, ...]) -> dict[str, object]:
+    from dbops.cli.changing import told
+
+    return {
+        "database": database,
+        "recorded": {"entry": entry.sequence, "at": entry.at, "work": entry.draft.work},
+        "differences": [
+            {
+                "verb": each.verb,
+                "kind": each.name.kind,
+                "name": each.name.written,
+                "properties": each.changed,
+                "words": told([each]),
+            }
+            for each in differences
+        ],
+    }

@@ -1,0 +1,117 @@
+"""What the commands of change say of themselves to the ledger: names, counts and digests; pure."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from dbops.audit.entry import Count, DigestOf, Draft, Effect, Event, Label, Phase
+from dbops.change.stage import Moment, Stage, took_place
+from dbops.change.step import Direction
+from dbops.cli.entries import allowed_by, fit, fit_ticket
+from dbops.review.work import EVIDENCE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from dbops.audit.recording import Account
+    from dbops.change.evidence import ChangeEvidence
+    from dbops.change.manifest import Change
+    from dbops.change.report import ChangeReport
+    from dbops.repository.chain import Backup
+    from dbops.review.authorize import Authorization
+    from dbops.review.work import Work
+
+_EVENTS = {Direction.UP: Event.CHANGE_RUN, Direction.DOWN: Event.CHANGE_REVERT}
+
+
+def change_intent(
+    change: Change,
+    database: str,
+    run: str,
+    direction: Direction,
+    allowed: Authorization | None,
+) -> Draft:
+    """The intent of a run or a revert; `run` is the id that its journal rows have."""
+    names = {Label.RUN: run}
+    if allowed is not None and allowed.identity is not None:
+        names[Label.IDENTITY] = fit(allowed.identity)
+    draft = Draft(
+        event=_EVENTS[direction],
+        phase=Phase.INTENT,
+        target=database,
+        work=change.id,
+        names=names,
+    )
+    return allowed_by(draft, allowed)
+
+
+def follow_change(account: Account) -> Callable[[Moment], None]:
+    """Return an observer that keeps the outcome's effect true, whenever the process ends."""
+    effects = {None: Effect.UNKNOWN, True: Effect.COMMITTED, False: Effect.NONE}
+    so_far: bool | None = False
+    steps = 0
+    account.effect(Effect.NONE)
+
+    def observe(moment: Moment) -> None:
+        nonlocal so_far, steps
+        so_far = took_place(so_far, moment)
+        steps += moment.stage is Stage.STEP
+        account.effect(effects[so_far])
+        account.count(Count.STEPS, steps)
+
+    return observe
+
+
+def changed(account: Account, report: ChangeReport) -> None:
+    """Afterwards the outcome counts steps and differences, and has the schema's digest."""
+    account.count(Count.STEPS, len(report.steps))
+    account.count(Count.DIFFERENCES, len(report.differences))
+    account.count(Count.ATTEMPTS, report.attempts)
+    account.count(Count.MILLISECONDS, round(1000 * report.seconds))
+    account.name(Label.SERVER, fit(report.server))
+    account.digest(DigestOf.SCHEMA, report.digest)
+
+
+def change_rehearsal_intent(work: Work, change: Change, backup: Backup) -> Draft:
+    """The intent of a rehearsal: no approval is used, and the database itself is not touched."""
+    return Draft(
+        event=Event.CHANGE_REHEARSE,
+        phase=Phase.INTENT,
+        target=backup.id.database,
+        work=change.id,
+        ticket=None if change.ticket is None else fit_ticket(change.ticket),
+        names={Label.BACKUP: str(backup.id)},
+        digests={DigestOf.PLAN: work.plan, DigestOf.MANIFEST: backup.sha256},
+    )
+
+
+def change_rehearsed(
+    account: Account, evidence: ChangeEvidence, files: Mapping[str, bytes]
+) -> None:
+    """Afterwards the outcome counts what was touched, and names the evidence's digest."""
+    account.count(Count.DIFFERENCES, len(evidence.touched))
+    account.count(Count.STEPS, len(evidence.steps))
+    account.digest(DigestOf.EVIDENCE, hashlib.sha256(files[EVIDENCE]).hexdigest())
+    account.digest(DigestOf.SCHEMA, evidence.source)
+
+
+def recorded_schema(database: str, allowed: Authorization | None, digest: str) -> Draft:
+    """The intent to take a schema for the one that the database is to have."""
+    draft = Draft(
+        event=Event.CHANGE_RECORD,
+        phase=Phase.INTENT,
+        target=database,
+        digests={DigestOf.SCHEMA: digest},
+    )
+    return allowed_by(draft, allowed)
+
+
+def looked_for_drift(database: str, digest: str, differences: int) -> Draft:
+    """The record that a database was compared with what was recorded of it."""
+    return Draft(
+        event=Event.CHANGE_DRIFT,
+        target=database,
+        counts={Count.DIFFERENCES: differences},
+        digests={DigestOf.SCHEMA: digest},
+    )

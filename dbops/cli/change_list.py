@@ -1,0 +1,120 @@
+"""`dbops change list`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from dbops.cli.options import json_option
+from dbops.cli.review_list import worktree_option_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from zoneinfo import ZoneInfo
+
+    from dbops.change.attempts import RecordedChange
+    from dbops.change.progress import Place
+    from dbops.cli.changing import ReadChange
+    from dbops.cli.review_overview import Desk
+    from dbops.cli.wiring import Wiring
+
+
+@click.command("list")
+@click.option("--ticket", metavar="TICKET", help="Only those of this ticket.")
+@click.option("--worktree", type=click.Path(file_okay=False), help=worktree_option_text())
+@json_option
+@click.pass_obj
+def list_(
+    estate: str | None,
+    ticket: str | None,
+    worktree: str | None,
+    as_json: bool,  # noqa: FBT001 - click passes options by name
+) -> int:
+    """List changes: on which databases each ran, its ticket, and who must act.
+
+    Where a change ran is what this host's ledger says; what a run that broke off came to is found
+    out by "dbops change resume".
+
+    \b
+    Example: dbops change list
+    Exit statuses: 0 done, 2 no ops repository, 4 one cannot be read.
+    """
+    from dbops.change.progress import places_of
+    from dbops.cli.changing import every_change
+    from dbops.cli.render import say, show_json, show_table
+    from dbops.cli.reviewing import open_desk
+    from dbops.cli.wiring import open_wiring
+    from dbops.errors import ExitStatus
+
+    wiring = open_wiring(estate)
+    desk = open_desk(wiring, worktree)
+    found, faults = every_change(desk)
+    changes = recorded_on(wiring)
+    listed = [
+        _Listed(each, places_of(each.change, changes), _next(desk, each))
+        for each in found
+        if ticket in {None, each.change.ticket}
+    ]
+    if as_json:
+        show_json({"changes": list(map(_json, listed)), "faults": faults})
+    elif listed:
+        heads = ("change", "ticket", "ring", "database", "state", "since", "next")
+        rows = [row for each in listed for row in _rows(each, wiring.estate.zone)]
+        show_table(rows, heads)
+    elif not faults:
+        say("no change" if ticket is None else f"no change of ticket {ticket}")
+    for fault in faults:
+        click.echo(f"error: {fault}", err=True)
+    return ExitStatus.FINDING if faults else ExitStatus.DONE
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """A change, how it stands on each database, and who must act next."""
+
+    found: ReadChange
+    places: tuple[Place, ...]
+    next: tuple[str, ...]
+
+
+def _next(desk: Desk, found: ReadChange) -> tuple[str, ...]:
+    from dbops.cli.review_overview import waits_for
+
+    seen = desk.look(desk.worktree / found.work.folder)
+    return waits_for(seen, desk.policy)
+
+
+def _rows(listed: _Listed, zone: ZoneInfo) -> Iterator[tuple[str, ...]]:
+    from dbops.cli.render import moment
+
+    change = listed.found.change
+    head = (change.id, change.ticket or "")
+    for number, place in enumerate(listed.places):
+        since = moment(place.at, zone) if place.at else ""
+        waits = "; ".join(listed.next) if number == 0 else ""
+        own = head if number == 0 else ("", "")
+        yield (*own, place.ring, place.database, place.state.value, since, waits)
+
+
+def _json(listed: _Listed) -> dict[str, object]:
+    change = listed.found.change
+    return {
+        "id": change.id,
+        "title": change.title,
+        "ticket": change.ticket,
+        "author": change.author,
+        "databases": listed.places,
+        "next": listed.next,
+    }
+
+
+def recorded_on(wiring: Wiring) -> tuple[RecordedChange, ...]:
+    """The runs of changes that this host's ledger knows of; none where it has no ledger."""
+    from dbops.audit.links import entries_about_work
+    from dbops.change.attempts import recorded_changes
+    from dbops.cli.ledger import segments_of
+
+    segments = segments_of(wiring)
+    return recorded_changes(entries_about_work(segments)) if segments.exist else ()

@@ -1,0 +1,282 @@
+"""`dbops change run` and `dbops change revert`."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import click
+
+from dbops.cli.options import json_option, yes_option
+from dbops.errors import Refused
+
+if TYPE_CHECKING:
+    from dbops.change.report import ChangeReport
+    from dbops.change.run_order import ChangeRun
+    from dbops.change.step import Direction
+    from dbops.cli.changing import ReadChange
+    from dbops.cli.wiring import Wiring
+    from dbops.review.authorize import Authorization
+
+
+@click.command()
+@click.argument("work_id", metavar="ID")
+@click.option("--ring", metavar="NAME", help="Only the databases of this ring.")
+@click.option("--database", metavar="DB", help="Only this database.")
+@yes_option
+@json_option
+@click.pass_obj
+def run(
+    estate: str | None,
+    work_id: str,
+    ring: str | None,
+    database: str | None,
+    yes: bool,  # noqa: FBT001 - click passes options by name
+    as_json: bool,  # noqa: FBT001
+) -> None:
+    """Run the approved change ID on the databases of a ring: exactly what was signed.
+
+    Only in its window, when every ring before is done and has soaked, with a fresh proven backup,
+    and where the schema is as it was when the change was rehearsed. In one transaction where the
+    database can: verify.sql must be true and nothing may differ that "touches" does not name, or
+    all is rolled back. A lock that is not to be had ends an attempt; there are a few of them.
+
+    \b
+    Example: dbops change run 2026-031-visit-ward-fk --ring test
+    Exit statuses: 0 done, 1 failed and rolled back, 2 usage, 3 some databases only, or not
+    recorded, 5 not approved, not its turn, drift, or not as declared, 10 not found, 11 locked,
+    unreachable or not known whether it took place.
+    """
+    from dbops.change.step import Direction
+
+    _run(estate, work_id, ring, database, Direction.UP, yes=yes, as_json=as_json)
+
+
+@click.command()
+@click.argument("work_id", metavar="ID")
+@click.option("--ring", metavar="NAME", help="Only the databases of this ring.")
+@click.option("--database", metavar="DB", help="Only this database.")
+@yes_option
+@json_option
+@click.pass_obj
+def revert(
+    estate: str | None,
+    work_id: str,
+    ring: str | None,
+    database: str | None,
+    yes: bool,  # noqa: FBT001
+    as_json: bool,  # noqa: FBT001
+) -> None:
+    """Take the change ID back with its down.sql, where nobody built on it since.
+
+    Needs an approval of its own: the run used the first one up. What the change touched must be as
+    it left it, and is afterwards as it was before.
+
+    \b
+    Example: dbops change revert 2026-031-visit-ward-fk --database his-test
+    Exit statuses: 0 done, 1 failed and rolled back, 2 usage, 3 some databases only, or not
+    recorded, 5 not approved, or something was changed since, 10 not found, 11 locked, unreachable
+    or not known whether it took place.
+    """
+    from dbops.change.step import Direction
+
+    _run(estate, work_id, ring, database, Direction.DOWN, yes=yes, as_json=as_json)
+
+
+def _run(
+    estate: str | None,
+    work_id: str,
+    ring: str | None,
+    only: str | None,
+    direction: Direction,
+    *,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    from dbops.change.step import Direction
+    from dbops.cli.changing import databases_of, read_change, refuse_set_aside
+    from dbops.cli.options import confirm
+    from dbops.cli.render import show_json
+    from dbops.cli.wiring import open_wiring
+
+    wiring = open_wiring(estate)
+    found = read_change(wiring, work_id)
+    refuse_set_aside(found.change)
+    names = databases_of(found.change, ring, only)
+    for name in names:
+        wiring.database(name)
+    if not yes:
+        word = "run" if direction is Direction.UP else "take back"
+        confirm(f"{word} {work_id} on {', '.join(names)}?")
+    reports: list[ChangeReport] = []
+    try:
+        for name in names:
+            reports.append(run_reviewed_change(wiring, found, name, direction))
+            if not as_json:
+                _show(reports[-1])
+    finally:
+        if as_json:
+            show_json({"work": work_id, "runs": list(map(_json, reports))})
+
+
+def run_reviewed_change(
+    wiring: Wiring, found: ReadChange, database: str, direction: Direction
+) -> ChangeReport:
+    """Afterwards the approved change has run on the database, or was taken back, to its end.
+
+    `found` is what a person was asked about. Raises as the gate does, and as the run.
+    """
+    from dbops.audit.entry import Event
+    from dbops.change.step import Direction
+    from dbops.cli.changing import parsed_change, refuse_set_aside
+    from dbops.cli.gates import gate
+    from dbops.review.work import Kind
+
+    event = Event.CHANGE_RUN if direction is Direction.UP else Event.CHANGE_REVERT
+    with gate(wiring, Kind.CHANGE, database, found.change.id, event=event) as allowed:
+        # What runs is the bytes that were judged, not those that were read for the question.
+        approved = found if allowed is None else parsed_change(allowed.work)
+        refuse_set_aside(approved.change)
+        return _recorded(wiring, approved, database, direction, allowed)
+
+
+def _recorded(
+    wiring: Wiring,
+    found: ReadChange,
+    database: str,
+    direction: Direction,
+    allowed: Authorization | None,
+) -> ChangeReport:
+    """Afterwards it has run, the ledger says so, and its schema is what the database is to have."""
+    from dbops.change.revert import revert_change
+    from dbops.change.run import run_change
+    from dbops.change.step import Direction
+    from dbops.cli.baselines import keep_schema
+    from dbops.cli.change_entries import change_intent, changed, follow_change
+    from dbops.cli.changing import required_by
+    from dbops.cli.ledger import recording
+
+    run_id = secrets.token_hex(16)
+    intent = change_intent(found.change, database, run_id, direction, allowed)
+    with recording(wiring, intent) as account:
+        observe = follow_change(account)
+        refuse_not_now(wiring, found, database, direction)
+        order = order_of(wiring, found, database, run_id, allowed)
+        if direction is Direction.DOWN:
+            order = replace(order, required_by=required_by(wiring, found.change.id))
+        engine = wiring.change_engine(wiring.database(database))
+        does = run_change if direction is Direction.UP else revert_change
+        report = does(order, engine, observe, wiring.sleep)
+        keep_schema(wiring, database, report.after)
+        changed(account, report)
+    return report
+
+
+def refuse_not_now(wiring: Wiring, found: ReadChange, database: str, direction: Direction) -> None:
+    """Raise Refused where the change may run, but not now: window, turn, backup, lint.
+
+    Taking back waits for no ring and no backup.
+    """
+    from dbops.change.rings import refuse_out_of_turn
+    from dbops.change.step import Direction
+    from dbops.cli.change_lint import refuse_blocked_change
+    from dbops.cli.change_list import recorded_on
+
+    change, now = found.change, wiring.clock()
+    if change.window is not None and not change.window.is_open(now):
+        raise Refused(
+            "change-window",
+            f"{change.id} may run in its window only: {change.window.words}",
+            hint="run it then; whoever changes the window needs new approvals",
+        )
+    if direction is Direction.DOWN:
+        return
+    ring = change.ring_of(database)
+    if ring is not None:
+        refuse_out_of_turn(change, ring, recorded_on(wiring), found.work.plan, now)
+    _refuse_stale_backup(wiring, found, database)
+    refuse_blocked_change(wiring, found)
+
+
+def _refuse_stale_backup(wiring: Wiring, found: ReadChange, database: str) -> None:
+    """Raise Refused `change-backup` where the last proven backup is older than the policy wants."""
+    from dbops.cli.rehearsal_ground import proven_backup
+    from dbops.cli.reviewing import policy_of
+    from dbops.durations import duration_text
+    from dbops.review.work import Kind
+
+    age = policy_of(wiring).backup_age(Kind.CHANGE, (database,), found.change.risk)
+    if age is None:
+        return
+    place = wiring.database(database)
+    backup = proven_backup(wiring, wiring.repository(place.repository), place)
+    if wiring.clock() - backup.envelope.snapshot > age:
+        raise Refused(
+            "change-backup",
+            f"the last proven backup of {database} is older than the {duration_text(age)} of the"
+            " policy",
+            hint=f"dbops backup run {database} && dbops backup verify {database} --level proven",
+        )
+
+
+def order_of(
+    wiring: Wiring, found: ReadChange, database: str, run_id: str, allowed: Authorization | None
+) -> ChangeRun:
+    """What is to be run on the database, by the identity that the approvals were judged for."""
+    from dbops.change.run_order import ChangeRun, FailedVerify
+    from dbops.cli.changing import rehearsed_of
+    from dbops.cli.reviewing import policy_of
+
+    identity = None if allowed is None else allowed.identity
+    return ChangeRun(
+        change=found.change,
+        up=found.up,
+        down=found.down,
+        verify=found.verify,
+        plan=found.work.plan,
+        run=run_id,
+        database=database,
+        identity=identity or wiring.engine(wiring.database(database)).identity(),
+        rehearsed=rehearsed_of(found.work, database),
+        on_failed_verify=FailedVerify(policy_of(wiring).failed_verify.value),
+    )
+
+
+def _show(report: ChangeReport) -> None:
+    from dbops.change.step import Direction
+    from dbops.cli.changing import told
+    from dbops.cli.render import counted
+
+    done = "is changed" if report.direction is Direction.UP else "is as it was"
+    again = f", {report.attempts} attempts" if report.attempts > 1 else ""
+    click.echo(
+        f"{report.database} {done}: {counted(len(report.steps), 'step')},"
+        f" {report.seconds:.1f} s{again}"
+    )
+    for line in told(report.differences):
+        click.echo(f"  {line}")
+
+
+def _json(report: ChangeReport) -> dict[str, object]:
+    return {
+        "run": report.run,
+        "database": report.database,
+        "direction": report.direction,
+        "server": report.server,
+        "steps": [
+            {
+                "number": each.step.number,
+                "name": each.step.name,
+                "milliseconds": round(1000 * each.effect.seconds),
+                "attempts": each.attempts,
+            }
+            for each in report.steps
+        ],
+        "differences": [
+            {"verb": each.verb, "kind": each.name.kind, "name": each.name.written}
+            for each in report.differences
+        ],
+        "schema": report.digest,
+        "seconds": round(report.seconds, 3),
+    }

@@ -1,0 +1,187 @@
+"""Changes of the estate, wired: the folder, its scripts, what its rehearsal saw, the databases."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dbops.errors import DbopsError, NotFound, Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from dbops.change.diff import Difference
+    from dbops.change.evidence import ChangeEvidence
+    from dbops.change.manifest import Change
+    from dbops.change.run_order import Rehearsed
+    from dbops.change.schema import Schema
+    from dbops.change.step import Step
+    from dbops.cli.review_overview import Desk
+    from dbops.cli.wiring import Wiring
+    from dbops.review.work import Work
+
+
+@dataclass(frozen=True, slots=True)
+class ReadChange:
+    """A change's folder, and what it says; `verify` is empty for one that runs nothing."""
+
+    work: Work
+    change: Change
+    up: tuple[Step, ...]
+    down: tuple[Step, ...]
+    verify: tuple[Step, ...]
+
+
+def read_change(wiring: Wiring, work_id: str, worktree: str | None = None) -> ReadChange:
+    """The change as it lies in the work tree now, whoever signed it or not.
+
+    Raises NotFound work-missing, Refused `work-kind` for work of another kind, and with the line
+    what is wrong with the manifest or a script.
+    """
+    from dbops.cli.reviewing import open_desk
+    from dbops.review.folder import read_work
+
+    desk = open_desk(wiring, worktree)
+    (folder,) = desk.folders(work_id)
+    return parsed_change(read_work(desk.worktree, folder))
+
+
+def parsed_change(work: Work) -> ReadChange:
+    """What the bytes of the folder say; raises as `read_change`."""
+    from dbops.change.manifest_text import parse_change
+    from dbops.change.script import steps_of, verify_steps
+    from dbops.change.step import Direction
+    from dbops.review.work import Kind
+
+    if work.kind is not Kind.CHANGE:
+        raise Refused(
+            "work-kind",
+            f"{work.id} is a {work.kind}, not a change",
+            hint=f"dbops review show {work.id}",
+        )
+    change = parse_change(work)
+    if change.prepares is not None or change.records is not None:
+        return ReadChange(work, change, (), (), ())
+    up, down = (steps_of(work, direction) for direction in (Direction.UP, Direction.DOWN))
+    return ReadChange(work, change, up, down, verify_steps(work))
+
+
+def refuse_set_aside(change: Change) -> None:
+    """Raise Refused `change-other` for a change that another command is for."""
+    if change.prepares is not None:
+        raise Refused(
+            "change-other",
+            f"{change.id} prepares a database for repairs",
+            hint=f"dbops repair prepare {change.databases[0]} --review {change.id}",
+        )
+    if change.records is not None:
+        raise Refused(
+            "change-other",
+            f"{change.id} records a schema and runs nothing",
+            hint=f"dbops change record {change.databases[0]} --review {change.id}",
+        )
+
+
+def every_change(desk: Desk) -> tuple[list[ReadChange], list[str]]:
+    """All changes of the ops repository, and why some of them cannot be read."""
+    from dbops.review.folder import read_work
+    from dbops.review.work import Kind
+
+    found: list[ReadChange] = []
+    faults: list[str] = []
+    for folder in desk.folders(None):
+        if folder.parent.name != Kind.CHANGE.folder:
+            continue
+        try:
+            found.append(parsed_change(read_work(desk.worktree, folder)))
+        except DbopsError as fault:
+            faults.append(f"{folder.name}: {fault.message}")
+    return found, faults
+
+
+def source_of(work: Work, database: str) -> Schema | None:
+    """The schema of the database itself as the rehearsed backup has it; None where not rehearsed.
+
+    Raises Refused `schema-form` where the file is not as dbops writes it.
+    """
+    from dbops.change.rehearsed_files import source_file
+    from dbops.change.schema_text import parse_schema
+
+    path = source_file(database)
+    data = work.files.get(path)
+    return None if data is None else parse_schema(data, f"{work.folder}/{path}")
+
+
+def rehearsed_of(work: Work, database: str) -> Rehearsed | None:
+    """What the rehearsal saw, **unverified**; None where there was none of that database."""
+    from dbops.change.diff_text import parse_diff
+    from dbops.change.rehearsed_files import difference_file
+    from dbops.change.run_order import Rehearsed
+
+    path = difference_file(database)
+    source, data = source_of(work, database), work.files.get(path)
+    if source is None or data is None:
+        return None
+    return Rehearsed(source, parse_diff(data, f"{work.folder}/{path}"))
+
+
+def evidence_of(work: Work, database: str) -> ChangeEvidence | None:
+    """What was found on the backup of the database, **unverified**; None where there is nothing."""
+    from dbops.change.evidence import parse_evidence
+    from dbops.change.rehearsed_files import findings_file
+
+    path = findings_file(database)
+    data = work.files.get(path)
+    return None if data is None else parse_evidence(data, f"{work.folder}/{path}")
+
+
+def databases_of(change: Change, ring: str | None, only: str | None = None) -> tuple[str, ...]:
+    """The databases that a command line means: a ring's, one, or all where there is one ring.
+
+    Raises NotFound `no-ring` and `change-database`; Refused `change-ring` where nobody said which.
+    """
+    names = ", ".join(each.name for each in change.rings)
+    if only is not None:
+        if change.ring_of(only) is None:
+            raise NotFound(
+                "change-database",
+                f"{change.id} is not of {only}",
+                hint=f"it is of {', '.join(change.databases)}",
+            )
+        return (only,)
+    if ring is None:
+        if len(change.rings) > 1:
+            raise Refused(
+                "change-ring",
+                f"{change.id} has {len(change.rings)} rings, and none was named",
+                hint=f"dbops change run {change.id} --ring {change.rings[0].name}",
+            )
+        return change.rings[0].databases
+    found = next((each for each in change.rings if each.name == ring), None)
+    if found is None:
+        raise NotFound("no-ring", f'{change.id} has no ring "{ring}"', hint=f"there are: {names}")
+    return found.databases
+
+
+def required_by(wiring: Wiring, work_id: str) -> tuple[str, ...]:
+    """The ids of all changes of the ops repository that require this one.
+
+    Raises Refused `change-unreadable` where one cannot be read: it may.
+    """
+    from dbops.cli.reviewing import open_desk
+
+    found, faults = every_change(open_desk(wiring))
+    if faults:
+        raise Refused(
+            "change-unreadable",
+            f"whether another change requires {work_id} is not known: {faults[0]}",
+            hint="dbops change check --all",
+        )
+    return tuple(each.change.id for each in found if work_id in each.change.requires)
+
+
+def told(differences: Iterable[Difference]) -> list[str]:
+    """What differs, in words, a line each."""
+    from dbops.change.words import difference_words
+
+    return [line for each in differences for line in difference_words(each)]

@@ -1,0 +1,64 @@
+"""One PostgreSQL database whose schema can be changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+from dbops.change.ports import ChangeTraits, SessionOrder
+from dbops.change.step import Step
+from dbops.engines.postgresql.change_opening import Clock, refuse_other_database
+from dbops.engines.postgresql.change_session import PostgresqlChangeSession
+from dbops.engines.postgresql.change_words import alone_kind
+from dbops.engines.postgresql.connect import Parameters, connect
+from dbops.engines.postgresql.engine import PostgresqlEngine, parameters_of
+from dbops.engines.postgresql.snapshot import read_identity
+
+TRAITS: Final = ChangeTraits(
+    transactional_ddl=True,
+    dialect="postgres",
+    schemas=True,
+    locks=True,
+)
+
+
+@dataclass(frozen=True)
+class PostgresqlChangeEngine:
+    """Implements the `ChangeEngine` port.
+
+    `admin` is the login of whoever may change the schema, asked once for each connection. `clock`
+    tells time and passes it.
+    """
+
+    admin: Callable[[], Parameters] = field(repr=False)
+    clock: Clock = Clock()
+
+    @property
+    def traits(self) -> ChangeTraits:
+        return TRAITS
+
+    def identity(self) -> str:
+        """The cluster's system identifier and the database's OID, as snapshots have them."""
+        with connect(self.admin()) as session:
+            return read_identity(session)
+
+    def is_alone(self, step: Step) -> bool:
+        return alone_kind(step) is not None
+
+    @contextmanager
+    def session(self, order: SessionOrder) -> Iterator[PostgresqlChangeSession]:
+        """A connection of its own; what was not committed is rolled back at its end."""
+        with connect(self.admin()) as session:
+            refuse_other_database(order, read_identity(session))
+            found = PostgresqlChangeSession(session, order, self.clock)
+            try:
+                yield found
+            finally:
+                found.close()
+
+
+def change_engine_of_copy(copy: PostgresqlEngine) -> PostgresqlChangeEngine:
+    """Return the change engine of a restored copy, which its own administrator changes."""
+    return PostgresqlChangeEngine(lambda: parameters_of(copy.address, copy.password))

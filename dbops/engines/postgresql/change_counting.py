@@ -1,0 +1,80 @@
+"""How large tables are, how many rows they have, and which indexes cannot be used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from dbops.change.ports import TableSize
+from dbops.change.schema import ObjectKind, ObjectName
+from dbops.engines.postgresql.change_effects import written
+from dbops.engines.postgresql.change_wire import ask
+from dbops.engines.postgresql.connect import Session, quoted
+
+_KINDS: Final = {
+    "r": ObjectKind.TABLE,
+    "p": ObjectKind.TABLE,
+    "m": ObjectKind.MATERIALIZED_VIEW,
+}
+_OWN: Final = """
+    n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+        AND NOT (n.nspname = 'dbops' AND c.relname IN ('dbops_change', 'dbops_run'))"""
+# As the planner does: rows per page as of the last ANALYZE, for as many pages as there are now; of
+# a table that was never analysed, rows of the width that its columns suggest.
+_SIZES: Final = f"""
+    WITH leaf AS (
+        SELECT c.oid, pg_catalog.pg_total_relation_size(c.oid) AS bytes, CASE
+            WHEN c.reltuples >= 0 AND c.relpages > 0 THEN
+                c.reltuples / c.relpages * s.pages
+            ELSE s.pages * 8168 / (28 + (SELECT coalesce(pg_catalog.sum(
+                    CASE WHEN a.attlen > 0 THEN a.attlen ELSE 32 END), 0)
+                FROM pg_catalog.pg_attribute AS a
+                WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped))
+            END AS rows
+        FROM pg_catalog.pg_class AS c, LATERAL (SELECT pg_catalog.pg_relation_size(c.oid)
+            / pg_catalog.current_setting('block_size')::bigint AS pages) AS s
+        WHERE c.relkind IN ('r', 'm'))
+    SELECT c.relkind::text, n.nspname, c.relname,
+        coalesce(pg_catalog.round(pg_catalog.sum(l.rows::numeric)), 0)::bigint,
+        coalesce(pg_catalog.sum(l.bytes), 0)::bigint
+    FROM pg_catalog.pg_class AS c
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    LEFT JOIN leaf AS l ON l.oid = c.oid OR (c.relkind = 'p' AND l.oid IN
+        (SELECT p.relid FROM pg_catalog.pg_partition_tree(c.oid) AS p WHERE p.isleaf))
+    WHERE c.relkind IN ('r', 'p', 'm') AND {_OWN}
+    GROUP BY 1, 2, 3"""  # noqa: S608 - constants
+_TABLES: Final = f"""
+    SELECT n.nspname, c.relname FROM pg_catalog.pg_class AS c
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE c.relkind = 'r' AND {_OWN} ORDER BY 1, 2"""  # noqa: S608 - constants
+_INVALID: Final = f"""
+    SELECT c.oid, n.nspname, c.relname FROM pg_catalog.pg_index AS i
+    JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid AND c.relkind = 'i'
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE NOT (i.indisvalid AND i.indisready AND i.indislive) AND {_OWN}
+    ORDER BY 2, 3"""  # noqa: S608 - constants
+
+
+def table_sizes(session: Session) -> Mapping[ObjectName, TableSize]:
+    """Tables, partitioned ones as the sum of their parts, and materialized views."""
+    return {
+        ObjectName(_KINDS[kind], (schema, name)): TableSize(rows, size)
+        for kind, schema, name, rows, size in ask(session, _SIZES, doing="reading sizes")
+    }
+
+
+def row_counts(session: Session) -> Mapping[ObjectName, int]:
+    """Every table that holds rows itself, partitions included; foreign tables are left out."""
+    found = {}
+    for schema, name in ask(session, _TABLES, doing="listing tables"):
+        doing = f"counting rows of {written(schema, name)}"
+        query = f"SELECT pg_catalog.count(*) FROM ONLY {quoted(schema)}.{quoted(name)}"  # noqa: S608 - from the catalogue
+        ((rows,),) = ask(session, query, doing=doing)
+        found[ObjectName(ObjectKind.TABLE, (schema, name))] = int(rows)
+    return found
+
+
+def invalid_indexes(session: Session) -> Mapping[int, str]:
+    """The indexes that no query may use, by OID: what a failed CONCURRENTLY leaves."""
+    rows = ask(session, _INVALID, doing="looking for indexes that are not valid")
+    return {oid: written(schema, name) for oid, schema, name in rows}

@@ -1,0 +1,61 @@
+"""Objects that came with the server, where somebody changed who may use them.
+
+They are listed with these grants alone: the rest of them is the server's own.
+"""
+
+# Everything in these statements is a constant of this module.
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from dbops.change.schema import ObjectKind
+from dbops.engines.postgresql.change_schema_listing import Address, Row, listing, rows_of
+from dbops.engines.postgresql.connect import Session
+
+FIRST_OWN_OID: Final = 16384
+
+_KIND: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "pg_class": f"CASE o.relkind WHEN 'v' THEN '{ObjectKind.VIEW.value}'"
+        f" ELSE '{ObjectKind.TABLE.value}' END",
+        "pg_proc": f"CASE o.prokind WHEN 'a' THEN '{ObjectKind.AGGREGATE.value}' WHEN 'p' THEN"
+        f" '{ObjectKind.PROCEDURE.value}' ELSE '{ObjectKind.FUNCTION.value}' END",
+        "pg_type": f"'{ObjectKind.TYPE.value}'",
+    }
+)
+_NAME: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "pg_class": "o.relname",
+        "pg_proc": "format('%s(%s)', o.proname, oidvectortypes(o.proargtypes))",
+        "pg_type": "o.typname",
+    }
+)
+_SCHEMA: Final[Mapping[str, str]] = MappingProxyType(
+    {"pg_class": "relnamespace", "pg_proc": "pronamespace", "pg_type": "typnamespace"}
+)
+
+
+def read_system(session: Session, marked: Iterable[Address]) -> Iterator[Row]:
+    """The server's own tables, functions, types and schemas among what is marked."""
+    oids: dict[str, list[int]] = {}
+    for catalog, oid, part in marked:
+        if oid < FIRST_OWN_OID and part == 0:
+            oids.setdefault(catalog, []).append(oid)
+    for catalog in sorted(oids):
+        if catalog in _KIND or catalog == "pg_namespace":
+            found = ", ".join(map(str, sorted(oids[catalog])))
+            yield from rows_of(session, _listing(catalog, found), "reading grants of the server's")
+
+
+def _listing(catalog: str, oids: str) -> str:
+    if catalog == "pg_namespace":
+        source = f"FROM pg_namespace AS o WHERE o.oid IN ({oids}) AND o.nspname <> 'public'"
+        return listing(ObjectKind.SCHEMA, catalog, "o.oid", "o.nspname", {}, source)
+    source = (
+        f"FROM {catalog} AS o JOIN pg_namespace AS n ON n.oid = o.{_SCHEMA[catalog]}"
+        f" WHERE o.oid IN ({oids})"
+    )
+    return listing(_KIND[catalog], catalog, "o.oid", _NAME[catalog], {}, source, schema="n.nspname")

@@ -1,0 +1,105 @@
+"""Objects that nobody here understands, by name.
+
+Every catalogue of the server that gives its rows an OID is looked at, those of versions to come
+included. What somebody made there, and no listing found, is unknown, unless it is a part of
+something else, made by the server along with it.
+"""
+
+# Everything in these statements is a constant of this module, or a name of a system catalogue.
+# ruff: noqa: S608
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from dbops.engines.postgresql.change_schema_listing import TEMPORARY, Address
+from dbops.engines.postgresql.connect import Session
+
+_CATALOGUES: Final = """
+    SELECT c.relname, has_column_privilege(c.oid, a.attnum, 'SELECT') FROM pg_class AS c
+    JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname = 'oid'
+    WHERE c.relnamespace = 'pg_catalog'::regnamespace AND c.relkind = 'r' AND NOT c.relisshared
+    ORDER BY 1"""
+_TEMPORARY_SCHEMAS: Final = f"(SELECT oid FROM pg_namespace WHERE nspname ~ {TEMPORARY})"
+_TEMPORARY_TABLES: Final = f"(SELECT oid FROM pg_class WHERE relnamespace IN {_TEMPORARY_SCHEMAS})"
+# Made with a range type.
+_OF_TYPE: Final = """EXISTS (SELECT FROM pg_depend AS i WHERE i.classid = '{0}'::regclass
+    AND i.objid = {0}.oid AND i.deptype = 'i' AND i.refclassid = 'pg_type'::regclass)"""
+
+_NEVER: Final = frozenset(
+    {
+        "pg_attrdef",  # read with columns
+        "pg_enum",  # read with types
+        "pg_largeobject_metadata",  # large objects are data
+        "pg_publication_namespace",  # read with publications
+        "pg_publication_rel",
+        "pg_user_mapping",  # its view has all but the options
+    }
+)
+# Which rows of a catalogue were made by the server along with something else.
+_PARTS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "pg_amop": "amopfamily >= 16384",
+        "pg_amproc": "amprocfamily >= 16384",
+        "pg_cast": _OF_TYPE.format("pg_cast"),
+        "pg_class": f"""relkind IN ('c', 't') OR relnamespace IN {_TEMPORARY_SCHEMAS}
+            OR relkind IN ('i', 'I') AND EXISTS (SELECT FROM pg_constraint AS o
+                WHERE o.conindid = pg_class.oid AND o.contype IN ('p', 'u', 'x'))""",
+        "pg_constraint": f"""contype = 't' OR connamespace IN {_TEMPORARY_SCHEMAS}
+            OR conparentid <> 0 AND conrelid = (SELECT a.conrelid FROM pg_constraint AS a
+                WHERE a.oid = pg_constraint.conparentid)""",
+        "pg_namespace": f"nspname ~ {TEMPORARY}",
+        "pg_policy": f"polrelid IN {_TEMPORARY_TABLES}",
+        "pg_proc": f"{_OF_TYPE.format('pg_proc')} OR pronamespace IN {_TEMPORARY_SCHEMAS}",
+        "pg_rewrite": f"rulename = '_RETURN' OR ev_class IN {_TEMPORARY_TABLES}",
+        "pg_statistic_ext": f"stxnamespace IN {_TEMPORARY_SCHEMAS}",
+        "pg_trigger": f"tgisinternal OR tgrelid IN {_TEMPORARY_TABLES}",
+        "pg_type": f"""typnamespace IN {_TEMPORARY_SCHEMAS}
+            OR typtype = 'c' AND typrelid IN (SELECT oid FROM pg_class WHERE relkind <> 'c')
+            OR oid IN (SELECT typarray FROM pg_type)
+            OR oid IN (SELECT rngmultitypid FROM pg_range)""",
+    }
+)
+_SUBSCRIPTIONS: Final = """
+    SELECT 'pg_subscription', oid::bigint FROM pg_subscription
+    WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())"""
+_NAMES: Final = """
+    SELECT coalesce(i.type || ' ' || i.identity, concat(u.catalog, ' ', u.oid))
+    FROM unnest(%s::text[], %s::bigint[]) AS u (catalog, oid)
+    LEFT JOIN LATERAL pg_identify_object(u.catalog::regclass, u.oid::oid, 0) AS i ON true
+    ORDER BY 1"""
+
+
+def read_unknown(
+    session: Session, known: Collection[tuple[str, int]], marked: Iterable[Address]
+) -> tuple[str, ...]:
+    """Names of all that somebody made and that is not `known`, sorted, each once.
+
+    `known` has what the listings found and what belongs to extensions. What is `marked` with a
+    comment, a grant or a label, and is none of these, counts too.
+    """
+    found = {key for key in _made(session) if key not in known}
+    found |= {(catalog, oid) for catalog, oid, _ in marked if (catalog, oid) not in known}
+    if not found:
+        return ()
+    catalogs, oids = zip(*sorted(found), strict=True)
+    names = session.rows(_NAMES, [list(catalogs), list(oids)], doing="naming unknown objects")
+    return tuple(sorted({name for (name,) in names}))
+
+
+def _made(session: Session) -> set[tuple[str, int]]:
+    """What somebody made, in all catalogues."""
+    queries = [_SUBSCRIPTIONS]
+    hidden = set()
+    for name, readable in session.rows(_CATALOGUES, doing="listing catalogues"):
+        if name in _NEVER:
+            continue
+        if not readable:
+            hidden.add((name, 0))
+            continue
+        parts = f" AND ({_PARTS[name]}) IS NOT TRUE" if name in _PARTS else ""
+        queries.append(f"SELECT '{name}', oid::bigint FROM {name} WHERE oid >= 16384{parts}")
+    rows = session.rows(" UNION ALL ".join(queries), doing="listing what somebody made")
+    return {(catalog, oid) for catalog, oid in rows} | hidden

@@ -1,0 +1,230 @@
+"""Scripts of a change: one statement one step, named by the comment before it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dbops.change.script import parse_steps, steps_of, verify_steps
+from dbops.change.step import Direction, Step
+from dbops.errors import Refused
+from dbops.sql.script import SIZE_MOST
+from tests.change.manifests import HEAD, SCRIPTS, work_of
+
+SCRIPT = """\
+-- All of this is about wards.
+  -- step: make it
+CREATE TABLE a (x integer[], -- remarks inside stay
+  y text DEFAULT 'a;b'::text) /* and behind are gone */;
+ALTER TABLE a ADD CHECK (y ~ '^\\d+$');
+
+/* a remark */
+--Step:   fill  it
+INSERT INTO a SELECT ARRAY[1], ':n';
+CREATE TRIGGER t AFTER INSERT ON a BEGIN
+  -- what it does
+  SELECT 1;
+END
+; -- the end
+"""
+
+
+def refusal(text: str) -> Refused:
+    """How the script is refused."""
+    with pytest.raises(Refused) as caught:
+        parse_steps(text.encode(), "changes/c-1/up.sql")
+    return caught.value
+
+
+def test_a_script_is_steps() -> None:
+    """The text of each is the statement's own; the line is that of its first word."""
+    assert parse_steps(SCRIPT.encode(), "up.sql") == (
+        Step(
+            1,
+            "make it",
+            "CREATE TABLE a (x integer[], -- remarks inside stay\n"
+            "  y text DEFAULT 'a;b'::text)",
+            3,
+        ),
+        Step(2, "step 2", "ALTER TABLE a ADD CHECK (y ~ '^\\d+$')", 5),
+        Step(3, "fill  it", "INSERT INTO a SELECT ARRAY[1], ':n'", 9),
+        Step(
+            4,
+            "step 4",
+            "CREATE TRIGGER t AFTER INSERT ON a BEGIN\n  -- what it does\n  SELECT 1;\nEND",
+            10,
+        ),
+    )
+
+
+_names = st.none() | st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1).map(
+    lambda text: text[:80]
+)
+_statements = st.sampled_from(
+    ["SELECT 1", "SELECT ';', $$ ; $$", "CREATE RULE r AS ON INSERT TO a DO (SELECT 1; SELECT 2)"]
+)
+_remarks = st.sampled_from(["", "-- remark\n", "/* re;\nmark */\n", "\n\n", ";\n"])
+
+
+@given(st.lists(st.tuples(_remarks, _names, _statements), min_size=1, max_size=6))
+def test_steps_are_numbered_and_named(parts: list[tuple[str, str | None, str]]) -> None:
+    """Remarks and empty statements between them change nothing."""
+    names = [f"{name or 'step'} {number}" for number, (_, name, _) in enumerate(parts, 1)]
+    text = "".join(
+        f"{remark}{f'-- step: {name}{chr(10)}' if given else ''}{sql};\n"
+        for (remark, given, sql), name in zip(parts, names, strict=True)
+        if len(name) <= 80
+    )
+    wanted = [(name, part[2]) for name, part in zip(names, parts, strict=True) if len(name) <= 80]
+    if wanted:
+        found = parse_steps(text.encode(), "up.sql")
+        assert [step.number for step in found] == list(range(1, len(found) + 1))
+        assert [step.sql for step in found] == [sql for _, sql in wanted]
+
+
+def test_a_step_is_known_by_its_text() -> None:
+    """Its name, its place and the remarks around it may change."""
+    (one,) = parse_steps(b"-- step: a\nSELECT 1;\n", "up.sql")
+    _, other = parse_steps(b"SELECT 2;\n-- why\nSELECT 1 -- because\n;\n", "up.sql")
+    assert one.digest == other.digest
+    assert len(one.digest) == 64
+
+
+STEP = "script-step"
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "message"),
+    [
+        ("-- step: a\n", STEP, "line 1: a step's name has no statement"),
+        ("SELECT 1;\n-- step: a\n;\nSELECT 2;\n", STEP, "line 2: a step's name has no statement"),
+        ("-- step:\nSELECT 1;\n", STEP, "line 1: this is no name of a step"),
+        (f"-- step: {'a' * 81}\nSELECT 1;\n", STEP, "line 1: this is no name of a step"),
+        (
+            "-- step: a\n-- step: b\nSELECT 1;\n",
+            STEP,
+            "line 2: two names stand before one statement",
+        ),
+        (
+            "SELECT 1\n-- step: b\nSELECT 2;\n",
+            STEP,
+            "line 2: a step's name stands inside a statement",
+        ),
+        (
+            "SELECT 1; -- step: b\nSELECT 2;\n",
+            STEP,
+            "line 1: a step's name stands behind something",
+        ),
+        (
+            "SELECT 1;-- step: b\nSELECT 2;\n",
+            STEP,
+            "line 1: a step's name stands behind something",
+        ),
+        (
+            "/* a */ -- step: b\nSELECT 2;\n",
+            STEP,
+            "line 1: a step's name stands behind something",
+        ),
+        (
+            "-- step: a\nSELECT 1;\n\n-- step: a\nSELECT 2;\n",
+            STEP,
+            'line 5: the step of line 2 is called "a" too',
+        ),
+        (
+            "-- step: step 2\nSELECT 1;\nSELECT 2;\n",
+            STEP,
+            'line 3: the step of line 2 is called "step 2" too',
+        ),
+        (
+            "\nSELECT :n;\n",
+            "script-placeholder",
+            "line 2: a placeholder stands there, and a change binds no values",
+        ),
+        (
+            'SELECT 1 FROM :"t";\n',
+            "script-placeholder",
+            "line 1: a placeholder stands there, and a change binds no values",
+        ),
+        (
+            "SELECT 1 : 2;\n",
+            "script-placeholder",
+            "line 1: a colon begins no placeholder",
+        ),
+        (
+            "CREATE FUNCTION f(int) RETURNS int RETURN $1;\n",
+            "script-parameter",
+            "line 1: a parameter of the server's stands there",
+        ),
+        (
+            "CREATE TRIGGER t AFTER INSERT ON a BEGIN SELECT 1;\n",
+            "script-open",
+            "line 1: the statement that begins there has a body that does not end",
+        ),
+    ],
+)
+def test_what_is_no_step_is_refused(text: str, code: str, message: str) -> None:
+    """With the line, and without a word of repairs' placeholders in the hint."""
+    fault = refusal(text)
+    assert (fault.code, fault.message) == (code, f"changes/c-1/up.sql {message}")
+    assert ":name" not in fault.hint
+
+
+def test_hints_are_of_changes() -> None:
+    """What the lexer would advise a repair is of no use here."""
+    assert refusal("SELECT :n;\n").hint == (
+        "write the value itself; a cast has two colons, and a text is quoted"
+    )
+    assert refusal("\\d a\n").hint == (
+        "write a quote inside a text twice, and no commands of a client"
+    )
+
+
+def test_an_empty_script_is_refused() -> None:
+    """A file of remarks, as a new change has it, does nothing."""
+    fault = refusal("-- to be written\n;\n")
+    assert (fault.code, fault.message) == ("script-empty", "changes/c-1/up.sql holds no statement")
+    assert fault.hint == "write its statements, each ended by a semicolon"
+
+
+def test_hidden_characters_are_refused() -> None:
+    """What no screen draws is in no statement."""
+    assert refusal("SELECT 1 AS a\u200bb;\n").code == "text-hidden"
+
+
+def test_a_script_has_a_size() -> None:
+    """More than 4 MiB is nothing that people review."""
+    fault = refusal("-" * (SIZE_MOST + 1))
+    assert (fault.code, fault.hint) == ("script-long", "split the change")
+
+
+def test_each_direction_has_its_file() -> None:
+    """Without down.sql there are no steps down; verify.sql must be there."""
+    work = work_of(HEAD)
+    assert [step.sql for step in steps_of(work, Direction.UP)] == [
+        "CREATE TABLE his.ward (code text)"
+    ]
+    assert [step.sql for step in steps_of(work, Direction.DOWN)] == ["DROP TABLE his.ward"]
+    assert [step.sql for step in verify_steps(work)] == ["SELECT true"]
+    lone = work_of(HEAD, {"up.sql": SCRIPTS["up.sql"]})
+    assert steps_of(lone, Direction.DOWN) == ()
+    with pytest.raises(Refused) as caught:
+        verify_steps(lone)
+    assert caught.value.code == "change-files"
+    assert caught.value.message == "there is no changes/c-1/verify.sql"
+
+
+@pytest.mark.parametrize("sql", ["select 1", "WITH a AS (SELECT 1) SELECT * FROM a", "VALUES(1)"])
+def test_verify_asks(sql: str) -> None:
+    """A query is what gives a value."""
+    (step,) = verify_steps(work_of(HEAD, {"verify.sql": f"{sql};\n".encode()}))
+    assert step.sql == sql
+
+
+@pytest.mark.parametrize("sql", ["DELETE FROM a", "(SELECT 1)", "EXPLAIN SELECT 1", "select_1()"])
+def test_verify_does_nothing_else(sql: str) -> None:
+    """Any other statement is refused with its line."""
+    with pytest.raises(Refused) as caught:
+        verify_steps(work_of(HEAD, {"verify.sql": f"SELECT 1;\n{sql};\n".encode()}))
+    assert caught.value.code == "script-query"
+    assert caught.value.message == "changes/c-1/verify.sql line 2: this is no query"

@@ -1,0 +1,49 @@
+"""PostgreSQL does what every change engine must do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.engines import change_suite, change_suite_runs
+from tests.engines.postgresql.change_database import PgChangeSite, change_site
+from tests.fix_postgresql import PgServer
+
+
+@pytest.fixture(scope="module")
+def made(pg15: PgServer) -> Iterator[PgChangeSite]:
+    """A database for all tests here: making one takes longer than most of them."""
+    with change_site(pg15) as found:
+        yield found
+
+
+@pytest.fixture
+def site(made: PgChangeSite) -> PgChangeSite:
+    """It is empty again."""
+    made.reset()
+    return made
+
+
+class TestSeeing(change_suite.Seeing):
+    """On PostgreSQL."""
+
+
+class TestVerifying(change_suite.Verifying):
+    """On PostgreSQL."""
+
+
+class TestSettling(change_suite.Settling):
+    """On PostgreSQL."""
+
+
+class TestKeepingApart(change_suite.KeepingApart):
+    """On PostgreSQL."""
+
+
+class TestRunning(change_suite_runs.Running):
+    """On PostgreSQL."""
+
+
+class TestJournalling(change_suite_runs.Journalling):
+    """On PostgreSQL."""
