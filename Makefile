@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check
-WORKERS ?= 2
+# A test waits for a server or a process every now and then: one more than there are cores here.
+WORKERS ?= 3
 
 .PHONY: demo test sweep lint types check clean
 

@@ -64,7 +64,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> BuiltEstate:
 
 def restore(estate: BuiltEstate, engine: Engine) -> Draft:
     """The outcome of restoring the backup into the engine, which is overwritten."""
-    wiring = Rigged(estate.wiring.estate, {}, estate.clock, lambda: engine)
+    wiring = Rigged(estate.wiring.estate, {}, estate.clock, rig=lambda: engine)
     address, opening = wiring.database(DATABASE), wiring.identities()
     work = Restoration(address, DATABASE, None, estate.repository, estate.newest(), opening)
     with suppress(DbopsError):

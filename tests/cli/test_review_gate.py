@@ -301,7 +301,7 @@ def test_a_ledger_that_others_can_write_remembers_nothing_for_sure(ops: Ops) -> 
     ops.agreed()
     policy = ops.root / "trust" / "policy.toml"
     policy.write_text(policy.read_text("utf-8").replace("demo = true\n", ""), "utf-8")
-    with protected_place(ops.root) as place:
+    with protected_place(ops.root.parent) as place:
         moved = copy_ops(ops, place / "estate")
         (segment,) = (moved.root / "audit" / "seg").iterdir()
         segment.chmod(0o646)
@@ -316,7 +316,7 @@ def test_locks_that_others_can_remove_lock_nothing(ops: Ops) -> None:
     ops.agreed()
     policy = ops.root / "trust" / "policy.toml"
     policy.write_text(policy.read_text("utf-8").replace("demo = true\n", ""), "utf-8")
-    with protected_place(ops.root) as place:
+    with protected_place(ops.root.parent) as place:
         moved = copy_ops(ops, place / "estate")
         state = load_estate(moved.root / "dbops.toml").state
         state.chmod(0o707)

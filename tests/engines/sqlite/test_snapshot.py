@@ -58,7 +58,6 @@ def test_writers_go_on_while_a_wal_database_is_backed_up(tmp_path: Path) -> None
         assert snapshot.tables(KEY)["one"].records == 1
 
 
-@pytest.mark.sweep  # it waits for as long as a user would
 def test_a_writer_that_holds_the_file_is_named(tmp_path: Path) -> None:
     """An exclusive lock is waited for, and then reported."""
     path = tmp_path / "lab.db"
