@@ -25,7 +25,7 @@ demo: $(VENV)/.runtime
 	$(BIN)/dbops demo
 
 test: $(VENV)/.develop
-	$(BIN)/python -m pytest -q -n $(WORKERS) -m "not sweep"
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m "not sweep"
 
 sweep: $(VENV)/.develop
 	$(BIN)/python -m pytest -q -m sweep
