@@ -49,6 +49,9 @@ class SqlType:
 DIGITS: Final = {1: 3, 2: 5, 3: 7, 4: 10, 5: 19}  # of whole numbers, by rank
 
 
+_ROOMY: Final = 64  # characters, in which each number and date has room
+
+
 def loss(old: SqlType, new: SqlType) -> str | None:
     """Return what a column may lose by a new type, in words; None where every value fits."""
     if old.text.casefold() == new.text.casefold():
@@ -87,7 +90,7 @@ def _loss_within(old: SqlType, new: SqlType) -> str | None:
 
 
 def _loss_of_family(old: SqlType, new: SqlType) -> str | None:
-    if new.family in {Family.TEXT, Family.JSON} and new.size is None:
+    if new.family in {Family.TEXT, Family.JSON} and (new.size is None or new.size >= _ROOMY):
         return None
     widening = {(Family.DATE, Family.STAMP), (Family.ENUM, Family.TEXT)}
     if (old.family, new.family) in widening:

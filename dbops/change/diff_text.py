@@ -20,7 +20,7 @@ FORMAT: Final = '{"dbops":"diff/v1"}'
 _KEYS: Final = frozenset({"verb", "object", "within", "before", "after"})
 
 
-def differences_text(differences: Sequence[Difference]) -> bytes:
+def diff_text(differences: Sequence[Difference]) -> bytes:
     """Return the bytes of differences; raises ValueError where one object stands there twice."""
     if len({each.name for each in differences}) < len(differences):
         raise ValueError("one object differs twice")
@@ -28,10 +28,10 @@ def differences_text(differences: Sequence[Difference]) -> bytes:
     return "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogatepass")
 
 
-def parse_differences(data: bytes, source: str) -> tuple[Difference, ...]:
+def parse_diff(data: bytes, source: str) -> tuple[Difference, ...]:
     """Return the differences that the bytes say; `source` names them in errors.
 
-    Raises Refused `diff-form` with the line for anything that `differences_text` does not write.
+    Raises Refused `diff-form` with the line for anything that `diff_text` does not write.
     """
     found: list[Difference] = []
     for number, difference in parse_lines(data, FORMAT, _read, partial(_fault, source)):

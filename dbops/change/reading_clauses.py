@@ -33,8 +33,10 @@ _PARTITIONS: Final = frozenset(
     ]
 )
 _ACTIONS: Final = frozenset(
-    ["ADD", "DROP", "ALTER", "MODIFY", "CHANGE", "RENAME", "VALIDATE", "ENABLE", "DISABLE"]
-    + ["CHECK", "NOCHECK", "REBUILD", "MOVE", "SHRINK", "WITH"]
+    [
+        *("ADD", "DROP", "ALTER", "MODIFY", "CHANGE", "RENAME", "VALIDATE", "ENABLE", "DISABLE"),
+        *("CHECK", "NOCHECK", "REBUILD", "MOVE", "SHRINK", "WITH"),
+    ]
 )
 _CONSTRAINTS: Final = frozenset(["PRIMARY", "UNIQUE", "FOREIGN", "CHECK", "EXCLUDE", "CONSTRAINT"])
 

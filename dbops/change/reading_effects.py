@@ -67,20 +67,20 @@ def effects(reading: Reading) -> Iterator[Effect]:
 
 
 def _whole(reading: Reading, verb: Verb) -> Iterator[Effect]:
-    anew = Flag.REPLACE in reading.flags
     for name in reading.names:
-        yield _effect(reading, verb, name, anew)
+        yield _effect(reading, verb, name)
     if not reading.names and reading.table is not None and reading.kind is not None:
         yield Effect(reading.place, verb, reading.kind, None, reading.table)
 
 
-def _effect(reading: Reading, verb: Verb, name: Name, anew: bool) -> Effect:
+def _effect(reading: Reading, verb: Verb, name: Name) -> Effect:
     kind, table = reading.kind or ObjectKind.TABLE, reading.table
     path = name.path
     if table is not None and kind in _INSIDE:
         path = (*table.path, name.last)
     elif table is not None and kind is ObjectKind.INDEX and len(path) == 1:
         path = (*table.path[:-1], name.last)
+    anew = Flag.REPLACE in reading.flags
     own = name if kind is ObjectKind.TABLE else table
     return Effect(reading.place, verb, kind, path, own, anew)
 

@@ -143,7 +143,6 @@ _DEFINED: Final = ("SQL", "VIEW", "TRIGGER", "PROCEDURE", "FUNCTION", "EVENT")
 
 def _named(found: Reading, cursor: Cursor) -> Reading:
     """Return the reading of an object of which no more than its name is of interest."""
-    assert found.kind is not None
     if found.kind is ObjectKind.SCHEMA and cursor.take("AUTHORIZATION"):
         return replace(found, names=_one(cursor.name()))
     if found.kind in {ObjectKind.USER_MAPPING, ObjectKind.DEFAULT_PRIVILEGES}:
@@ -248,7 +247,7 @@ def _altered(found: Reading, cursor: Cursor) -> Reading:
     cursor.take("IF", "EXISTS")
     if found.kind in {ObjectKind.USER_MAPPING, ObjectKind.DEFAULT_PRIVILEGES}:
         return found
-    name = None if cursor.at("ALL") else cursor.name()
+    name = None if cursor.take("ALL") else cursor.name()
     flags = {Flag.ONLINE} if _is_online(found.words) else set[Flag]()
     if found.has("SECURITY", "DEFINER"):
         flags.add(Flag.DEFINER)

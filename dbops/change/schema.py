@@ -51,6 +51,9 @@ class ObjectKind(StrEnum):
     DEFAULT_PRIVILEGES = "default privileges"
 
 
+FORMAT: Final = '{"dbops":"schema/v1"}'
+"""The first line of a schema's canonical text."""
+
 POSITION: Final = "position"
 """The property of a column that says the how-manieth it is, counted from 1 without gaps."""
 
@@ -117,11 +120,17 @@ class Schema:
     unknown: tuple[str, ...] = ()
 
     @property
+    def text(self) -> bytes:
+        """Its canonical text, which `schema_text` reads: one line an object, sorted."""
+        lines = [FORMAT]
+        lines += [json.dumps({"unknown": each}, ensure_ascii=False) for each in self.unknown]
+        lines += [self.objects[name].line for name in sorted(self.objects)]
+        return "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogatepass")
+
+    @property
     def digest(self) -> str:
-        """The sha256 of its canonical text (`schema_text.schema_text`)."""
-        lines = [self.objects[name].line for name in sorted(self.objects)]
-        text = "".join(f"{line}\n" for line in (*sorted(self.unknown), *lines))
-        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+        """The sha256 of its canonical text."""
+        return hashlib.sha256(self.text).hexdigest()
 
     def is_within(self, name: ObjectName, outer: ObjectName) -> bool:
         """Whether the object belongs to the other, or to what belongs to it."""

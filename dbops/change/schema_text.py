@@ -11,21 +11,16 @@ from functools import partial
 from typing import Final
 
 from dbops.change.json_lines import parse_lines, parse_name, parse_texts
-from dbops.change.schema import ObjectName, Schema, SchemaObject
+from dbops.change.schema import FORMAT, ObjectName, Schema, SchemaObject
 from dbops.errors import Refused
 
 SOURCE: Final = "source.schema"
 """The file beside a change that holds the schema of its database, as the backup saw it."""
 
-FORMAT: Final = '{"dbops":"schema/v1"}'
-
 
 def schema_text(schema: Schema) -> bytes:
-    """Return the bytes of a schema."""
-    lines = [FORMAT]
-    lines += [_unknown(each) for each in schema.unknown]
-    lines += [schema.objects[name].line for name in sorted(schema.objects)]
-    return "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogatepass")
+    """Return the bytes of a schema, whose sha256 is its digest."""
+    return schema.text
 
 
 def parse_schema(data: bytes, source: str) -> Schema:
@@ -52,17 +47,15 @@ def parse_schema(data: bytes, source: str) -> Schema:
 def _read(fields: dict[str, object]) -> tuple[SchemaObject | str, str]:
     """Return what a line says, and the line that is written for it."""
     if fields.keys() == {"unknown"}:
-        unknown = str(fields["unknown"])
-        return unknown, _unknown(unknown)
+        unknown = fields["unknown"]
+        if not isinstance(unknown, str):
+            raise ValueError
+        return unknown, json.dumps(fields, ensure_ascii=False)
     if fields.keys() != {"object", "of", "properties"}:
         raise ValueError
     of = None if fields["of"] is None else parse_name(fields["of"])
     found = SchemaObject(parse_name(fields["object"]), parse_texts(fields["properties"]), of)
     return found, found.line
-
-
-def _unknown(name: str) -> str:
-    return json.dumps({"unknown": name}, ensure_ascii=False)
 
 
 def _fault(source: str, line: int) -> Refused:

@@ -13,10 +13,13 @@ from dbops.change.diff import Difference, Verb
 from dbops.change.schema import ObjectKind, ObjectName
 
 _LONGEST: Final = 60  # characters of a text that is still said in a line
+_LONGEST_GRANTS: Final = 200
 
 _TYPE: Final = "type"
-_DEFINITION: Final = "definition"
+_GRANTS: Final = "grants"
+_BETWEEN: Final = "; "  # grants, as engines list them
 _SET: Final = frozenset({"", "yes", "true", "on"})
+_NO: Final = "no"
 _ON: Final = frozenset(
     {
         ObjectKind.INDEX,
@@ -105,12 +108,28 @@ def _change(key: str, difference: Difference) -> str:
         return f"now {label}"
     if new is None and old in _SET:
         return f"no longer {label}"
+    if (old, new) in {(None, _NO), (_NO, None)}:
+        return f"now not {label}" if old is None else f"{label} again"
     if any(map(_is_long, (old or "", new or ""))):
-        if old is None:
-            return f"{label} is new"
-        return f"{label} is gone" if new is None else f"{label} differs"
+        return f"{label} {_long_change(key, old, new)}"
     words = f"{_shown(key, old)} → {_shown(key, new)}"
     return words if key == _TYPE else f"{label}: {words}"
+
+
+def _long_change(key: str, old: str | None, new: str | None) -> str:
+    """What became of a long text: of grants which came and went, of others that they differ."""
+    is_many = key.endswith("s")
+    if key == _GRANTS:
+        had, has = (set(() if text is None else text.split(_BETWEEN)) for text in (old, new))
+        turned = [f"+ {each}" for each in sorted(has - had)]
+        turned += [f"- {each}" for each in sorted(had - has)]
+        if len(told := printable(_BETWEEN.join(turned))) <= _LONGEST_GRANTS:
+            return told
+    if old is None:
+        return "are new" if is_many else "is new"
+    if new is None:
+        return "are gone" if is_many else "is gone"
+    return "differ" if is_many else "differs"
 
 
 def _shown(key: str, text: str | None) -> str:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
 from dbops.audit.entry import Count, DigestOf, Draft, Effect, Event, Label, Phase
 from dbops.change.stage import Moment, Stage, took_place
 from dbops.change.step import Direction
 from dbops.cli.entries import allowed_by, fit, fit_ticket
-from dbops.review.work import EVIDENCE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from dbops.audit.recording import Account
     from dbops.change.evidence import ChangeEvidence
@@ -86,13 +84,10 @@ def change_rehearsal_intent(work: Work, change: Change, backup: Backup) -> Draft
     )
 
 
-def change_rehearsed(
-    account: Account, evidence: ChangeEvidence, files: Mapping[str, bytes]
-) -> None:
-    """Afterwards the outcome counts what was touched, and names the evidence's digest."""
+def change_rehearsed(account: Account, evidence: ChangeEvidence) -> None:
+    """Afterwards the outcome counts what was touched, and has the digest of the source's schema."""
     account.count(Count.DIFFERENCES, len(evidence.touched))
     account.count(Count.STEPS, len(evidence.steps))
-    account.digest(DigestOf.EVIDENCE, hashlib.sha256(files[EVIDENCE]).hexdigest())
     account.digest(DigestOf.SCHEMA, evidence.source)
 
 

@@ -223,12 +223,26 @@ def _refuse_stale_backup(wiring: Wiring, found: ReadChange, database: str) -> No
 def order_of(
     wiring: Wiring, found: ReadChange, database: str, run_id: str, allowed: Authorization | None
 ) -> ChangeRun:
-    """What is to be run on the database, by the identity that the approvals were judged for."""
+    """What is to be run on the database, by the identity that the approvals were judged for.
+
+    Raises Refused `change-unrehearsed` where the policy wants a rehearsal, and there is none of
+    this database.
+    """
     from dbops.change.run_order import ChangeRun, FailedVerify
     from dbops.cli.changing import rehearsed_of
     from dbops.cli.reviewing import policy_of
+    from dbops.review.work import Kind
 
-    identity = None if allowed is None else allowed.identity
+    policy, identity = policy_of(wiring), None if allowed is None else allowed.identity
+    rehearsed = rehearsed_of(found.work, database)
+    wanted = policy.wants_evidence(Kind.CHANGE, (database,), found.change.risk)
+    if rehearsed is None and wanted:
+        raise Refused(
+            "change-unrehearsed",
+            f"the policy wants {found.change.id} to be rehearsed, and it was not on a backup of"
+            f" {database}",
+            hint=f"on the verifying host: dbops change rehearse {found.change.id}",
+        )
     return ChangeRun(
         change=found.change,
         up=found.up,
@@ -238,8 +252,8 @@ def order_of(
         run=run_id,
         database=database,
         identity=identity or wiring.engine(wiring.database(database)).identity(),
-        rehearsed=rehearsed_of(found.work, database),
-        on_failed_verify=FailedVerify(policy_of(wiring).failed_verify.value),
+        rehearsed=rehearsed,
+        on_failed_verify=FailedVerify(policy.failed_verify.value),
     )
 
 

@@ -152,7 +152,7 @@ def _show_rehearsal(found: ReadChange, database: str) -> None:
     show_table([_step_row(each) for each in evidence.steps], heads)
     click.echo()
     show_table(list(_row_counts(evidence)), ("table", "rows before", "after up", "after down"))
-    click.echo(f"\ndown: {_down_words(evidence)}")
+    click.echo(f"\ndown: {down_words(evidence)}")
 
 
 def _step_row(step: StepEvidence) -> tuple[str, ...]:
@@ -177,7 +177,8 @@ def _row_counts(evidence: ChangeEvidence) -> Iterator[tuple[str, ...]]:
             yield (table, *("" if count is None else str(count) for count in counts))
 
 
-def _down_words(evidence: ChangeEvidence) -> str:
+def down_words(evidence: ChangeEvidence) -> str:
+    """How the way back went, in words."""
     down = evidence.down
     if down is None:
         return "there is none"
@@ -201,7 +202,7 @@ def _json(found: ReadChange, places: tuple[Place, ...], looked: Looked) -> dict[
                 "words": told(rehearsed.differences),
                 "milliseconds": sum(each.milliseconds for each in evidence.steps),
                 "steps": evidence.steps,
-                "down": _down_words(evidence),
+                "down": down_words(evidence),
             }
     return {
         "id": change.id,

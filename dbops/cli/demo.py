@@ -12,6 +12,7 @@ from dbops.cli.options import json_option
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from dbops.cli.demo_change import Changed
     from dbops.cli.demo_repair import Repaired
     from dbops.cli.demo_story import Story
     from dbops.cli.wiring import Wiring
@@ -149,6 +150,7 @@ def _show_json(story: Story, commands: list[str]) -> None:
             "sign_off": story.repaired and story.repaired.sign_off,
             "repair": story.repaired and _repair_json(story.repaired),
             "undo": story.repaired and story.repaired.undo,
+            "change": story.changed,
             "ledger": story.ledger,
             "seconds": story.seconds | {"total": round(sum(story.seconds.values()), 2)},
             "try": commands,
@@ -216,6 +218,7 @@ def _summary(story: Story) -> list[str]:
         f"corruption  {len(story.corruption)} found: {'; '.join(story.corruption)}",
         f"disaster    3 databases destroyed, restored and compared: {restored}",
         *_repaired(story.repaired),
+        *_changed(story.changed),
         *_ledger(story),
         f"time        {sum(story.seconds.values()):.1f} s: "
         + ", ".join(f"{name.replace('_', ' ')} {took}" for name, took in story.seconds.items()),
@@ -236,6 +239,19 @@ def _repaired(found: Repaired | None) -> list[str]:
         f" {run.database} repaired, sealed before and after",
         f"undo        refused once a row was edited: {row}",
         f"            the row put back, the same undo ran: {undo.restored} rows, {equal}",
+    ]
+
+
+def _changed(found: Changed | None) -> list[str]:
+    """What stopped the change at first, what it came to, and what somebody did past it."""
+    if found is None:
+        return ["change      not shown: git is not installed"]
+    stopped = ", ".join(found.stopped) or "NOT STOPPED"
+    drift = "; ".join(found.drift) or "NOT FOUND"
+    return [
+        f"change      {found.work} stopped by {stopped}; mended, rehearsed on {found.rehearsed},"
+        f" signed, run: {'; '.join(found.words)}",
+        f"drift       after an ALTER by hand: {drift}",
     ]
 
 

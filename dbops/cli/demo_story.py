@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from dbops.backup.ports import RestoreOrder
+from dbops.cli.demo_change import Changed, change_and_drift
 from dbops.cli.demo_ledger import LedgerCheck, check_ledger
 from dbops.cli.demo_office import open_office
 from dbops.cli.demo_repair import Repaired, repair_and_undo
@@ -60,6 +61,7 @@ class Story:
     corruption: list[str] = field(default_factory=list)
     restored: dict[str, bool] = field(default_factory=dict)
     repaired: Repaired | None = None
+    changed: Changed | None = None
     ledger: LedgerCheck | None = None
 
     @contextmanager
@@ -80,6 +82,7 @@ class Story:
             and len(self.corruption) == 1
             and all(self.restored.values())
             and (self.repaired is None or self.repaired.good)
+            and (self.changed is None or self.changed.good)
             and self.ledger is not None
             and self.ledger.whole
             and self.ledger.caught
@@ -139,6 +142,11 @@ def tell(stage: Stage) -> tuple[Story, Wiring]:
         office = open_office(wiring, stage.directory)
         if office is not None:
             story.repaired = repair_and_undo(
+                office, stage.databases, stage.announce, quiet=stage.quiet
+            )
+    with story.step("change"):
+        if office is not None:
+            story.changed = change_and_drift(
                 office, stage.databases, stage.announce, quiet=stage.quiet
             )
     stage.announce("all of that stands in the ledger; in a copy of it a line is edited")

@@ -27,6 +27,7 @@ class Act(StrEnum):
     BOOK_WRONGLY = "book-wrongly"  # the interface, which kept its old map
     MOVE_TO_ANOTHER_BED = "move-to-another-bed"  # a nurse, one of the patients
     MOVE_BACK = "move-back"  # the same nurse, later
+    ALTER_BY_HAND = "alter-by-hand"  # somebody who knows the password, past every sign-off
 
 
 _CLOSE: Final = "UPDATE department SET closed_at = ? WHERE code = ?"
@@ -47,6 +48,7 @@ STATEMENTS: Final[Mapping[Act, tuple[tuple[str, tuple[str | int, ...]], ...]]] =
         ),
         Act.MOVE_TO_ANOTHER_BED: ((_MOVE, (_OTHER_BED,)),),
         Act.MOVE_BACK: ((_MOVE, (_BED,)),),
+        Act.ALTER_BY_HAND: (("ALTER TABLE visit ADD COLUMN remark_by_hand TEXT", ()),),
     }
 )
 """The SQL of each act and what is bound in it. A bed is no part of the mistake or of its repair."""

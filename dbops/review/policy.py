@@ -96,6 +96,11 @@ class Policy:
         rules, _ = self.matching(kind, databases, risk)
         return any(rule.reproduce for rule in rules)
 
+    def wants_evidence(self, kind: Kind, databases: Collection[str], risk: Risk) -> bool:
+        """Return whether work of this sort must have been rehearsed."""
+        rules, _ = self.matching(kind, databases, risk)
+        return any(rule.evidence for rule in rules)
+
     def backup_age(self, kind: Kind, databases: Collection[str], risk: Risk) -> timedelta | None:
         """Return how old the last proven backup may be for work of this sort; None for any age."""
         rules, _ = self.matching(kind, databases, risk)

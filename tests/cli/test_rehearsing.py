@@ -202,7 +202,7 @@ with rehearsal_directory(Wiring(load_estate(Path(sys.argv[1])), {})) as place:
 
 def test_what_a_killed_rehearsal_leaves_is_swept(ops: OpsEstate) -> None:
     """By the next command, whatever it is; what a living one is at stays."""
-    command = [sys.executable, "-c", KILLED, ops.root / "dbops.toml"]
+    command = [sys.executable, "-c", KILLED, str(ops.root / "dbops.toml")]
     assert subprocess.run(command, check=False).returncode == 9
     scratch = ops.root / "state" / "scratch"
     (left,) = scratch.glob("rehearsal-*/rows.age")

@@ -273,11 +273,11 @@ def test_nobody_runs_it_unasked(ops: Ops) -> None:
 
 
 def test_nobody_is_asked_about_what_may_not_run(ops: Ops) -> None:
-    """The approvals are judged before the question; the ledger has the attempt once."""
+    """The approvals are judged before the question; the ledger has each attempt once."""
     write(ops)
-    done(ops.review("request", WORK, "--key", ops.key("wei"), "--yes"))
+    ops.commit()
     unasked, refused = said(ops.run("repair", "run", WORK)), said(mend(ops))
     assert unasked == refused
     assert refused[0] == 5
     codes = [record.code for record in records_of(ops.root, Event.REPAIR_RUN)]
-    assert codes == ["approvals-missing"] * 2
+    assert codes == ["request-missing"] * 2

@@ -105,6 +105,26 @@ def test_a_sealed_value_from_standard_input(ops: Ops) -> None:
     assert b"4711" not in sealed
 
 
+def test_more_than_people_review_is_not_cut_off(ops: Ops) -> None:
+    """Neither of a file nor of standard input is a part taken for the whole."""
+    long, most = "x" * ((1 << 20) + 1), 1 << 20
+    words = ("repair", "new", "a", *DRAFT, "--seal")
+    given = CliRunner().invoke(
+        main, ["--estate", str(ops.root / "dbops.toml"), *words, "patient=-"], input=long
+    )
+    assert said(given) == (
+        1,
+        f"error: standard input is larger than {most} bytes\nhint: see that it is the right file\n",
+    )
+    value = ops.root / "value"
+    value.write_text(long)
+    assert said(ops.run(*words, f"patient={value}")) == (
+        1,
+        f"error: {value} is larger than {most} bytes\nhint: ls -l {value}\n",
+    )
+    assert not folder(ops, "a").exists()
+
+
 def test_a_script_that_hides_something(ops: Ops) -> None:
     """A file that does not read as it is is not taken over."""
     script = ops.root / "fix.sql"
@@ -133,6 +153,18 @@ def test_check_asks_the_database(ops: Ops) -> None:
         f"remark: {WORK}: database: not checked: example does not answer\n"
         in ops.run("repair", "check", WORK).stderr
     )
+
+
+def test_check_asks_for_collations(ops: Ops) -> None:
+    """A column for which different texts are equal is found; without the database that is said."""
+    write(ops, script="UPDATE visit SET ward = 'ORT' WHERE ward = 'OLD';\n")
+    unknown = "REP-CASE: not checked: comparisons of texts by a collation that is not known"
+    assert unknown in ops.run("repair", "check", WORK, "--offline").stderr
+    assert "REP-CASE" not in ops.run("repair", "check", WORK).output
+    change(ops, "ALTER TABLE visit ADD COLUMN word TEXT COLLATE NOCASE")
+    write(ops, script="UPDATE visit SET ward = 'ORT' WHERE ward = 'OLD' AND word = 'Asa';\n")
+    equal = "texts that differ in case, accents or blanks are equal in word of visit"
+    assert equal in ops.run("repair", "check", WORK).output
 
 
 def test_a_repair_in_batches(ops: Ops) -> None:

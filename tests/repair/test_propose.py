@@ -292,6 +292,13 @@ def test_an_empty_draft_asks_for_everything() -> None:
     assert "# ticket: " in draft
 
 
+def test_what_the_author_has_not_said_is_asked_for() -> None:
+    """A title and a day that nobody gave are blanks, as all else is that must be filled in."""
+    head = RepairHead(id="r-1", author="zhang.wei@vendor", database="his")
+    lines = draft_manifest(head, Proposal(watches=())).splitlines()
+    assert {'title: "?"', 'opened: "?"'} <= set(lines)
+
+
 def test_a_draft_says_what_to_check() -> None:
     """At the place where it is to be checked."""
     script = "DELETE FROM a v WHERE v.id = 1;\nDO $$ BEGIN END $$;"

@@ -29,7 +29,7 @@ def _examine(case: Case) -> Iterator[Finding]:
 
 def _is_own(case: Case, reading: Reading) -> bool:
     """Whether it fills what the change makes, or what is empty."""
-    return bool(reading.names) and case.is_empty(reading.names[0])
+    return bool(reading.names) and case.is_empty(reading.names[0], reading)
 
 
 DDL_DML: Final = Rule("DDL-DML", Severity.ERROR, "rows that a schema change writes", _examine)

@@ -18,7 +18,7 @@ def _examine(case: Case) -> Iterator[Finding]:
     for reading in case.up:
         if reading.does is Does.TRUNCATE:
             for table in reading.names:
-                if not case.is_empty(table):
+                if not case.is_empty(table, reading):
                     what = f"TRUNCATE empties {table.written}{case.measured(table)}"
                     yield DDL_DROP.found(reading.place, what, _HINT)
         elif reading.does is Does.DROP:
@@ -31,7 +31,11 @@ def _examine(case: Case) -> Iterator[Finding]:
 def _dropped(case: Case, reading: Reading) -> Iterator[Finding]:
     kind = "object" if reading.kind is None else reading.kind.value
     for name in reading.names:
-        if reading.kind in _HELD and not case.is_empty(name) and not _is_rebuilt(case, name):
+        if (
+            reading.kind in _HELD
+            and not case.is_empty(name, reading)
+            and not _is_rebuilt(case, name)
+        ):
             what = f"{kind} {name.written} is dropped{case.measured(name)}"
             yield DDL_DROP.found(reading.place, what, _HINT)
         elif Flag.CASCADE in reading.flags:

@@ -27,7 +27,7 @@ def _examine(case: Case) -> Iterator[Finding | Unchecked]:
         wanted = tuple(column.casefold() for column in key.columns)
         if any(each[: len(wanted)] == wanted for each in indexed):
             continue
-        if case.schema is None and not case.is_made(table):
+        if case.schema is None and not case.is_made(table, reading):
             yield DDL_FK.unchecked(f"whether {table.written} has an index for its foreign key")
         else:
             yield DDL_FK.found(

@@ -24,8 +24,8 @@ def _examine(case: Case) -> Iterator[Finding]:
             what = f"constraint {name} of {table.written} is dropped, and keeps nothing whole then"
             yield DDL_PKDROP.found(reading.place, what + case.measured(table), _HINT)
     for reading in case.up:
-        for name in _unique_indexes(case, reading):
-            what = f"unique index {name.written} is dropped, and keeps nothing unique then"
+        for index in _unique_indexes(case, reading):
+            what = f"unique index {index.written} is dropped, and keeps nothing unique then"
             yield DDL_PKDROP.found(reading.place, what, _HINT)
 
 

@@ -58,9 +58,16 @@ def dependents(case: Case, changed: Changed) -> tuple[str, ...]:
         for each in case.objects
         if each.name.kind in _PROGRAMS
         and not is_same(each.name.path, changed.name.path)
+        and not _goes_along(each, changed)
         and _names(_text(each), changed)
         and not _is_dealt_with(case, each)
     )
+
+
+def _goes_along(each: SchemaObject, changed: Changed) -> bool:
+    """Whether it is a part of the table as a whole: its trigger, rule or policy."""
+    own = each.of is not None and is_same(each.of.path, changed.name.path)
+    return own and changed.column is None
 
 
 def _text(each: SchemaObject) -> str:

@@ -73,9 +73,9 @@ class Case:
     def belonging(self, table: Name, kind: ObjectKind) -> Iterator[SchemaObject]:
         """Yield the objects of a kind that belong to a table."""
         for each in self.objects:
-            if each.name.kind is kind and each.of is not None:
-                if each.of.kind is ObjectKind.TABLE and is_same(each.of.path, table.path):
-                    yield each
+            of = each.of if each.name.kind is kind else None
+            if of is not None and of.kind is ObjectKind.TABLE and is_same(of.path, table.path):
+                yield each
 
     def rows(self, table: Name) -> int | None:
         """Return about how many rows a table has; None where it is not known."""
@@ -87,19 +87,41 @@ class Case:
         size = _look_up(self.facts.sizes, table)
         return None if size is None or size.rows < 0 else size.rows
 
-    def is_made(self, table: Name) -> bool:
-        """Whether the change itself makes the table."""
-        return any(
-            reading.does is Does.CREATE
-            and reading.kind is ObjectKind.TABLE
-            and Flag.QUERY not in reading.flags
+    def is_made(self, table: Name, at: Reading) -> bool:
+        """Whether the change itself has made the table, before the statement."""
+        for reading in self.up:
+            if reading is at:
+                return False
+            if self._makes(reading, table):
+                return True
+        return False
+
+    def is_empty(self, table: Name | None, at: Reading) -> bool:
+        """Whether the table has no rows at the statement, as far as is known.
+
+        What needs rows is no matter there.
+        """
+        if table is None:
+            return False
+        if not self.is_made(table, at):
+            return self.rows(table) == 0
+        before = self.up[: self.up.index(at)] if at in self.up else self.up
+        return not any(
+            reading.does is Does.WRITE
+            and Flag.QUERY in reading.flags
             and any(is_same(name.path, table.path) for name in reading.names)
-            for reading in self.up
+            for reading in before
         )
 
-    def is_empty(self, table: Name | None) -> bool:
-        """Whether the table has no rows, as far as is known: what needs rows is no matter there."""
-        return table is not None and (self.is_made(table) or self.rows(table) == 0)
+    def _makes(self, reading: Reading, table: Name) -> bool:
+        """Whether a statement makes the table without rows, where there was none."""
+        if reading.does is not Does.CREATE or reading.kind is not ObjectKind.TABLE:
+            return False
+        if not any(is_same(name.path, table.path) for name in reading.names):
+            return False
+        there = self.schema is None or self.find(ObjectKind.TABLE, table) is not None
+        maybe = Flag.IF_NOT_EXISTS in reading.flags and there
+        return Flag.QUERY not in reading.flags and not maybe
 
     def measured(self, table: Name | None) -> str:
         """Return how large a table is, to end a sentence with; "" where it is not known."""
@@ -114,14 +136,18 @@ class Case:
         """Yield the clauses that do one of these to a table that is there already."""
         for reading in self.up:
             table = reading.table
-            if reading.kind is not ObjectKind.TABLE or table is None or self.is_made(table):
+            if (
+                reading.kind is not ObjectKind.TABLE
+                or table is None
+                or self.is_made(table, reading)
+            ):
                 continue
             yield from ((reading, table, clause) for clause in reading.acts(*acts))
 
     def filled(self, *acts: Act) -> Iterator[tuple[Reading, Name, Clause]]:
         """Yield the clauses that do one of these to a table that has rows, for all we know."""
         for reading, table, clause in self.altered(*acts):
-            if not self.is_empty(table):
+            if not self.is_empty(table, reading):
                 yield reading, table, clause
 
     def new_columns(self) -> Iterator[tuple[Reading, Name, Column]]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from dbops.change.reading import Act, ConstraintKind, Does, Flag, Name
+from dbops.change.reading import Act, Clause, ConstraintKind, Does, Flag, Name
 from dbops.change.rules.finding import Case, is_same
 from dbops.change.schema import ObjectKind
 
@@ -34,18 +34,26 @@ def _known(case: Case, table: Name) -> Iterator[tuple[str, ...]]:
 def _made(case: Case, table: Name) -> Iterator[tuple[str, ...]]:
     for reading in case.up:
         own = reading.table if reading.kind is ObjectKind.INDEX else None
-        if reading.does is Does.CREATE and own is not None and is_same(own.path, table.path):
-            if Flag.WHERE not in reading.flags:
-                yield tuple(column.casefold() for column in reading.columns)
-        if reading.kind is ObjectKind.TABLE and any(
+        if own is not None and is_same(own.path, table.path):
+            if reading.does is Does.CREATE and Flag.WHERE not in reading.flags:
+                yield _folded(reading.columns)
+        elif reading.kind is ObjectKind.TABLE and any(
             is_same(name.path, table.path) for name in reading.names
         ):
-            for clause in reading.clauses:
-                if clause.constraint is not None and clause.constraint.kind in _KINDS:
-                    yield tuple(column.casefold() for column in clause.constraint.columns)
-                if clause.act is Act.ADD_COLUMN and clause.definition is not None:
-                    if any(each.kind in _KINDS for each in clause.definition.constraints):
-                        yield (clause.definition.name.casefold(),)
+            yield from (_folded(key) for clause in reading.clauses for key in _keys(clause))
+
+
+def _keys(clause: Clause) -> Iterator[tuple[str, ...]]:
+    """Yield the columns of each key that a clause makes."""
+    if clause.constraint is not None and clause.constraint.kind in _KINDS:
+        yield clause.constraint.columns
+    column = clause.definition if clause.act is Act.ADD_COLUMN else None
+    if column is not None and any(each.kind in _KINDS for each in column.constraints):
+        yield (column.name,)
+
+
+def _folded(columns: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(column.casefold() for column in columns)
 
 
 def _plain(column: str) -> str:

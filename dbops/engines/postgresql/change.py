@@ -33,7 +33,7 @@ class PostgresqlChangeEngine:
     """
 
     admin: Callable[[], Parameters] = field(repr=False)
-    clock: Clock = Clock()
+    clock: Clock = field(default_factory=Clock)
 
     @property
     def traits(self) -> ChangeTraits:

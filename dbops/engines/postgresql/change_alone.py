@@ -15,7 +15,7 @@ from dbops.change.ports import Lock, Remains
 from dbops.change.step import Step
 from dbops.engines.postgresql.change_effects import MODES, written
 from dbops.engines.postgresql.change_wire import ask, command
-from dbops.engines.postgresql.change_words import Alone, Named, Target, place, target_of
+from dbops.engines.postgresql.change_words import NOBODY, Alone, Named, Target, place, target_of
 from dbops.engines.postgresql.connect import Session, quoted
 from dbops.errors import Failed
 
@@ -124,7 +124,7 @@ def refuse_unfinished(session: Session, step: Step) -> None:
 
 
 def locks_of(session: Session, step: Step) -> tuple[Lock, ...]:
-    """The locks that the server's documentation says of the step; for those of one table only.
+    """The locks that the server's documentation says of the step, where it is of one table.
 
     They are gone when it ends, so they cannot be looked up.
     """
@@ -137,8 +137,21 @@ def locks_of(session: Session, step: Step) -> tuple[Lock, ...]:
             return () if found is None else (_lock(Named(found.schema, found.table), _LIGHT),)
         case Alone.DETACH:
             return (_lock(target.name, _STRONG), _lock(target.table, _LIGHT))
-        case Alone.REINDEX | Alone.VACUUM:
-            return ()
+        case Alone.REINDEX if target.scope == "INDEX":
+            found = _index(session, target.name, doing)
+            return () if found is None else (_lock(Named(found.schema, found.table), _LIGHT),)
+        case Alone.REINDEX if target.scope == "TABLE":
+            return (_lock(target.name, _LIGHT),)
+        case Alone.VACUUM if target.name != NOBODY:
+            return (_lock(target.name, _STRONG if target.scope == "FULL" else _LIGHT),)
+    return ()
+
+
+def rewritten_by(step: Step) -> tuple[str, ...]:
+    """The table that the step writes anew."""
+    target = target_of(step)
+    anew = target.kind is Alone.VACUUM and target.scope == "FULL" and target.name != NOBODY
+    return (written(target.name.schema, target.name.name),) if anew else ()
 
 
 def _created(session: Session, step: Step, target: Target) -> Remains:

@@ -1,9 +1,8 @@
 """What a step did to others: the locks that it added, and the tables whose storage is new.
 
 Only relations that were there when the transaction began count: nobody else sees the others. A
-lock on an index is said where its table is not locked as strongly. Modes that hinder no other
-session but one that alters the table's data definition slightly are left out (ACCESS SHARE and ROW
-SHARE, which every reader takes).
+lock on an index is said where its table is not locked as strongly. The two weakest modes, which
+every reader takes, are left out.
 https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-TABLES
 """
 
@@ -107,7 +106,7 @@ class Footprint:
                 self._known[oid] = replace(before, file=file)
                 yield before.title
 
-    def _rows(self, query: str, params: Sequence[object] = ()) -> list[TupleRow]:
+    def _rows(self, query: str, params: Sequence[object] | None = None) -> list[TupleRow]:
         return ask(self._session, query, params, doing="looking at locks")
 
 

@@ -24,7 +24,7 @@ IDLE: Final = timedelta(minutes=30)
 _DOING: Final = "opening the session"
 
 _PIN: Final = """
-    SELECT pg_catalog.set_config(s.name, s.setting, %s::pg_catalog.bool)
+    SELECT pg_catalog.set_config(s.name, s.setting, false)
     FROM ROWS FROM (pg_catalog.unnest(%s::pg_catalog.text[]),
         pg_catalog.unnest(%s::pg_catalog.text[])) AS s (name, setting)"""
 # A commit that is not on disk when it returns would be no commit.
@@ -81,9 +81,12 @@ def pins_of(session: Session, order: SessionOrder) -> Mapping[str, str]:
     }
 
 
-def pin(session: Session, pins: Mapping[str, str], *, local: bool) -> None:
-    """Afterwards these settings hold, for the transaction or for the session."""
-    ask(session, _PIN, [local, list(pins), list(pins.values())], doing="pinning settings")
+def pin(session: Session, pins: Mapping[str, str]) -> None:
+    """Afterwards these settings hold for the session, until the transaction is rolled back.
+
+    Of the session, not of the transaction: what a step set beyond it would come back at COMMIT.
+    """
+    ask(session, _PIN, [list(pins), list(pins.values())], doing="pinning settings")
 
 
 def state_of(session: Session, doing: str) -> State:

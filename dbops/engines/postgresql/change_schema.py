@@ -31,10 +31,12 @@ OLDEST_READ: Final = 14
 """The oldest major version whose catalogues are understood."""
 
 # What decides how the server prints; the rest of what is pinned bounds and permits. Named last,
-# the schema of temporary tables hides no catalogue.
+# the schema of temporary tables hides no catalogue. To compile these queries takes longer than
+# to run them.
 _PRINTING: Final[Mapping[str, str]] = MappingProxyType(
     {
         "search_path": "pg_catalog, pg_temp",
+        "jit": "off",
         **{
             name: PINNED[name]
             for name in (

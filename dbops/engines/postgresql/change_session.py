@@ -51,8 +51,8 @@ _LOOK: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 class PostgresqlChangeSession:
     """Implements the `ChangeSession` port.
 
-    Steps run with an empty search path, so they name
-    everything with its schema; a function whose body does not needs a SET clause of its own.
+    Steps run with an empty search path, so they name everything with its schema. A function whose
+    body does not needs a SET clause of its own, or SET LOCAL check_function_bodies = off before it.
     """
 
     def __init__(self, session: Session, order: SessionOrder, clock: Clock) -> None:
@@ -64,7 +64,7 @@ class PostgresqlChangeSession:
         self._finished: set[str] = set()
         self._began: State | None = None
         self._footprint: Footprint | None = None
-        pin(session, self._pins, local=False)
+        pin(session, self._pins)
         self._opened = state_of(session, "opening the session")
         if not order.read_only:
             change_opening.refuse_unfit(session, self._opened)
@@ -103,7 +103,7 @@ class PostgresqlChangeSession:
         doing = "beginning the change's transaction"
         self._refuse_read_only(doing)
         self._refuse_within(doing)
-        pin(self._session, self._pins, local=False)
+        pin(self._session, self._pins)
         command(self._session, _BEGIN, doing=doing)
         self._began = state_of(self._session, doing)
         self._footprint = Footprint(self._session)
@@ -132,7 +132,7 @@ class PostgresqlChangeSession:
         refuse_control(step)
         target = target_of(step)
         self._refuse_within(doing)
-        pin(self._session, self._pins, local=False)
+        pin(self._session, self._pins)
         if target.kind is Alone.DETACH and step.digest in self._finished:
             return StepEffect(0.0)
         locks = change_alone.locks_of(self._session, step)
@@ -143,10 +143,10 @@ class PostgresqlChangeSession:
         except psycopg.Error as error:
             raise self._fault(error, doing) from None
         seconds = self._clock.monotonic() - began
-        pin(self._session, self._pins, local=False)
+        pin(self._session, self._pins)
         self._refuse_changed(state_of(self._session, doing), doing)
         change_alone.refuse_unfinished(self._session, step)
-        return StepEffect(seconds, locks)
+        return StepEffect(seconds, locks, change_alone.rewritten_by(step))
 
     def remains(self, step: Step) -> Remains:
         """An index to be dropped that was not valid before the session is as good as untouched."""
@@ -160,7 +160,7 @@ class PostgresqlChangeSession:
         doing = f"cleaning up after {place(step)}"
         self._refuse_read_only(doing)
         self._refuse_within(doing)
-        pin(self._session, self._pins, local=False)
+        pin(self._session, self._pins)
         change_alone.clean_up(self._session, step)
         self._finished.add(step.digest)
 
@@ -200,7 +200,7 @@ class PostgresqlChangeSession:
             note_entries(self._session, entries)
         elif entries:
             self._refuse_within(doing)
-            pin(self._session, self._pins, local=False)
+            pin(self._session, self._pins)
             command(self._session, _BEGIN, doing=doing)
             note_entries(self._session, entries)
             self._commit(doing)
@@ -254,7 +254,7 @@ class PostgresqlChangeSession:
         """Behind a step: its settings are gone, and role and transaction are the same."""
         if not is_open(self._session):
             raise transaction_lost(doing)
-        pin(self._session, self._pins, local=True)
+        pin(self._session, self._pins)
         now = state_of(self._session, doing)
         self._refuse_changed(now, doing)
         known = self._began

@@ -59,9 +59,12 @@ def encoded(session: Session, text: str, doing: str) -> bytes:
 
 
 def ask(
-    session: Session, query: str, params: Sequence[object] = (), *, doing: str
+    session: Session, query: str, params: Sequence[object] | None = None, *, doing: str
 ) -> list[TupleRow]:
-    """All rows of a query of dbops' own; raises what `changing` does."""
+    """All rows of a query of dbops' own; raises what `changing` does.
+
+    Without `params` a percent sign is a percent sign.
+    """
     with changing(session, doing):
         return session.connection.execute(encoded(session, query, doing), params).fetchall()
 

@@ -31,6 +31,7 @@ _CONTROL: Final = frozenset(
     }
 )
 _QUERY: Final = frozenset({"SELECT", "WITH", "VALUES", "TABLE"})
+_VACUUM_WORDS: Final = frozenset({"FULL", "FREEZE", "VERBOSE", "ANALYZE", "ANALYSE"})
 _MANY: Final = frozenset({"SCHEMA", "DATABASE", "SYSTEM"})
 
 
@@ -65,7 +66,8 @@ class Target:
     """What an alone statement is about.
 
     `table` is the table of an index that is made, or the partitioned one that loses `name`;
-    `scope` is what REINDEX goes through: INDEX, TABLE, SCHEMA, DATABASE or SYSTEM.
+    `scope` is what REINDEX goes through: INDEX, TABLE, SCHEMA, DATABASE or SYSTEM; of VACUUM it is
+    FULL, or empty.
     """
 
     kind: Alone
@@ -151,7 +153,7 @@ def target_of(step: Step) -> Target:
         case Alone.DETACH:
             return _detached(step, words)
         case Alone.VACUUM:
-            return Target(kind, NOBODY)
+            return _vacuumed(step, words[1:])
     raise Failed(
         "change-step",
         f"{place(step)}: it need not stand outside of the transaction",
@@ -168,9 +170,9 @@ def _created(step: Step, words: Sequence[str]) -> Target:
             hint="give the index a name",
         )
     index, rest = _name(step, rest)
-    rest = rest[1:]  # ON
-    if rest and rest[0].upper() == "ONLY":
-        rest = rest[1:]
+    if rest[:1] == [] or rest[0].upper() != "ON":
+        raise _unreadable(step)
+    rest = _behind_only(rest[1:])
     table = _in_full(step, _name(step, rest)[0])
     return Target(Alone.CREATE_INDEX, Named(table.schema, index.name), table)
 
@@ -188,14 +190,29 @@ def _reindexed(step: Step, words: Sequence[str]) -> Target:
 
 
 def _detached(step: Step, words: Sequence[str]) -> Target:
-    rest = _behind_exists(words[2:])
-    if rest and rest[0].upper() == "ONLY":
-        rest = rest[1:]
+    rest = _behind_only(_behind_exists(words[2:]))
     table, rest = _name(step, rest)
     if [word.upper() for word in rest[:2]] != ["DETACH", "PARTITION"]:
         raise _unreadable(step)
     part, _ = _name(step, rest[2:])
     return Target(Alone.DETACH, _in_full(step, part), _in_full(step, table))
+
+
+def _vacuumed(step: Step, words: Sequence[str]) -> Target:
+    """Of several tables none is named."""
+    rest = list(_behind_options(words))
+    full = "FULL" in [word.upper() for word in words[: len(words) - len(rest)]]
+    while rest and rest[0].upper() in _VACUUM_WORDS:
+        full = full or rest[0].upper() == "FULL"
+        rest.pop(0)
+    scope = "FULL" if full else ""
+    if not rest or "," in rest:
+        return Target(Alone.VACUUM, NOBODY, scope=scope)
+    return Target(Alone.VACUUM, _name(step, rest)[0], scope=scope)
+
+
+def _behind_only(words: Sequence[str]) -> Sequence[str]:
+    return words[1:] if words and words[0].upper() == "ONLY" else words
 
 
 def _behind_exists(words: Sequence[str]) -> Sequence[str]:

@@ -45,6 +45,8 @@ _OF_SECOND: Final = {
     apsw.SQLITE_CREATE_TRIGGER,
     apsw.SQLITE_DROP_TRIGGER,
 }
+_RELATES: Final = {*_OF_FIRST, apsw.SQLITE_DROP_INDEX}  # what may part rows from their parents
+_WRITES: Final = {apsw.SQLITE_INSERT, apsw.SQLITE_UPDATE}
 _FUNCTIONS: Final = {"load_extension", "fts3_tokenizer"}
 _IN_HEADER: Final = {"user_version", "application_id"}
 _ANSWERS: Final = _IN_HEADER | {
@@ -74,10 +76,11 @@ _DBOPS_SETS: Final = {"foreign_keys", "defer_foreign_keys", "legacy_alter_table"
 
 
 class ChangeGuard(Guard):
-    """Watches one connection; knows which tables the steps of a transaction touched.
+    """Watches one connection; knows what the steps of a transaction did with tables.
 
-    `touched` and `dropped` have names in lower case, `rewritten` those whose rows a statement
-    wrote anew.
+    Names are in lower case: `related` tables may be parted from their parents or children now,
+    `written` ones have new rows, `dropped` ones are gone, or were made again. `rewritten` are
+    those, as they are spelled, of which one statement wrote every row.
     """
 
     def __init__(
@@ -94,7 +97,8 @@ class ChangeGuard(Guard):
     def forget(self) -> None:
         """Afterwards a new transaction has touched nothing."""
         self.ended = False
-        self.touched: set[str] = set()
+        self.related: set[str] = set()
+        self.written: set[str] = set()
         self.dropped: set[str] = set()
         self.rewritten: set[str] = set()
 
@@ -149,8 +153,10 @@ class ChangeGuard(Guard):
         if name in OWN:
             through = f" (through {by})" if by else ""
             return self._refuse("change-statement", f"it touches {table}{through}")
-        if name and not name.startswith("sqlite_"):
-            self.touched.add(name)
+        if op in _RELATES:
+            self.related.add(name)
+        if op in _WRITES:
+            self.written.add(name)
         if op == apsw.SQLITE_DROP_TABLE:
             self.dropped.add(name)
         if op == apsw.SQLITE_ALTER_TABLE and base:  # DROP COLUMN: rows are written without it

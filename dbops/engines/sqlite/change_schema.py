@@ -44,7 +44,8 @@ class _Row:
 
     @property
     def is_own(self) -> bool:
-        return self.name.lower() in OWN or self.name.lower().startswith("sqlite_")
+        name = self.name.lower()
+        return name.startswith("sqlite_") or (self.kind == "table" and name in OWN)
 
 
 @dataclass(frozen=True, slots=True)

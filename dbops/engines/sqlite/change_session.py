@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 
@@ -28,10 +27,16 @@ from dbops.engines.sqlite.change_faults import ChangePlace, titled
 from dbops.engines.sqlite.change_guard import ChangeGuard
 from dbops.engines.sqlite.change_hold import held
 from dbops.engines.sqlite.change_journal import CREATE, is_there, read_journal, write_journal
-from dbops.engines.sqlite.change_schema import JOURNAL, read_change_schema
-from dbops.engines.sqlite.change_settle import Faults, find_faults, worse
+from dbops.engines.sqlite.change_schema import JOURNAL, OWN, read_change_schema
+from dbops.engines.sqlite.change_settle import (
+    Faults,
+    Suspects,
+    find_faults,
+    foreign_keys,
+    worse,
+)
 from dbops.engines.sqlite.change_sizes import count_tables, size_tables
-from dbops.engines.sqlite.connect import open_source
+from dbops.engines.sqlite.connect import open_source, open_work
 from dbops.engines.sqlite.repair_faults import code_name
 from dbops.engines.sqlite.repair_guard import Mode
 from dbops.engines.sqlite.repair_session import SERVER
@@ -60,7 +65,7 @@ class SqliteChangeSession:
         self._holds = False
         self._open = False
         self._noted: int | None = None  # the last row of the journal that this transaction wrote
-        self._known: frozenset[str] = frozenset()  # tables at the begin
+        self._keys: dict[str, list[apsw.SQLiteValues]] = {}  # of each table at the begin
 
     @property
     def server(self) -> str:
@@ -102,7 +107,7 @@ class SqliteChangeSession:
         with self._doing("the transaction"):
             self._connection.execute("BEGIN" if self._order.read_only else "BEGIN IMMEDIATE")
             self._guard.forget()
-            self._known = frozenset(self._tables())
+            self._keys = foreign_keys(self._connection)
         self._open, self._noted = True, None
 
     def run(self, step: Step) -> StepEffect:
@@ -117,6 +122,7 @@ class SqliteChangeSession:
             message = f"{self._name}: {titled(step)} is refused: {refusal.message}"
             raise Refused(refusal.code, message, hint=refusal.hint) from None
         seconds = time.monotonic() - began
+        self._refuse_own(step)
         self._open = True
         self._require_open()
         return StepEffect(seconds, rewritten=self._rewritten(dropped))
@@ -154,8 +160,8 @@ class SqliteChangeSession:
             return ()
         self._require_open()
         with self._doing("checking the tables"), self._guard.timed():
-            touched = self._guard.touched | (self._tables().keys() - self._known)
-            return worse(find_faults(self._connection, touched), lambda: self._before(touched))
+            suspects = self._suspects()
+            return worse(find_faults(self._connection, suspects), lambda: self._before(suspects))
 
     def note(self, entries: Sequence[JournalEntry]) -> None:
         self._require_writing()
@@ -205,6 +211,14 @@ class SqliteChangeSession:
             hint="write a query of one row with one value, which is 1, 0 or NULL",
         )
 
+    def _refuse_own(self, step: Step) -> None:
+        """RENAME does not tell the authorizer the new name."""
+        hidden = self._tables().keys() & OWN - self._keys.keys()
+        if hidden:
+            message = f"{self._name}: {titled(step)} is refused: it makes {min(hidden)}"
+            hint = "give the table another name: dbops keeps this one for itself"
+            raise Refused("change-statement", message, hint=hint)
+
     def _rewritten(self, dropped: set[str]) -> tuple[str, ...]:
         """Tables written anew by the last step: by DROP COLUMN, or made again after DROP TABLE."""
         again = {low: name for low, name in self._tables().items() if low in dropped}
@@ -218,13 +232,25 @@ class SqliteChangeSession:
         )
         return {str(low): str(name) for low, name in found}
 
-    def _before(self, touched: AbstractSet[str]) -> Faults:
+    def _suspects(self) -> Suspects:
+        """Tables that the steps can have set against the schema, whatever they are called now."""
+        now = foreign_keys(self._connection)
+        renamed = now.keys() - self._keys.keys()
+        related = {name for name, keys in now.items() if keys != self._keys.get(name, [])}
+        written = self._guard.written | self._guard.dropped
+        if written - now.keys():  # one of them may be called otherwise now
+            written |= renamed
+        return Suspects(self._guard.related | related | renamed, written)
+
+    def _before(self, suspects: Suspects) -> Faults:
         """What was wrong already, as another connection still sees it; nothing where it cannot."""
         place = self._at.place
         try:
-            with open_source(place.name, place.path) as committed:
+            # SQLite forgets CHECK constraints on a connection that is read-only.
+            with open_work(place.name, place.path, read_only=False) as committed:
                 committed.set_busy_timeout(int(place.lock_wait.total_seconds() * 1000))
-                return find_faults(committed, touched)
+                committed.execute("PRAGMA query_only = ON")
+                return find_faults(committed, suspects)
         except (apsw.Error, DbopsError):
             return Faults()
 

@@ -4,6 +4,9 @@ Foreign keys are off while steps run, as SQLite's own procedure for altering tab
 rows without parents are looked for at the end. Applications that never enforced their foreign keys
 have such rows: what was there before is no fault of the change.
 
+Only what a step can have broken is read: ALTER TABLE ADD COLUMN takes no time, and the check of a
+large table behind it would take long, while everybody waits.
+
 Source: https://www.sqlite.org/lang_altertable.html, section 7.
 """
 
@@ -35,8 +38,30 @@ class Faults:
     mismatched: Collection[str] = ()
 
 
-def find_faults(connection: apsw.Connection, touched: AbstractSet[str]) -> Faults:
-    """Look at the tables of these names, in lower case, and at those that point at them."""
+@dataclass(frozen=True, slots=True)
+class Suspects:
+    """Names of tables in lower case, whose rows or keys may contradict the schema.
+
+    `related` may have lost parents or children, or have new foreign keys; `written` hold rows that
+    were written, under this name or one that they had before.
+    """
+
+    related: AbstractSet[str]
+    written: AbstractSet[str]
+
+
+def foreign_keys(connection: apsw.Connection) -> dict[str, list[apsw.SQLiteValues]]:
+    """What the catalogue says of the foreign keys of each table, by its name in lower case."""
+    names = connection.execute("SELECT name FROM main.sqlite_schema WHERE type = 'table'")
+    listed = "SELECT * FROM pragma_foreign_key_list(?, 'main') ORDER BY id, seq"
+    return {
+        str(name).lower(): connection.execute(listed, (name,)).fetchall()
+        for (name,) in names.fetchall()
+    }
+
+
+def find_faults(connection: apsw.Connection, suspects: Suspects) -> Faults:
+    """Look at these tables, and at the rows of others that point at them."""
     tables = [
         str(name)
         for (name,) in connection.execute(
@@ -47,7 +72,7 @@ def find_faults(connection: apsw.Connection, touched: AbstractSet[str]) -> Fault
     orphans, mismatched = Counter[tuple[str, str]](), []
     for table in tables:
         parents = _parents(connection, table)
-        if not parents or not touched & {table.lower(), *parents}:
+        if not parents or not suspects.related & {table.lower(), *parents}:
             continue
         try:
             for parent in _orphaned(connection, table):
@@ -57,7 +82,7 @@ def find_faults(connection: apsw.Connection, touched: AbstractSet[str]) -> Fault
     damaged = {
         table: count
         for table in tables
-        if table.lower() in touched and (count := _damage(connection, table))
+        if table.lower() in suspects.written and (count := _damage(connection, table))
     }
     return Faults(orphans, damaged, mismatched)
 
@@ -80,8 +105,8 @@ def _sentences(now: Faults, before: Faults) -> Iterator[str]:
             yield f"{_rows(count)} of {table} without a parent in {parent}{also}"
     for table, count in now.damaged.items():
         if count > before.damaged.get(table, 0):
-            most = " or more" if count == FAULTS_MOST else ""
-            yield f"quick_check finds {count}{most} faults in {table}"
+            least = "at least " if count == FAULTS_MOST else ""
+            yield f"quick_check finds {least}{count} fault{'' if count == 1 else 's'} in {table}"
 
 
 def _rows(count: int) -> str:

@@ -2,8 +2,8 @@
 
 SQLite keeps each definition as it was written, from the object's name on, and writes it anew where
 it is altered. ALTER TABLE RENAME puts the new name in double quotes wherever it stands, so a name
-in double quotes that needs none is read without them: else no RENAME could be taken back. All else
-is kept, comments too, but for blanks at both ends of a part.
+is read without quotes where it needs none, and else in double quotes: else no RENAME could be taken
+back. All other text is kept, comments too, but for blanks at both ends of a part.
 
 A table's text is cut at the commas between its columns and constraints, so that a column which is
 added alters nothing beside it. A comment before a part belongs to the table: DROP COLUMN takes some
@@ -26,7 +26,8 @@ _TOKEN: Final = re.compile(
     r"|[0-9A-Za-z_$\x80-\U0010ffff]+|.",
     re.DOTALL,
 )
-_PLAIN: Final = re.compile(r'"([A-Za-z_][A-Za-z0-9_]*)"')
+_NAME: Final = re.compile(r"\"(?:[^\"]|\"\")*\"|`(?:[^`]|``)*`|\[[^\]]*\]")
+_PLAIN: Final = re.compile(r"[A-Za-z_\x80-\U0010ffff][0-9A-Za-z_\x80-\U0010ffff]*")
 # In quotes these are names, without them they are not.
 _RESERVED: Final = frozenset(word.lower() for word in apsw.keywords) | {"true", "false"}
 _KINDS: Final = {
@@ -42,7 +43,8 @@ _OTHERS: Final = {"NOT", "NULL", "DEFAULT", "COLLATE", "GENERATED", "AS"}
 class Item:
     """A column of a table, or what stands behind the columns: one constraint, seldom several.
 
-    `kind` is None for a column, and `name` the column's; else the constraint's where it has one.
+    `kind` is None for a column, and `name` the column's; else the constraint's where it has one,
+    and `columns` those that are unique together.
     `keys` has the name of each foreign key that the text declares, None where it has none.
     """
 
@@ -68,7 +70,7 @@ class TableText:
 
 
 def canonical(sql: str) -> str:
-    """Return the text with every name that needs no double quotes without them."""
+    """Return the text with names in double quotes only where they need some."""
     return _joined(_tokens(sql)).strip(_BLANKS)
 
 
@@ -140,10 +142,13 @@ def _joined(tokens: Iterable[str]) -> str:
 
 def _bare(token: str, before: str, behind: str) -> str:
     """The token without its quotes, unless it would be read with its neighbour then."""
-    found = _PLAIN.fullmatch(token)
-    if found is None or found[1].lower() in _RESERVED or _word(before[-1:]) or _word(behind[:1]):
+    if not _NAME.fullmatch(token):
         return token
-    return found[1]
+    name = dequoted(token)
+    needed = not _PLAIN.fullmatch(name) or name.lower() in _RESERVED
+    if needed or _word(before[-1:]) or _word(behind[:1]):
+        return '"' + name.replace('"', '""') + '"'
+    return name
 
 
 def _word(sign: str) -> bool:
@@ -182,7 +187,8 @@ def _item(tokens: Sequence[str]) -> Item:
     kind = _KINDS.get(words[2 if named else 0].upper())
     if kind is None:
         return Item(text, None, dequoted(words[0]), keys=keys)
-    return Item(text, kind, dequoted(words[1]) if named else None, tuple(_listed(words)), keys)
+    columns = tuple(_listed(words)) if kind == "unique" else ()
+    return Item(text, kind, dequoted(words[1]) if named else None, columns, keys)
 
 
 def _listed(words: Sequence[str]) -> Iterator[str]:

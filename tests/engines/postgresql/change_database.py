@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from dbops.change.schema import ObjectKind, ObjectName
 from dbops.engines.postgresql.change import PostgresqlChangeEngine
 from tests.engines.postgresql.repair_database import parameters_of
-from tests.fix_postgresql import PgDatabase, PgServer
+from tests.fix_postgresql import Connection, PgDatabase, PgServer
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,15 +20,19 @@ class PgChangeSite:
     database: PgDatabase
     engine: PostgresqlChangeEngine
 
+    def connect(self) -> Connection:
+        """As the superuser, through the socket: a password costs more than most statements."""
+        return self.database.connect(self.database.server.superuser)
+
     def run(self, *statements: str) -> None:
         """As the superuser, each committed by itself."""
-        with self.database.connect() as connection:
+        with self.connect() as connection:
             for statement in statements:
                 connection.execute(statement.encode())
 
     def rows(self, query: str) -> list[tuple[object, ...]]:
         """As the superuser."""
-        with self.database.connect() as connection:
+        with self.connect() as connection:
             return list(connection.execute(query.encode()).fetchall())
 
     def full(self, table: str) -> str:
@@ -50,7 +54,7 @@ class PgChangeSite:
     @contextmanager
     def holding(self, table: str) -> Iterator[None]:
         """A long reader."""
-        with self.database.connect() as connection, connection.transaction():
+        with self.connect() as connection, connection.transaction():
             connection.execute(f"SELECT count(*) FROM {self.full(table)}".encode())
             yield
 
@@ -65,10 +69,10 @@ class PgChangeSite:
 
 
 @contextmanager
-def change_site(server: PgServer) -> Iterator[PgChangeSite]:
+def change_site(server: PgServer, *, encoding: str = "UTF8") -> Iterator[PgChangeSite]:
     """An empty database, gone afterwards."""
     name = f"change_{secrets.token_hex(6)}"
-    server.create_database(name)
+    server.create_database(name, encoding=encoding)
     engine = PostgresqlChangeEngine(lambda: parameters_of(server, name, server.superuser))
     site = PgChangeSite(PgDatabase(server, name), engine)
     try:

@@ -47,3 +47,20 @@ class TestRunning(change_suite_runs.Running):
 
 class TestJournalling(change_suite_runs.Journalling):
     """On PostgreSQL."""
+
+
+@pytest.fixture(scope="module")
+def newest(pg17: PgServer) -> Iterator[PgChangeSite]:
+    """A database of the newest version."""
+    with change_site(pg17) as found:
+        yield found
+
+
+class TestJournallingOnTheNewest(change_suite_runs.Journalling):
+    """What the catalogue says of the journal may change with the server's version."""
+
+    @pytest.fixture
+    def site(self, newest: PgChangeSite) -> PgChangeSite:
+        """It is empty again."""
+        newest.reset()
+        return newest

@@ -1,0 +1,87 @@
+"""DDL-DOWN: a way back that does not lead back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from dbops.change.diff import Verb
+from dbops.change.reading_effects import Effect, effects
+from dbops.change.rules.finding import Case, Rule, is_same
+from dbops.change.schema import ObjectKind
+from dbops.review.finding import Finding, Severity, Unchecked
+
+_OPPOSITE: Final = {Verb.CREATE: Verb.DROP, Verb.DROP: Verb.CREATE, Verb.ALTER: Verb.ALTER}
+_PARTS: Final = frozenset({ObjectKind.COLUMN, ObjectKind.CONSTRAINT, ObjectKind.INDEX})
+
+
+def _examine(case: Case) -> Iterator[Finding | Unchecked]:
+    up = [effect for reading in case.up for effect in effects(reading)]
+    down = [effect for reading in case.down for effect in effects(reading)]
+    if not case.down:
+        if case.up:
+            hint = "write the statements that take up.sql back; the rehearsal runs them"
+            yield DDL_DOWN.found("down.sql", "there is no statement that goes back", hint)
+        return
+    if any(reading.doubt is not None for reading in case.down):
+        yield DDL_DOWN.unchecked("whether down.sql takes all of up.sql back")
+        return
+    for effect in dict.fromkeys(up):
+        if not any(_takes_back(other, effect, up) for other in down) and not _is_gone(effect, up):
+            how = {Verb.CREATE: "creates", Verb.DROP: "drops", Verb.ALTER: "alters"}[effect.verb]
+            yield DDL_DOWN.found(
+                effect.place,
+                f"up.sql {how} {effect.title}, and down.sql does not take that back",
+                "write the opposite statement in down.sql",
+            )
+
+
+def _takes_back(other: Effect, effect: Effect, up: list[Effect]) -> bool:
+    """Whether a statement of down.sql takes back an effect of up.sql."""
+    outer = other.verb is Verb.DROP and effect.verb is not Verb.DROP
+    if outer and other.kind is ObjectKind.TABLE and _is_in(effect, other):
+        return True
+    if outer and other.kind is ObjectKind.SCHEMA and effect.path and other.path:
+        return effect.path[0].casefold() == other.path[-1].casefold()
+    if outer and other.kind in _PARTS and effect.kind in _PARTS and _is_beside(effect, other):
+        unnamed = effect.path is None or other.path is None
+        goes_along = other.kind is not effect.kind and effect.kind is not ObjectKind.COLUMN
+        if unnamed or goes_along:
+            return True
+    if other.kind is not effect.kind or not _is_one(effect, other):
+        return False
+    either = effect.anew or other.anew or _is_replaced(effect, up)
+    return either or other.verb is _OPPOSITE[effect.verb]
+
+
+def _is_one(effect: Effect, other: Effect) -> bool:
+    if effect.path is None or other.path is None:
+        return _is_beside(effect, other)
+    return is_same(effect.path, other.path)
+
+
+def _is_in(effect: Effect, table: Effect) -> bool:
+    own = effect.table
+    return own is not None and table.path is not None and is_same(own.path, table.path)
+
+
+def _is_beside(effect: Effect, other: Effect) -> bool:
+    one, two = effect.table, other.table
+    return one is not None and two is not None and is_same(one.path, two.path)
+
+
+def _is_replaced(effect: Effect, up: list[Effect]) -> bool:
+    """Whether up.sql drops and creates it, which is to alter it."""
+    verbs = {each.verb for each in up if each.kind is effect.kind and _is_one(effect, each)}
+    return {Verb.CREATE, Verb.DROP} <= verbs
+
+
+def _is_gone(effect: Effect, up: list[Effect]) -> bool:
+    """Whether up.sql itself drops what it has created: nothing is left to take back."""
+    if effect.path is None or effect.kind in _PARTS or not _is_replaced(effect, up):
+        return False
+    verbs = [each.verb for each in up if each.kind is effect.kind and _is_one(effect, each)]
+    return verbs[0] is Verb.CREATE and verbs[-1] is Verb.DROP
+
+
+DDL_DOWN: Final = Rule("DDL-DOWN", Severity.ERROR, "a way back that does not lead back", _examine)

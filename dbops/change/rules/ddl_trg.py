@@ -1,0 +1,52 @@
+"""DDL-TRG: triggers or constraints that are switched off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from dbops.change.reading import Act, Does, Reading
+from dbops.change.rules.finding import Case, Rule
+from dbops.change.schema import ObjectKind
+from dbops.review.finding import Finding, Severity
+
+_SETTINGS: Final = frozenset(
+    {"SESSION_REPLICATION_ROLE", "FOREIGN_KEY_CHECKS", "UNIQUE_CHECKS", "SQL_LOG_BIN"}
+    | {"IGNORE_CHECK_CONSTRAINTS", "WRITABLE_SCHEMA", "FOREIGN_KEYS"}
+)
+_HINT: Final = "let triggers and checks run; replace a trigger in the change that drops it"
+
+
+def _examine(case: Case) -> Iterator[Finding]:
+    for reading in (*case.up, *case.down):
+        found = sorted(_SETTINGS & {word.upper() for word in (*reading.words, *reading.texts)})
+        if found:
+            what = f"{found[0].lower()} is named: it silences triggers or checks"
+            yield DDL_TRG.found(reading.place, what, _HINT)
+        for clause in reading.acts(Act.SWITCH_TRIGGER):
+            if "DISABLE" in clause.words:
+                what = f"trigger {clause.name} is switched off"
+                yield DDL_TRG.found(reading.place, what, _HINT)
+        if reading.kind is ObjectKind.TRIGGER and "DISABLE" in reading.words:
+            yield DDL_TRG.found(reading.place, "a trigger is switched off", _HINT)
+    for reading in case.up:
+        yield from _dropped(case, reading)
+
+
+def _dropped(case: Case, reading: Reading) -> Iterator[Finding]:
+    if reading.does is not Does.DROP or reading.kind is not ObjectKind.TRIGGER:
+        return
+    made = {
+        name.last.casefold()
+        for each in case.up
+        if each.does is Does.CREATE and each.kind is ObjectKind.TRIGGER
+        for name in each.names
+    }
+    for name in reading.names:
+        if name.last.casefold() not in made:
+            yield DDL_TRG.found(reading.place, f"trigger {name.last} is dropped", _HINT)
+
+
+DDL_TRG: Final = Rule(
+    "DDL-TRG", Severity.ERROR, "triggers or constraints that are switched off", _examine
+)

@@ -1,0 +1,31 @@
+"""DDL-UNREAD: a statement that the rules cannot read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from dbops.change.reading import Doubt
+from dbops.change.rules.finding import Case, Rule
+from dbops.review.finding import Finding, Severity
+
+_WHY: Final = {
+    Doubt.FAULT: "its words cannot be told apart",
+    Doubt.OPAQUE: "what it runs, or what it is about, is known to the database only",
+    Doubt.PART: "a part of it has a form that is not known here",
+}
+
+
+def _examine(case: Case) -> Iterator[Finding]:
+    for reading in (*case.up, *case.down):
+        if reading.doubt is not None:
+            yield DDL_UNREAD.found(
+                reading.place,
+                f"not checked: the statement {reading.doubt.value} ({_WHY[reading.doubt]})",
+                "read it with care: the rehearsal still shows every object that it makes differ",
+            )
+
+
+DDL_UNREAD: Final = Rule(
+    "DDL-UNREAD", Severity.WARNING, "a statement that the rules cannot read", _examine
+)

@@ -1,0 +1,61 @@
+"""What every rule says of a change, before anybody rehearses or signs it; pure.
+
+It loads sqlglot, so commands import it when they run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from dbops.change.manifest import Accepted, Change
+from dbops.change.parsed import read_step
+from dbops.change.rules.every import EVERY
+from dbops.change.rules.finding import Case, Facts
+from dbops.change.step import Step
+from dbops.review.finding import Finding, Report, Severity, Unchecked
+from dbops.review.work import DOWN, UP
+
+
+def lint(
+    change: Change,
+    up: tuple[Step, ...],
+    down: tuple[Step, ...],
+    dialect: str,
+    facts: Facts | None,
+) -> Report:
+    """Return what the rules find, and what they could not look at.
+
+    `dialect` is sqlglot's name for the engine's SQL; `facts` is None where no database was asked.
+    Nothing is run, and no constant of the SQL stands in what is returned.
+    """
+    case = Case(
+        change=change,
+        dialect=dialect,
+        facts=facts,
+        up=tuple(read_step(step, dialect, UP) for step in up),
+        down=tuple(read_step(step, dialect, DOWN) for step in down),
+        rules=frozenset(rule.id for rule in EVERY),
+    )
+    said: list[Finding | Unchecked] = []
+    for rule in EVERY:
+        said += rule.examine(replace(case, earlier=tuple(said)))
+    return Report(
+        tuple(dict.fromkeys(each for each in said if isinstance(each, Finding))),
+        tuple(dict.fromkeys(each for each in said if isinstance(each, Unchecked))),
+    )
+
+
+def blocking(report: Report, accepted: Collection[Accepted]) -> tuple[Finding, ...]:
+    """Return the errors that the manifest does not accept; a change with any is not run."""
+    return tuple(
+        finding
+        for finding in report.findings
+        if finding.severity is Severity.ERROR
+        and not any(accepts(entry, finding) for entry in accepted)
+    )
+
+
+def accepts(entry: Accepted, finding: Finding) -> bool:
+    """Whether the author lets the finding stand: by its rule, and its place where one is said."""
+    return entry.rule == finding.rule and entry.at in {None, finding.where}

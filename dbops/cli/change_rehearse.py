@@ -1,0 +1,104 @@
+"""`dbops change rehearse`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from dbops.cli.options import identity_option, jobs_option, json_option
+
+if TYPE_CHECKING:
+    from dbops.change.evidence import ChangeEvidence
+    from dbops.cli.wiring import Wiring
+
+
+@click.command()
+@click.argument("work_id", metavar="ID")
+@identity_option
+@jobs_option
+@json_option
+@click.pass_obj
+def rehearse(
+    estate: str | None,
+    work_id: str,
+    identities: tuple[str, ...],
+    jobs: int | None,
+    as_json: bool,  # noqa: FBT001 - click passes options by name
+) -> None:
+    """Run the change ID and take it back on the last proven backup of each of its databases.
+
+    For the verifying host, and only with the author's signature on the files as they are. Each
+    backup is restored into scratch; up.sql runs there, verify.sql must be true, and nothing may
+    differ that "touches" does not name; after down.sql the schema must be as before, and up.sql
+    runs once more. The folder gets what was found of each database, and evidence.yml, signed.
+    Commit them, and have the author request the work again.
+
+    \b
+    Example: dbops change rehearse 2026-031-visit-ward-fk
+    Exit statuses: 0 done, 1 failed, 2 this host signs no evidence, 3 done but not recorded,
+    5 refused as it would be on the database, or not requested, 10 no such work or no proven backup,
+    11 unreachable, 12 no identity opens the backup.
+    """
+    from dbops.cli.wiring import open_wiring
+
+    wiring = open_wiring(estate)
+    found = rehearse_change_recorded(
+        wiring, work_id, identities=identities, jobs=jobs or 1, quiet=as_json
+    )
+    _show(work_id, found, as_json=as_json)
+
+
+def rehearse_change_recorded(
+    wiring: Wiring,
+    work_id: str,
+    *,
+    identities: tuple[str, ...] = (),
+    jobs: int,
+    quiet: bool,
+) -> tuple[ChangeEvidence, ...]:
+    """Afterwards the evidence is in the work's folder, and the ledger says so.
+
+    Returns what was found, a value for each database. The folder is as it was where any of them
+    is refused.
+    """
+    from dbops.cli.change_rehearsing import plan_change_rehearsal, rehearse_each, write_attested
+
+    plan = plan_change_rehearsal(wiring, work_id, identities)
+    found = [rehearse_each(wiring, plan, place, jobs=jobs, quiet=quiet) for place in plan.places]
+    write_attested(wiring, plan, found)
+    return tuple(each.evidence for each in found)
+
+
+def _show(work_id: str, found: tuple[ChangeEvidence, ...], *, as_json: bool) -> None:
+    from dbops.cli.change_show import down_words
+    from dbops.cli.render import counted, say, show_json
+
+    if as_json:
+        show_json({"work": work_id, "databases": [_json(each) for each in found]})
+        return
+    for each in found:
+        click.echo(
+            f"{each.database}: rehearsed on {each.backup} ({each.proof}, {each.server}):"
+            f" {counted(len(each.touched), 'difference')}; down: {down_words(each)}"
+        )
+        for touch in each.touched:
+            click.echo(f"  {touch.line}")
+        for touch in each.unseen:
+            say(f"remark: touches names it, and nothing differs: {touch.line}")
+    click.echo(f"wrote the evidence: commit it, then dbops review request {work_id}")
+
+
+def _json(evidence: ChangeEvidence) -> dict[str, object]:
+    from dbops.cli.change_show import down_words
+
+    return {
+        "database": evidence.database,
+        "backup": evidence.backup,
+        "proof": evidence.proof,
+        "server": evidence.server,
+        "touched": [touch.line for touch in evidence.touched],
+        "unseen": [touch.line for touch in evidence.unseen],
+        "steps": evidence.steps,
+        "down": down_words(evidence),
+    }

@@ -1,0 +1,139 @@
+"""One rehearsal of a change, wired: the work, a backup and a copy for each of its databases."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from dbops.cli.rehearsal_ground import Ground
+
+if TYPE_CHECKING:
+    from dbops.change.rehearse import ChangeRehearsal
+    from dbops.cli.changing import ReadChange
+    from dbops.cli.progress import Progress
+    from dbops.cli.wiring import Wiring
+    from dbops.crypto.age import Identity
+    from dbops.crypto.signing import KeyFileSigner
+    from dbops.estate.values import Database
+    from dbops.repository.chain import Backup
+    from dbops.repository.reader import Repository
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsed:
+    """A database of the change, and the backup of it on which it is rehearsed."""
+
+    database: Database
+    repository: Repository
+    backup: Backup
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRehearsing:
+    """What is about to be rehearsed, on which backups, with what opens them."""
+
+    ground: Ground
+    found: ReadChange
+    places: tuple[Rehearsed, ...]
+    signer: KeyFileSigner
+    identities: tuple[Identity, ...] = field(repr=False)
+
+
+def plan_change_rehearsal(
+    wiring: Wiring, work_id: str, identities: tuple[str, ...] = ()
+) -> ChangeRehearsing:
+    """Return what would be rehearsed; nothing is opened or restored yet.
+
+    `identities` are files named on the command line, beside the host's own. Raises NotFound
+    `no-proven-backup`; UsageFault `no-host-key` where this host signs no evidence; Refused where
+    the author has not signed the files as they are, or others can change the rules.
+    """
+    from dbops.change.rehearsed_files import made_by_rehearsal
+    from dbops.cli.changing import parsed_change, refuse_set_aside
+    from dbops.cli.rehearsal_ground import evidence_signer, ground_of, refuse_unasked
+
+    ground = ground_of(wiring, work_id)
+    found = parsed_change(ground.work)
+    refuse_set_aside(found.change)
+    refuse_unasked(wiring, ground, made_by_rehearsal(ground.work.files))
+    return ChangeRehearsing(
+        ground=ground,
+        found=found,
+        places=tuple(_place(wiring, name) for name in found.change.databases),
+        signer=evidence_signer(wiring),
+        identities=wiring.identities(identities),
+    )
+
+
+def _place(wiring: Wiring, name: str) -> Rehearsed:
+    from dbops.cli.rehearsal_ground import proven_backup
+
+    database = wiring.database(name)
+    wiring.refuse_foreign_scratch(database)
+    repository = wiring.repository(database.repository)
+    return Rehearsed(database, repository, proven_backup(wiring, repository, database))
+
+
+def rehearse_each(
+    wiring: Wiring, plan: ChangeRehearsing, place: Rehearsed, *, jobs: int, quiet: bool
+) -> ChangeRehearsal:
+    """Return what was found on the backup of one database; the ledger knows of it.
+
+    The backup was restored into scratch for it, which is gone again.
+    """
+    from dbops.cli.change_entries import change_rehearsal_intent, change_rehearsed
+    from dbops.cli.ledger import recording
+    from dbops.cli.progress import Progress
+
+    intent = change_rehearsal_intent(plan.ground.work, plan.found.change, place.backup)
+    with (
+        recording(wiring, intent) as account,
+        Progress(str(place.backup.id), quiet=quiet) as progress,
+    ):
+        progress.expect(place.backup.envelope.totals.bytes)
+        found = _rehearse(wiring, plan, place, progress, jobs)
+        change_rehearsed(account, found.evidence)
+    return found
+
+
+def _rehearse(
+    wiring: Wiring, plan: ChangeRehearsing, place: Rehearsed, progress: Progress, jobs: int
+) -> ChangeRehearsal:
+    from dbops.backup.contents import open_contents
+    from dbops.backup.ports import RestoreOrder
+    from dbops.change.rehearse import ChangeRehearsalOrder, rehearse_change
+
+    contents = open_contents(place.repository, place.backup.envelope, plan.identities)
+    with wiring.scratch(place.database).open(contents) as copy:
+        copy.restore(contents, RestoreOrder(jobs=jobs, advance=progress.advance))
+        engine = wiring.change_engine_of_copy(place.database, copy)
+        order = ChangeRehearsalOrder(
+            work=plan.ground.work,
+            change=plan.found.change,
+            up=plan.found.up,
+            down=plan.found.down,
+            verify=plan.found.verify,
+            host=wiring.estate.host.name,
+            database=place.database.name,
+            backup=str(place.backup.id),
+            taken=place.backup.envelope.snapshot,
+            proof=place.backup.level.label,
+            source=wiring.source_schema(place.database, contents),
+        )
+        return rehearse_change(order, engine, wiring.clock, wiring.sleep)
+
+
+def write_attested(
+    wiring: Wiring, plan: ChangeRehearsing, found: Sequence[ChangeRehearsal]
+) -> None:
+    """Afterwards the folder has what was found of every database, and evidence that signs it."""
+    from dbops.change.attest import attested_files
+    from dbops.review.rehearsed_files import write_rehearsed
+
+    work = plan.ground.work
+    files = {path: data for each in found for path, data in each.files.items()}
+    names = [each.evidence.database for each in found]
+    host = wiring.estate.host.name
+    written = attested_files(work, host, names, files, plan.signer, wiring.clock())
+    write_rehearsed(plan.ground.worktree, work.folder, written)

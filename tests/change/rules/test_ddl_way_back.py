@@ -1,0 +1,205 @@
+"""DDL-DOWN, DDL-TOUCH and DDL-UNREAD: the scripts beside each other, and beside the manifest."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.change.rules.cases import Found, silent
+from tests.change.rules.judging import judged, unchecked
+
+_BACK = "and down.sql does not take that back"
+
+
+def _down(up: str, down: str, *sentences: str) -> Found:
+    return Found("DDL-DOWN", up, tuple(f"up.sql {said}, {_BACK}" for said in sentences), down=down)
+
+
+def _touch(up: str, touches: str, *sentences: str, dialect: str = "postgres") -> Found:
+    return Found("DDL-TOUCH", up, sentences, dialect, f"touches: [{touches}]")
+
+
+CASES = [
+    Found(
+        "DDL-DOWN",
+        "CREATE TABLE his.a (id int);",
+        ("there is no statement that goes back",),
+        down="",
+        manifest="data_loss: permanent",
+    ),
+    _down("CREATE TABLE his.a (id int);", "SELECT 1;", "creates table his.a"),
+    _down("DROP TABLE his.a;", "DROP TABLE his.a;", "drops table his.a"),
+    _down(
+        "ALTER TABLE his.visit ADD COLUMN a int, ADD COLUMN b int;",
+        "ALTER TABLE his.visit DROP COLUMN a;",
+        "creates column his.visit.b",
+    ),
+    _down(
+        "ALTER TABLE his.visit ALTER COLUMN a TYPE bigint, ALTER b SET NOT NULL;",
+        "ALTER TABLE his.visit ALTER COLUMN a TYPE int;",
+        "alters column his.visit.b",
+    ),
+    _down("CREATE INDEX ix ON his.visit (a);", "DROP INDEX his.iy;", "creates index his.ix"),
+    _down("ALTER TYPE his.mood ADD VALUE 'calm';", "SELECT 1;", "alters type his.mood"),
+    _down(
+        "CREATE TRIGGER t AFTER UPDATE ON his.visit EXECUTE FUNCTION his.f();",
+        "DROP TRIGGER t ON his.ward;",
+        "creates trigger his.visit.t",
+    ),
+    _down(
+        "ALTER TABLE his.a RENAME TO b;", "SELECT 1;", "drops table his.a", "creates table his.b"
+    ),
+    _down("CREATE TABLE his.a (id int); CREATE INDEX i ON his.a (id);", "DROP TABLE his.a;"),
+    _down("CREATE SCHEMA lab; CREATE TABLE lab.a (id int);", "DROP SCHEMA lab CASCADE;"),
+    _down("CREATE OR REPLACE VIEW his.v AS SELECT 1;", "CREATE OR REPLACE VIEW his.v AS SELECT 2;"),
+    _down("CREATE OR REPLACE VIEW his.v AS SELECT 1;", "DROP VIEW his.v;"),
+    _down(
+        "DROP VIEW his.v; CREATE VIEW his.v AS SELECT 1;",
+        "CREATE OR REPLACE VIEW his.v AS SELECT 2;",
+    ),
+    _down("ALTER TABLE his.a RENAME TO b;", "ALTER TABLE his.b RENAME TO a;"),
+    _down("ALTER TABLE his.v ADD CONSTRAINT c UNIQUE (a);", "ALTER TABLE his.v DROP CONSTRAINT c;"),
+    _down("ALTER TABLE his.v ADD PRIMARY KEY (a);", "ALTER TABLE his.v DROP CONSTRAINT v_pkey;"),
+    _down(
+        "ALTER TABLE his.v ADD COLUMN a int; CREATE INDEX i ON his.v (a);",
+        "ALTER TABLE his.v DROP COLUMN a;",
+    ),
+    _down("CREATE TABLE his.a (id int); DROP TABLE his.a;", "SELECT 1;"),
+    _down("CREATE TEMP TABLE a (id int);", "SELECT 1;"),
+    _down("COMMENT ON TABLE his.a IS 'x'; GRANT SELECT ON his.a TO b;", "SELECT 1;"),
+    _touch(
+        "ALTER TABLE his.visit ADD COLUMN a int, ADD COLUMN b int;",
+        "create column his.visit.a",
+        "create column his.visit.b is not covered by touches:",
+    ),
+    _touch(
+        "DROP INDEX his.ix;",
+        "create index his.ix",
+        "drop index his.ix is not covered by touches:",
+    ),
+    _touch(
+        "CREATE VIEW his.v AS SELECT 1;",
+        "create view his.v, drop function his.f(integer)",
+        "touches: has drop function his.f(integer), and no statement names it",
+    ),
+    _touch(
+        "ALTER TABLE his.visit ADD CHECK (a > 1);",
+        "create index his.other_ix",
+        "create a constraint of his.visit is not covered by touches:",
+        "touches: has create index his.other_ix, and no statement names it",
+    ),
+    _touch("CREATE TABLE his.a (id int); CREATE INDEX i ON his.a (id);", "create table his.a"),
+    _touch(
+        "CREATE OR REPLACE FUNCTION his.f(a int) RETURNS int LANGUAGE sql AS $$SELECT 1$$;",
+        "alter function his.f(integer) (definition)",
+    ),
+    _touch("ALTER TABLE his.visit ADD CHECK (a > 1);", "create constraint his.visit.visit_a_check"),
+    _touch(
+        "CREATE TRIGGER t AFTER UPDATE ON his.visit EXECUTE FUNCTION his.f();",
+        "create trigger his.visit.t",
+    ),
+    _touch("ALTER TABLE Visit ADD COLUMN a int;", "create column visit.a", dialect="sqlite"),
+    _touch("GRANT SELECT ON his.ward TO clerk;", "alter table his.ward (grants)"),
+    _touch(
+        "CREATE TABLE his.a (id bigserial);", "create table his.a, create sequence his.a_id_seq"
+    ),
+    Found(
+        "DDL-UNREAD",
+        "DO $$ BEGIN PERFORM 1; END $$;",
+        (
+            "not checked: the statement is of a kind that is not looked into (what it runs, or "
+            "what it is about, is known to the database only)",
+        ),
+    ),
+    Found(
+        "DDL-UNREAD",
+        "ALTER TABLE his.visit FROBNICATE a;",
+        (
+            "not checked: the statement is read in part only (a part of it has a form that is not "
+            "known here)",
+        ),
+    ),
+    Found(
+        "DDL-UNREAD",
+        "FROBNICATE his.visit;",
+        (
+            "not checked: the statement is of a kind that is not looked into (what it runs, or "
+            "what it is about, is known to the database only)",
+        ),
+    ),
+    *silent(
+        "DDL-UNREAD",
+        "CREATE AGGREGATE his.a (int) (sfunc = his.f, stype = int);",
+        "CREATE POLICY p ON his.visit FOR SELECT TO clerk USING (true);",
+        "CREATE MATERIALIZED VIEW his.m AS SELECT 1 WITH NO DATA;",
+        "CREATE TABLE his.p PARTITION OF his.visit FOR VALUES FROM (1) TO (2);",
+        "ALTER TABLE his.visit ATTACH PARTITION his.p FOR VALUES FROM (1) TO (2);",
+        "ALTER TABLE his.visit OWNER TO clerk; ALTER TABLE his.visit SET (fillfactor = 70);",
+        "ALTER TABLE his.visit ALTER COLUMN a SET STATISTICS 100, ALTER b DROP IDENTITY;",
+        "ALTER TYPE his.mood ADD VALUE 'calm' AFTER 'sad';",
+        "CREATE TYPE his.mood AS ENUM ('a', 'b'); CREATE DOMAIN his.d AS text CHECK (true);",
+        "CREATE SEQUENCE his.s; ALTER SEQUENCE his.s OWNED BY his.visit.id;",
+        "CREATE STATISTICS his.st ON a, b FROM his.visit;",
+        "CREATE EVENT TRIGGER e ON ddl_command_end EXECUTE FUNCTION his.f();",
+        "CREATE PUBLICATION p FOR TABLE his.visit; CREATE EXTENSION IF NOT EXISTS pgcrypto;",
+        "COMMENT ON COLUMN his.visit.note IS 'x'; REFRESH MATERIALIZED VIEW his.m;",
+        "CREATE TABLE his.a (LIKE his.visit INCLUDING ALL, x text[] DEFAULT '{}'::text[]);",
+        "CREATE TABLE his.a (n int, EXCLUDE USING gist (n WITH =)) PARTITION BY RANGE (n);",
+        "ALTER TABLE his.visit ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;",
+        "ALTER FUNCTION his.f(int) OWNER TO clerk; DROP FUNCTION IF EXISTS his.f(int);",
+    ),
+    *silent(
+        "DDL-UNREAD",
+        "CREATE TABLE v (id INTEGER PRIMARY KEY AUTOINCREMENT, a TEXT COLLATE NOCASE) STRICT;",
+        "CREATE VIRTUAL TABLE f USING fts5 (a);",
+        "CREATE TRIGGER t AFTER INSERT ON v BEGIN UPDATE v SET a = 1; END;",
+        "ALTER TABLE v RENAME COLUMN a TO b; DROP TABLE IF EXISTS v; REINDEX v;",
+        dialect="sqlite",
+    ),
+    *silent(
+        "DDL-UNREAD",
+        "ALTER TABLE `v` ADD COLUMN a int AFTER b, ADD KEY k (a), ALGORITHM=INSTANT;",
+        "ALTER TABLE v DROP INDEX k, RENAME INDEX a TO b, ENGINE=InnoDB, CONVERT TO CHARACTER SET"
+        " utf8mb4;",
+        "CREATE TABLE v (id int, KEY k (id), FULLTEXT KEY f (a)) ENGINE=InnoDB COMMENT='x';",
+        "CREATE OR REPLACE DEFINER=`a`@`b` SQL SECURITY INVOKER VIEW v AS SELECT 1;",
+        dialect="mysql",
+    ),
+    *silent(
+        "DDL-UNREAD",
+        "ALTER TABLE v ADD (a NUMBER(10) DEFAULT 0 NOT NULL, CONSTRAINT c CHECK (a > 0));",
+        "ALTER TABLE v MODIFY (a VARCHAR2(9)); ALTER INDEX i REBUILD ONLINE;",
+        "ALTER TABLE v ADD CONSTRAINT c FOREIGN KEY (a) REFERENCES w (a) ENABLE NOVALIDATE;",
+        "ALTER TABLE v MODIFY CONSTRAINT c VALIDATE; DROP TABLE v PURGE; ALTER VIEW x COMPILE;",
+        dialect="oracle",
+    ),
+    *silent(
+        "DDL-UNREAD",
+        "ALTER TABLE dbo.v ADD a int NULL, b varchar(9) NOT NULL CONSTRAINT d DEFAULT 'x';",
+        "ALTER TABLE dbo.v ALTER COLUMN a bigint NOT NULL; ALTER INDEX i ON dbo.v REBUILD;",
+        "CREATE OR ALTER VIEW dbo.x AS SELECT 1; ALTER TABLE dbo.v DROP CONSTRAINT c, d;",
+        "CREATE CLUSTERED INDEX i ON dbo.v (a) INCLUDE (b) WITH (ONLINE = ON);",
+        dialect="tsql",
+    ),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_what_is_found(case: Found) -> None:
+    """Just the sentences that are written here."""
+    case.check()
+
+
+def test_a_way_back_that_cannot_be_read_is_not_judged() -> None:
+    """And that is said."""
+    report = judged("CREATE TABLE his.a (id int);", down="CALL his.undo();")
+    assert unchecked(report, "DDL-DOWN") == [
+        "not checked: whether down.sql takes all of up.sql back"
+    ]
+
+
+def test_what_a_block_touches_is_not_judged() -> None:
+    """A touch that no statement names may be what the block does."""
+    report = judged("CALL his.make();")
+    assert unchecked(report, "DDL-TOUCH") == [
+        "not checked: whether some statement makes differ all that touches: names"
+    ]

@@ -1,0 +1,232 @@
+"""Evidence of a change: one text for one finding, read back as it was."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dbops.change.diff import Verb
+from dbops.change.evidence import (
+    ChangeEvidence,
+    DownEvidence,
+    RowCounts,
+    StepEvidence,
+    evidence_text,
+    parse_evidence,
+    read_evidence,
+)
+from dbops.change.manifest import DataLoss
+from dbops.change.ports import Lock
+from dbops.change.schema import ObjectKind
+from dbops.change.step import Direction
+from dbops.change.touch import Touch
+from dbops.errors import Refused
+from tests.change.manifests import HEAD, work_of
+
+FOUND = ChangeEvidence(
+    id="c-1",
+    at=datetime(2026, 11, 23, 2, 10, tzinfo=UTC),
+    host="verifier-1",
+    database="his",
+    backup="his@12",
+    taken=datetime(2026, 11, 22, 18, 0, tzinfo=UTC),
+    proof="proven",
+    server="PostgreSQL 15.18",
+    source="a" * 64,
+    touched=(Touch(Verb.ALTER, ObjectKind.COLUMN, "his.visit.ward_code", ("default", "type")),),
+    unseen=(Touch(Verb.CREATE, ObjectKind.INDEX, 'his."a b"'),),
+    steps=(
+        StepEvidence(
+            Direction.UP,
+            1,
+            "加长",
+            12,
+            (Lock("his.visit", "ACCESS EXCLUSIVE", "reads"), Lock("his.ward", "SHARE", "")),
+            ("his.visit",),
+        ),
+        StepEvidence(Direction.DOWN, 1, "step 1", 3),
+    ),
+    rows={"his.visit": RowCounts(120, 120, 120), "his.ward": RowCounts(None, 0, None)},
+    down=DownEvidence(False, ("his.visit.ward_code",), DataLoss.RECOVERABLE),
+    lint={"errors": 0, "warnings": 2},
+    files={"up.sql": "c" * 64},
+)
+TEXT = """\
+dbops: evidence/v1
+id: "c-1"
+at: 2026-11-23T02:10:00Z
+host: "verifier-1"
+database: "his"
+backup: "his@12"
+taken: 2026-11-22T18:00:00Z
+proof: "proven"
+server: "PostgreSQL 15.18"
+source: %s
+touched:
+  - "alter column his.visit.ward_code (default, type)"
+unseen:
+  - "create index his.\\"a b\\""
+steps:
+  - direction: up
+    number: 1
+    name: "加长"
+    milliseconds: 12
+    locks:
+      - {object: "his.visit", mode: "ACCESS EXCLUSIVE", blocks: "reads"}
+      - {object: "his.ward", mode: "SHARE"}
+    rewritten: ["his.visit"]
+  - direction: down
+    number: 1
+    name: "step 1"
+    milliseconds: 3
+    locks: []
+    rewritten: []
+rows:
+  "his.visit": "120 120 120"
+  "his.ward": "- 0 -"
+down:
+  equal: false
+  order: ["his.visit.ward_code"]
+  lost: recoverable
+lint:
+  "errors": 0
+  "warnings": 2
+files:
+  "up.sql": %s
+""" % ("a" * 64, "c" * 64)  # noqa: UP031 - the text has braces of its own
+EMPTY = replace(FOUND, touched=(), unseen=(), steps=(), rows={}, down=None, lint={}, files={})
+
+_names = st.text(st.characters(codec="utf-8", categories=["L", "N", "P"]), min_size=1, max_size=5)
+_counts = st.none() | st.integers(0, 10**12)
+_evidence = st.builds(
+    ChangeEvidence,
+    id=_names,
+    at=st.integers(0, 2**32).map(lambda seconds: datetime.fromtimestamp(seconds, UTC)),
+    host=_names,
+    database=_names,
+    backup=_names,
+    taken=st.just(FOUND.taken),
+    proof=_names,
+    server=_names,
+    source=st.just("f" * 64),
+    touched=st.lists(
+        st.builds(Touch, st.just(Verb.DROP), st.sampled_from(ObjectKind), _names), max_size=2
+    ).map(tuple),
+    unseen=st.just(FOUND.unseen),
+    steps=st.lists(
+        st.builds(
+            StepEvidence,
+            st.sampled_from(Direction),
+            st.integers(1, 99),
+            _names,
+            st.integers(0, 10**9),
+            st.lists(st.builds(Lock, _names, _names, st.just("") | _names), max_size=2).map(tuple),
+            st.lists(_names, max_size=2).map(tuple),
+        ),
+        max_size=2,
+    ).map(tuple),
+    rows=st.dictionaries(_names, st.builds(RowCounts, _counts, _counts, _counts), max_size=2),
+    down=st.none()
+    | st.builds(
+        DownEvidence,
+        st.booleans(),
+        st.lists(_names, max_size=2).map(tuple),
+        st.sampled_from(DataLoss),
+    ),
+    lint=st.dictionaries(_names, st.integers(0, 99), max_size=2),
+    files=st.just(FOUND.files),
+)
+
+
+def test_the_text_is_always_the_same() -> None:
+    """Byte for byte, so that a signature of it means something."""
+    assert evidence_text(FOUND).decode() == TEXT
+    assert parse_evidence(TEXT.encode(), "evidence.yml") == FOUND
+
+
+@given(_evidence)
+def test_evidence_reads_back(evidence: ChangeEvidence) -> None:
+    """Whatever was found; or it is refused where a name hides a character."""
+    try:
+        data = evidence_text(evidence)
+    except Refused:
+        assert not evidence_is_plain(evidence)
+    else:
+        assert parse_evidence(data, "evidence.yml") == evidence
+
+
+def evidence_is_plain(evidence: ChangeEvidence) -> bool:
+    """Whether no name of it is of the sort that no screen draws."""
+    hidden = "\u115f\u1160\u17b4\u17b5\u3164\uffa0"
+    return not any(sign in repr(evidence) for sign in hidden)
+
+
+def test_evidence_of_nothing_reads_back() -> None:
+    """Empty lists and no way back."""
+    data = evidence_text(EMPTY)
+    assert b"steps: []\nrows: {}\ndown: none\nlint: {}\nfiles: {}\n" in data
+    assert parse_evidence(data, "evidence.yml") == EMPTY
+
+
+def test_how_long_a_direction_took() -> None:
+    """The sum of its steps."""
+    assert (FOUND.took(Direction.UP), FOUND.took(Direction.DOWN)) == (12, 3)
+
+
+def test_evidence_of_a_folder() -> None:
+    """None where there is none; and not judged here."""
+    assert read_evidence(work_of(HEAD)) is None
+    work = work_of(HEAD, {"evidence.yml": TEXT.encode()})
+    assert read_evidence(work) == FOUND
+
+
+def test_thousands_of_tables_are_read() -> None:
+    """The reader's bound on values leaves room for the largest hospital systems' evidence."""
+    rows = {f"his.table_{number}": RowCounts(1, 2, 3) for number in range(4000)}
+    assert evidence_text(replace(EMPTY, rows=rows)).count(b"1 2 3") == len(rows)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "what"),
+    [
+        ("evidence/v1", "evidence/v2", 1, "dbops is not allowed"),
+        ('id: "c-1"\n', "", 1, "id is missing"),
+        ("Z\nhost", "\nhost", 3, "at is not allowed"),
+        ("source: a", "source: b", 10, "source is not allowed"),
+        ("(default, type)", "(type, default)", 11, "touched is not allowed"),
+        ("direction: up", "direction: left", 16, "direction is not allowed"),
+        ("milliseconds: 12", "milliseconds: 1.2", 19, "milliseconds is not allowed"),
+        ('"120 120 120"', '"120 120"', 31, "rows is not allowed"),
+        ("equal: false", "equal: no", 34, "equal is not allowed"),
+        ("lost: recoverable", "lost: all", 36, "lost is not allowed"),
+        ("down:\n", "down: nowhere\nup:\n", 33, "down is not allowed"),
+        ('"errors": 0', '"errors": -1', 38, "errors is not allowed"),
+        ('mode: "SHARE"', 'mode: "SHARE", a: b', 22, "unknown key a"),
+        ("    rewritten: []\n", "    rewritten: []\n    a: b\n", 30, "unknown key a"),
+        ("lint:\n", "more: 1\nlint:\n", 37, "unknown key more"),
+    ],
+)
+def test_malformed_evidence_is_refused(old: str, new: str, line: int, what: str) -> None:
+    """With the line, as every evidence is."""
+    text = TEXT.replace(old, new, 1).replace("b" + "a" * 63, "g" * 64)
+    with pytest.raises(Refused) as caught:
+        parse_evidence(text.encode(), "changes/c-1/evidence.yml")
+    assert caught.value.code == "evidence-form"
+    what = what.replace("rows is", "his.visit is")
+    assert caught.value.message == f"changes/c-1/evidence.yml line {line}: {what}"
+
+
+def test_evidence_that_would_not_read_back_is_not_written() -> None:
+    """A time with a fraction, or a name over two lines."""
+    for found in (
+        replace(FOUND, at=FOUND.at.replace(microsecond=1)),
+        replace(FOUND, host="a\nb"),
+        replace(FOUND, server=" x"),
+    ):
+        with pytest.raises(Refused) as caught:
+            evidence_text(found)
+        assert caught.value.code == "evidence-form"
