@@ -1,7 +1,7 @@
-"""What a rehearsal of a change found, as `evidence.yml` says it: names, times, counts; pure.
+"""What a rehearsal of a change found on one database: names, times, counts; pure.
 
-The keys that every sort of evidence has are judged by `review/evidence`; here is what a change's
-says besides. The text of a value is always the same, and reads back as that value.
+It stands in `rehearsed-DB.yml`, and the signed `evidence.yml` has the digest of that file. The text
+of a value is always the same, and reads back as that value.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Final
 
 from dbops.change.manifest import DataLoss
 from dbops.change.ports import Lock
+from dbops.change.rehearsed_files import findings_file
 from dbops.change.step import Direction
 from dbops.change.touch import Touch, parse_touch
 from dbops.review.evidence_text import (
@@ -25,7 +26,7 @@ from dbops.review.evidence_text import (
     quoted_text,
     time_text,
 )
-from dbops.review.work import EVIDENCE, Work
+from dbops.review.work import Work
 
 _NUMBER: Final = "(0|[1-9][0-9]{0,17}|-)"
 _ROWS: Final = re.compile(f"{_NUMBER} {_NUMBER} {_NUMBER}")
@@ -74,7 +75,8 @@ class ChangeEvidence:
     It ran on `backup` (such as `his@12`), `taken` then and verified up to `proof`, on `server`.
     `source` is the sha256 of `source.schema`. `touched` are the differences, `unseen` the touches
     of the manifest of which there was none. `rows` are by table; `down` is None where there is no
-    way back; `lint` counts findings by a word. `files` are the sha256 of all other files, by path.
+    way back; `lint` counts findings by a word. `files` are the sha256 of the files that were
+    rehearsed, by path.
     """
 
     id: str
@@ -92,7 +94,7 @@ class ChangeEvidence:
     rows: Mapping[str, RowCounts] = field(default_factory=dict)
     down: DownEvidence | None
     lint: Mapping[str, int] = field(default_factory=dict)
-    files: Mapping[str, str]
+    files: Mapping[str, str] = field(default_factory=dict)
 
     def took(self, direction: Direction) -> int:
         """How many milliseconds all steps of a direction took."""
@@ -100,24 +102,26 @@ class ChangeEvidence:
 
 
 def evidence_text(evidence: ChangeEvidence) -> bytes:
-    """Return the bytes of `evidence.yml`.
+    """Return the bytes of `rehearsed-DB.yml`.
 
     Raises Refused `evidence-form`, `yaml-…` or `text-…` where they would not read back as the
     value, such as for a table whose name hides a character.
     """
     data = "".join(f"{line}\n" for line in _lines(evidence)).encode("utf-8", "surrogatepass")
-    if parse_evidence(data, EVIDENCE) != evidence:
-        raise evidence_fault(EVIDENCE, 1, "it would not read back as what was found")
+    name = findings_file(evidence.database)
+    if parse_evidence(data, name) != evidence:
+        raise evidence_fault(name, 1, "it would not read back as what was found")
     return data
 
 
-def read_evidence(work: Work) -> ChangeEvidence | None:
-    """Return what the folder's evidence says, **unverified**; None where there is none.
+def read_evidence(work: Work, database: str) -> ChangeEvidence | None:
+    """Return what was found on a database, **unverified**; None where it was not rehearsed there.
 
     Whether it counts is asked of `review.judge`. Raises Refused `evidence-form`, `yaml-…`.
     """
-    data = work.files.get(EVIDENCE)
-    return None if data is None else parse_evidence(data, f"{work.folder}/{EVIDENCE}")
+    name = findings_file(database)
+    data = work.files.get(name)
+    return None if data is None else parse_evidence(data, f"{work.folder}/{name}")
 
 
 def parse_evidence(data: bytes, source: str) -> ChangeEvidence:

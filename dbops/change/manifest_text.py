@@ -61,7 +61,8 @@ _KEYS: Final = (*_HEAD, *_ORDER, *_EFFECT, *_MARKS, "tables")
 
 _RULE_NAME: Final = Form.of("[A-Z]{2,4}(-[A-Z0-9]{1,12}){1,3}", "a rule such as PG-IDX")
 _PLACE: Final = Form.of(
-    r"(up|down|verify)\.sql line [1-9][0-9]{0,6}", 'a place such as "up.sql line 3"'
+    r"(change\.yml|(up|down|verify)\.sql)( line [1-9][0-9]{0,6})?",
+    'a place as the finding names it, such as "up.sql line 3"',
 )
 _REASON: Final = Form(TEXT_RULE, lambda text: is_text(text) and text != BLANK)
 _WORK_ID: Final = Form(ID_RULE, is_work_id)

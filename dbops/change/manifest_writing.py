@@ -35,14 +35,10 @@ _PLAIN_TOUCH: Final = re.compile(r"[a-z -]+ [A-Za-z0-9_.]+( \([a-z, ]+\))?")
 
 
 def change_text(change: Change) -> bytes:
-    """Return the bytes of a `change.yml` that reads back as the change.
-
-    But for the lines of `accepted`. A change that prepares a database says its tables, too, and is
-    drawn up by `repair.prepare`.
-    """
+    """Return the bytes of a `change.yml` that reads back as the change, at other lines."""
     lines = [*_head(change)]
-    if change.records is not None:
-        lines.append(f"records: {change.records}")
+    marks = {"prepares": change.prepares, "records": change.records}
+    lines += [f"{mark}: {what}" for mark, what in marks.items() if what is not None]
     if change.requires:
         lines.append(f"requires: {_flow(change.requires)}")
     if change.window is not None:

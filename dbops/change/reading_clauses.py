@@ -103,12 +103,11 @@ def _element(cursor: Cursor) -> Clause:
         if constraint is None:  # T-SQL: CONSTRAINT name DEFAULT value FOR column
             return Clause(Act.SET_DEFAULT if cursor.at("DEFAULT") else Act.OTHER, name=name)
         return Clause(Act.ADD_CONSTRAINT, name=name, constraint=constraint)
-    if cursor.at("DEFAULT"):
+    if cursor.at("DEFAULT") and cursor.dialect == "tsql":
         return Clause(Act.SET_DEFAULT)
     if cursor.at("LIKE"):
         return Clause(Act.OPTION, words=("LIKE",))
-    kind = cursor.take_any("INDEX", "KEY", "FULLTEXT", "SPATIAL")
-    if kind:
+    if cursor.dialect == "mysql" and cursor.take_any("INDEX", "KEY", "FULLTEXT", "SPATIAL"):
         cursor.take_any("INDEX", "KEY")
         return Clause(Act.ADD_INDEX, name=None if cursor.at("(") else cursor.identifier())
     column = column_of(cursor.rest, cursor.dialect)
@@ -125,9 +124,11 @@ def _add(cursor: Cursor) -> Iterator[Clause]:
     if cursor.at("PARTITION"):
         yield Clause(Act.PARTITION)
         return
-    cursor.take("COLUMN")
+    column = cursor.take("COLUMN")
     cursor.take("IF", "NOT", "EXISTS")
-    if cursor.at("("):  # Oracle and MySQL: several in parentheses
+    if column and not cursor.at("("):
+        yield _added(column_of(cursor.rest, cursor.dialect))
+    elif cursor.at("("):  # Oracle and MySQL: several in parentheses
         yield from elements(cursor.group(), cursor.dialect)
     else:
         yield _element(cursor)

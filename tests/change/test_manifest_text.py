@@ -82,6 +82,15 @@ def test_rings_are_in_their_order() -> None:
     assert parse_change(work_of(HEAD + rings)).databases == ("his", "his-test")
 
 
+@pytest.mark.parametrize(
+    "place", ["change.yml", "down.sql", "verify.sql line 12", "change.yml line 3"]
+)
+def test_places_are_those_of_findings(place: str) -> None:
+    """A file, or a line of one."""
+    accepted = f"accepted: [{{rule: DDL-DOWN, at: {place}, why: x}}]\n"
+    assert parse_change(work_of(HEAD + accepted)).accepted[0].at == place
+
+
 def test_a_whole_day_ends_at_24() -> None:
     """Midnight at the end of a day is written so, and at its beginning as 00:00."""
     day = WINDOW.replace("22:00", "00:00").replace("02:00", "24:00")
@@ -305,7 +314,7 @@ TOUCH = (
             "accepted: [{rule: PG-IDX, at: line 3, why: x}]\n",
             "value",
             "7: accepted[1].at is not allowed",
-            'allowed: a place such as "up.sql line 3"',
+            'allowed: a place as the finding names it, such as "up.sql line 3"',
         ),
         (
             "accepted:\n  - {rule: PG-IDX, why: x}\n  - {rule: PG-IDX, why: y}\n",

@@ -20,6 +20,7 @@ from tests.crash.processes import Outcome, dbops
 from tests.fix_postgresql import PgDatabase, PgServer
 from tests.fix_tools import absent
 from tests.support.estate import DATABASE, found_test_estate, run_sql
+from tests.support.warm import run_warm
 
 IN_A_SMALL_PLACE = """
 mount -t tmpfs -o size=2m tmpfs "$1"; cp -a "$2/." "$1"; shift 2; exec "$@"
@@ -50,10 +51,13 @@ def root(founded: Path, tmp_path: Path) -> Path:
 
 def _run(root: Path, *words: str, environ: dict[str, str] | None = None) -> Outcome:
     """What `dbops` answers in that directory."""
-    return _run_program(root, [sys.executable, "-m", "dbops", *words], environ)
+    process = run_warm(
+        words, cwd=root, environ={**os.environ, "DBOPS_ESTATE": "", **(environ or {})}
+    )
+    return Outcome(process.returncode, process.stdout, process.stderr)
 
 
-def _run_program(root: Path, words: list[str], environ: dict[str, str] | None = None) -> Outcome:
+def _run_program(root: Path, words: list[str]) -> Outcome:
     process = subprocess.run(
         words,
         cwd=root,
@@ -61,7 +65,7 @@ def _run_program(root: Path, words: list[str], environ: dict[str, str] | None = 
         capture_output=True,
         text=True,
         encoding="utf-8",
-        env={**os.environ, "DBOPS_ESTATE": "", **(environ or {})},
+        env={**os.environ, "DBOPS_ESTATE": ""},
         check=False,
     )
     return Outcome(process.returncode, process.stdout, process.stderr)

@@ -23,6 +23,7 @@ from tests.support.estate import (
     found_test_estate,
     take_backup,
 )
+from tests.support.warm import run_warm
 
 ON_A_FULL_DISK = """
 mount -t tmpfs -o size=64k tmpfs "$1"
@@ -54,18 +55,22 @@ def estate(made: BuiltEstate, tmp_path: Path) -> BuiltEstate:
 
 
 def dbops(estate: BuiltEstate, *words: object) -> Outcome:
-    return _run([sys.executable, "-m", "dbops", *map(str, words)], estate)
+    done = run_warm([*map(str, words)], cwd=estate.root, environ=_environ(estate))
+    return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+def _environ(estate: BuiltEstate) -> dict[str, str]:
+    return {**os.environ, "DBOPS_ESTATE": str(estate.root / "dbops.toml")}
 
 
 def _run(words: list[str], estate: BuiltEstate) -> Outcome:
-    environ = {**os.environ, "DBOPS_ESTATE": str(estate.root / "dbops.toml")}
     done = subprocess.run(
         words,
         cwd=estate.root,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        env=environ,
+        env=_environ(estate),
         check=False,
     )
     return Outcome(done.returncode, done.stdout, done.stderr)
@@ -155,7 +160,7 @@ def test_an_outcome_that_does_not_fit_is_said(estate: BuiltEstate) -> None:
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "DBOPS_ESTATE": str(estate.root / "dbops.toml")},
+        env=_environ(estate),
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (room, room)),
     )
     assert done.returncode == 3

@@ -245,7 +245,7 @@ def test_the_pipeline_files_work(ops: Ops, tmp_path: Path, name: str) -> None:
     ops.sign("request", "wei")
     ops.commit()
     script, changed = re.subn("/etc/dbops/dbops.toml", str(ops.root / "dbops.toml"), _script(name))
-    assert changed == 1
+    assert changed == 2
     clone = tmp_path / "clone"
 
     def run() -> tuple[int, str]:

@@ -21,6 +21,7 @@ import click
 import pytest
 
 from dbops.cli.root import main
+from tests.support.warm import shim
 
 TRANSCRIPTS = sorted((Path(__file__).parent / "transcripts").glob("*.txt"))
 _PLACEHOLDERS = {
@@ -87,7 +88,7 @@ def shell(tmp_path: Path) -> dict[str, str]:
     """The environment of the session: `dbops` and `sqlite` are programs, nothing is configured."""
     programs = tmp_path / "bin"
     programs.mkdir()
-    (programs / "dbops").symlink_to(Path(sys.executable).parent / "dbops")
+    (programs / "dbops").symlink_to(shim())
     (programs / "sqlite").write_text(_MAKE_DATABASE.format(python=sys.executable))
     (programs / "sqlite").chmod(0o755)
     place = tmp_path / "session"

@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.support.warm import run_warm
+
 MARK = "DBOPS_TEST_RUN"
 LOOK_SECONDS = 0.001
 RUN_SECONDS = 120.0
@@ -123,8 +125,11 @@ def start(estate: Path, *words: str, environ: Mapping[str, str] | None = None) -
 
 
 def dbops(estate: Path, *words: str, environ: Mapping[str, str] | None = None) -> Outcome:
-    """Run `dbops` to its end."""
-    return start(estate, *words, environ=environ).finish()
+    """Run `dbops` to its end, in a session of its own; it may be warm, `start` never is."""
+    done = run_warm(
+        ["--estate", str(estate), *words], environ=environ, new_session=True, timeout=RUN_SECONDS
+    )
+    return Outcome(done.returncode, done.stdout, done.stderr)
 
 
 def is_locked(path: Path) -> bool:

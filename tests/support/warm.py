@@ -22,9 +22,11 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from tests.support import warm_server, warm_shim
+from tests.support import warm_shim
 
 _COMMAND = (sys.executable, "-m", "dbops")
+_SERVER = "tests.support.warm_server"
+_ROOT = Path(__file__).parents[2]
 _STARTING = threading.Lock()
 
 
@@ -42,7 +44,8 @@ class Zygote:
 
     def stop(self) -> None:
         """End the server and wait; processes that it forked end with it."""
-        self.process.terminate()
+        if self.process.stdin is not None:
+            self.process.stdin.close()
         self.process.wait()
         shutil.rmtree(self.directory, ignore_errors=True)
 
@@ -57,11 +60,11 @@ def start_zygote() -> Zygote:
     log = directory / "log"
     with log.open("wb") as said:
         process = subprocess.Popen(
-            [sys.executable, warm_server.__file__, str(directory), str(os.getpid())],
-            stdin=subprocess.DEVNULL,
+            [sys.executable, "-m", _SERVER, str(directory), str(os.getpid())],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=said,
-            cwd="/",
+            cwd=_ROOT,
             env={**os.environ, "LC_ALL": "C.UTF-8"},
         )
     zygote = Zygote(process, directory)

@@ -1,7 +1,8 @@
 """The fork server behind `warm`: it has imported dbops, and forks a ready process a request.
 
-`python warm_server.py DIRECTORY OWNER` listens on DIRECTORY/socket, which only its own account can
-open, until the process OWNER ends. It writes `ready` on standard output when it listens.
+`python -m tests.support.warm_server DIRECTORY OWNER` listens on a socket in DIRECTORY, which only
+its own account can open, until the process OWNER ends or closes the pipe that is standard input.
+It writes `ready` when it listens.
 
 A fork goes on as `python -m dbops` would: with the asker's words, directory, umask, environment,
 signals that are ignored, and standard files, and with nothing of the server's but its modules.
@@ -12,28 +13,26 @@ loaded, is refused, and makes a cold start.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
-import io
-import locale
-import multiprocessing.process
 import os
 import pkgutil
-import runpy
 import select
 import shutil
 import signal
 import socket
 import struct
 import sys
-import tempfile
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 
-_REFUSED = -1
+import dbops
+from tests.support.warm_process import Order, character_type, run
+from tests.support.warm_shim import REFUSED, SOCKET
+
+_PIPE = 0  # standard input: its other end is the owner's
 _NUMBER = struct.Struct("!i")
 _CREDENTIALS = struct.Struct("iII")  # struct ucred: process, user, group
 _REQUEST_SECONDS = 10.0
@@ -52,54 +51,32 @@ _READ_EARLY = (
     b"WCWIDTH_",
     b"_PYTHON",
 )
-_TAKEN_OVER = (b"PYTHONUNBUFFERED", b"PYTHONDONTWRITEBYTECODE", b"PYTHONIOENCODING")
-_LEGACY = (b"", b"C", b"POSIX")
-_COERCED = b"C.UTF-8"  # PEP 538
-_LENIENT = ("C.UTF-8", "C.utf8", "UTF-8")  # PEP 538: surrogateescape on standard files
+_TAKEN_OVER = (b"PYTHONUNBUFFERED", b"PYTHONDONTWRITEBYTECODE")
 _SAME_OF_STATUS = ("Uid", "Gid", "Groups", "Cap", "NoNewPrivs", "Seccomp", "SigBlk")
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What was asked for, and by whom: `umask` and `ignored` signals are the asker's."""
-
-    group: bytes
-    cwd: bytes
-    words: list[str]
-    environ: dict[bytes, bytes]
-    descriptors: list[int]
-    umask: int
-    ignored: int
-
-
-def _read_order(connection: socket.socket) -> Order | None:
-    """The whole request; None where it breaks off."""
-    head, descriptors, _, _ = socket.recv_fds(connection, 4, _DESCRIPTORS)
+def _read_order(connection: socket.socket, descriptors: list[int]) -> Order:
+    """The whole request, whose files are added to `descriptors`; OSError where it breaks off."""
+    head, received, _, _ = socket.recv_fds(connection, 4, _DESCRIPTORS)
+    descriptors += received
     length = int.from_bytes(head, "big")
     body = bytearray()
     while block := connection.recv(length - len(body)):
         body += block
     if len(descriptors) != _DESCRIPTORS or not body or len(body) != length:
-        _close(descriptors)
-        return None
+        raise ConnectionError("the request broke off")
     group, cwd, count, *rest = bytes(body).split(b"\0")
     words, variables = rest[: int(count)], rest[int(count) :]
-    environ = dict(variable.split(b"=", 1) for variable in variables)
     status = _status_of(_asker(connection))
     return Order(
-        group,
-        cwd,
-        [os.fsdecode(word) for word in words],
-        environ,
-        descriptors,
-        int(status["Umask"], 8),
-        int(status["SigIgn"], 16),
+        group=group,
+        cwd=cwd,
+        words=[os.fsdecode(word) for word in words],
+        environ=dict(variable.split(b"=", 1) for variable in variables),
+        descriptors=descriptors,
+        umask=int(status["Umask"], 8),
+        ignored=int(status["SigIgn"], 16),
     )
-
-
-def _close(descriptors: list[int]) -> None:
-    for number in descriptors:
-        os.close(number)
 
 
 def _asker(connection: socket.socket) -> int:
@@ -135,23 +112,6 @@ def _early(environ: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
     }
 
 
-def _character_type(environ: Mapping[bytes, bytes]) -> str | None:
-    """The locale that decides on encodings, if it is there and of UTF-8; None otherwise."""
-    if environ.get(b"PYTHONIOENCODING", b"utf-8").lower() not in {b"utf-8", b"utf8", b""}:
-        return None
-    names = (environ.get(name, b"") for name in (b"LC_ALL", b"LC_CTYPE", b"LANG"))
-    name = next(filter(None, names), b"")
-    if name in _LEGACY:
-        if environ.get(b"LC_ALL"):
-            return None  # PEP 538 leaves this one alone
-        name = _COERCED
-    try:
-        chosen = locale.setlocale(locale.LC_CTYPE, os.fsdecode(name))
-    except locale.Error:
-        return None
-    return chosen if locale.nl_langinfo(locale.CODESET) == "UTF-8" else None
-
-
 @dataclass
 class Server:
     """Listens, forks, and tells every asker how its process ended."""
@@ -166,12 +126,13 @@ class Server:
     asking: dict[int, int] = field(default_factory=dict)
 
     def serve(self) -> Order | None:
-        """None when the owner has gone; in a fork, what it is to do."""
+        """None when the owner has gone or closed its pipe; in a fork, what it is to do."""
+        self.poll.register(_PIPE, select.POLLIN)
         self.poll.register(self.owner, select.POLLIN)
         self.poll.register(self.listener, select.POLLIN)
         while True:
             for number, _ in self.poll.poll():
-                if number == self.owner:
+                if number in {_PIPE, self.owner}:
                     self._end()
                     return None
                 if number == self.listener.fileno():
@@ -185,37 +146,36 @@ class Server:
                     self.poll.unregister(number)
 
     def _accept(self) -> Order | None:
+        """In a fork, what it is to do; None in the server, which keeps no file of the asker."""
         connection, _ = self.listener.accept()
         connection.settimeout(_REQUEST_SECONDS)
+        descriptors: list[int] = []
         try:
-            order = _read_order(connection)
-            if order is None:
-                connection.close()
-                return None
-            fits = self._fits(order, _asker(connection))
-        except OSError:  # the asker is another account's, or dead
+            order = _read_order(connection, descriptors)
+            connection.settimeout(None)
+            if not self._fits(order, _asker(connection)):
+                self._refuse(connection)
+            elif self._fork(connection):
+                return order
+        except OSError:  # the asker is another account's, or has ended
             connection.close()
-            return None
-        connection.settimeout(None)
-        forked = self._fork(order, connection) if fits else self._refuse(connection)
-        if not forked:
-            _close(order.descriptors)
-        return order if forked else None
+        for number in descriptors:
+            os.close(number)
+        return None
 
     def _fits(self, order: Order, asker: int) -> bool:
         return (
             _surroundings(asker) == self.surroundings
             and _early(order.environ) == self.early
-            and _character_type(order.environ) is not None
+            and character_type(order.environ) is not None
         )
 
     @staticmethod
-    def _refuse(connection: socket.socket) -> bool:
+    def _refuse(connection: socket.socket) -> None:
         with connection:
-            connection.sendall(_NUMBER.pack(_REFUSED))
-        return False
+            connection.sendall(_NUMBER.pack(REFUSED))
 
-    def _fork(self, order: Order, connection: socket.socket) -> bool:
+    def _fork(self, connection: socket.socket) -> bool:
         """Whether this is the new process."""
         pid = os.fork()
         if pid == 0:
@@ -238,19 +198,15 @@ class Server:
         self.poll.unregister(process)
         os.close(process)
         del self.asking[connection.fileno()]
-        try:
+        with contextlib.suppress(KeyError):  # the asker had gone before
             self.poll.unregister(connection)
-        except KeyError:
-            pass  # the asker had gone before
         self._say(connection, os.waitstatus_to_exitcode(status))
         connection.close()
 
     @staticmethod
     def _say(connection: socket.socket, number: int) -> None:
-        try:
+        with contextlib.suppress(OSError):  # the asker has gone; the loop will notice
             connection.sendall(_NUMBER.pack(number))
-        except OSError:
-            pass  # the asker has gone; its process is ended by the loop
 
     def _end(self) -> None:
         for pid, _ in self.running.values():
@@ -259,8 +215,6 @@ class Server:
 
 def _preload() -> None:
     """Import every module of dbops, and what they import only when they are used."""
-    import dbops
-
     for module in pkgutil.walk_packages(dbops.__path__, "dbops."):
         if not module.name.endswith(".__main__"):
             try:
@@ -276,7 +230,7 @@ def _listen(directory: Path, owner: int) -> Server:
     if os.getppid() != owner:
         raise SystemExit("the owner has gone")
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(str(directory / "socket"))
+    listener.bind(str(directory / SOCKET))
     listener.listen(64)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is for the owner
     if len(os.listdir("/proc/self/task")) != 1:  # noqa: PTH208
@@ -285,92 +239,9 @@ def _listen(directory: Path, owner: int) -> Server:
     return Server(listener, descriptor, _surroundings(here), _early(os.environb))
 
 
-def _become(order: Order) -> None:
-    """Afterwards this process is what `python -m dbops` is before it runs its first line."""
-    if order.group == b"session":
-        os.setsid()
-    elif order.group == b"group":
-        os.setpgid(0, 0)
-    _take_files(order.descriptors)
-    os.chdir(order.cwd)
-    os.umask(order.umask)
-    _take_environment(order.environ)
-    _take_streams(order.environ)
-    _take_signals(order.ignored)
-    cwd = str(Path.cwd())
-    multiprocessing.process.ORIGINAL_DIR = cwd  # type: ignore[attr-defined]  # not in typeshed
-    tempfile.tempdir = None
-    sys.path.insert(0, cwd)
-    sys.argv = ["-m", *order.words]
-    sys.orig_argv = [sys.executable, "-m", "dbops", *order.words]
-    sys.modules["warm_server"] = sys.modules["__main__"]  # whose globals are still in use
-    sys.modules["__main__"] = ModuleType("__main__")
-
-
-def _take_files(descriptors: list[int]) -> None:
-    for number, descriptor in enumerate(descriptors):
-        os.dup2(descriptor, number)
-    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - names are wanted
-        if int(name) > 2:
-            try:
-                os.close(int(name))
-            except OSError:
-                pass  # it was the listing's own
-
-
-def _take_environment(environ: dict[bytes, bytes]) -> None:
-    os.environ.clear()
-    os.environb.update(environ)
-    names = (os.environb.get(name, b"") for name in (b"LC_ALL", b"LC_CTYPE", b"LANG"))
-    if next(filter(None, names), b"") in _LEGACY:
-        os.environb[b"LC_CTYPE"] = _COERCED  # as an interpreter that starts does: PEP 538
-    locale.setlocale(locale.LC_CTYPE, "")
-    time.tzset()
-    sys.dont_write_bytecode = bool(environ.get(b"PYTHONDONTWRITEBYTECODE"))
-
-
-def _take_streams(environ: dict[bytes, bytes]) -> None:
-    """The three text files that an interpreter opens (Python/pylifecycle.c, create_stdio)."""
-    lenient = locale.setlocale(locale.LC_CTYPE) in _LENIENT and not environ.get(b"PYTHONIOENCODING")
-    errors = "surrogateescape" if lenient else "strict"
-    unbuffered = bool(environ.get(b"PYTHONUNBUFFERED"))
-    sys.stdin = sys.__stdin__ = _stream(0, "<stdin>", errors, plain=False)  # type: ignore[misc]
-    sys.stdout = sys.__stdout__ = _stream(1, "<stdout>", errors, plain=unbuffered)  # type: ignore[misc]
-    sys.stderr = sys.__stderr__ = _stream(  # type: ignore[misc]
-        2, "<stderr>", "backslashreplace", plain=unbuffered
-    )
-
-
-def _stream(descriptor: int, name: str, errors: str, *, plain: bool) -> io.TextIOWrapper:
-    mode = "w" if descriptor else "r"
-    raw = io.FileIO(descriptor, mode, closefd=False)
-    raw.name = name
-    buffer = raw if plain else io.BufferedWriter(raw) if descriptor else io.BufferedReader(raw)
-    stream = io.TextIOWrapper(
-        buffer,  # type: ignore[arg-type]  # an unbuffered one is a raw file there, too
-        encoding="utf-8",
-        errors=errors,
-        newline="\n",
-        line_buffering=not plain and (raw.isatty() or descriptor == 2),
-        write_through=plain,
-    )
-    stream.mode = mode  # type: ignore[misc]
-    return stream
-
-
-def _take_signals(ignored: int) -> None:
-    """What was ignored stays so; the rest is as the interpreter sets it when it starts."""
-    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
-        left = ignored >> (number - 1) & 1
-        signal.signal(number, signal.SIG_IGN if left else signal.SIG_DFL)
-    for number in (signal.SIGPIPE, signal.SIGXFSZ):
-        signal.signal(number, signal.SIG_IGN)
-    if not ignored >> (signal.SIGINT - 1) & 1:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
 def _main(directory: Path, owner: int) -> Order | None:
-    del sys.path[0]  # where this file lies
+    del sys.path[0]  # the tests' root
+    os.chdir("/")
     _preload()
     server = _listen(directory, owner)
     os.write(1, b"ready\n")
@@ -383,8 +254,6 @@ def _main(directory: Path, owner: int) -> Order | None:
 
 
 if __name__ == "__main__":
-    _order = _main(Path(sys.argv[1]), int(sys.argv[2]))
-    if _order is not None:
-        _become(_order)
-        # What `python -m` calls. It is called here, so that the interpreter itself ends the process.
-        runpy._run_module_as_main("dbops")  # type: ignore[attr-defined]
+    # What comes out of `run` reaches the interpreter, which ends the process as it always does.
+    if (_order := _main(Path(sys.argv[1]), int(sys.argv[2]))) is not None:
+        run(_order)

@@ -87,7 +87,7 @@ class Forwarding:
         if not self.pid:
             self.early.append(number)
             return
-        try:
+        try:  # noqa: SIM105 - see above
             os.kill(self.pid, number)
         except ProcessLookupError:
             pass  # it has ended, and its status is on the way
@@ -99,7 +99,7 @@ def main() -> None:
     forwarding = Forwarding()
     try:
         words = [os.fsencode(word) for word in sys.argv[1:]]
-        body = request(words, os.getcwdb(), os.environb, OWN_GROUP)
+        body = request(words, os.getcwdb(), os.environb, OWN_GROUP)  # noqa: PTH109
         connection, pid = ask(here, body, (0, 1, 2))
     except (OSError, Refused):
         for number in _FORWARDED:

@@ -9,7 +9,10 @@ from dbops.change.reading import Act, ConstraintKind
 from dbops.change.rules.finding import Case, Rule
 from dbops.review.finding import Finding, Severity
 
-_KINDS: Final = frozenset({ConstraintKind.UNIQUE, ConstraintKind.PRIMARY_KEY})
+_KINDS: Final = {
+    ConstraintKind.UNIQUE: "unique constraint",
+    ConstraintKind.PRIMARY_KEY: "primary key",
+}
 
 
 def _examine(case: Case) -> Iterator[Finding]:
@@ -23,7 +26,7 @@ def _examine(case: Case) -> Iterator[Finding]:
                 continue
             yield PG_UNIQUECON.found(
                 reading.place,
-                f"the {constraint.kind.value} of {table.written} builds its index while nobody "
+                f"the {_KINDS[constraint.kind]} of {table.written} builds its index while nobody "
                 f"uses the table{case.measured(table)}",
                 "CREATE UNIQUE INDEX CONCURRENTLY first, then ADD CONSTRAINT … USING INDEX",
             )

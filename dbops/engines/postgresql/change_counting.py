@@ -31,16 +31,23 @@ _SIZES: Final = f"""
                 FROM pg_catalog.pg_attribute AS a
                 WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped))
             END AS rows
-        FROM pg_catalog.pg_class AS c, LATERAL (SELECT pg_catalog.pg_relation_size(c.oid)
-            / pg_catalog.current_setting('block_size')::bigint AS pages) AS s
-        WHERE c.relkind IN ('r', 'm'))
-    SELECT c.relkind::text, n.nspname, c.relname,
+        FROM pg_catalog.pg_class AS c
+        JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace,
+            LATERAL (SELECT pg_catalog.pg_relation_size(c.oid)
+                / pg_catalog.current_setting('block_size')::bigint AS pages) AS s
+        WHERE c.relkind IN ('r', 'm') AND {_OWN}),
+    part AS (
+        SELECT l.oid AS whole, l.oid FROM leaf AS l
+        UNION ALL SELECT c.oid, p.relid FROM pg_catalog.pg_class AS c,
+            LATERAL pg_catalog.pg_partition_tree(c.oid) AS p
+        WHERE c.relkind = 'p' AND p.isleaf)
+    SELECT c.relkind::pg_catalog.text, n.nspname, c.relname,
         coalesce(pg_catalog.round(pg_catalog.sum(l.rows::numeric)), 0)::bigint,
         coalesce(pg_catalog.sum(l.bytes), 0)::bigint
     FROM pg_catalog.pg_class AS c
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-    LEFT JOIN leaf AS l ON l.oid = c.oid OR (c.relkind = 'p' AND l.oid IN
-        (SELECT p.relid FROM pg_catalog.pg_partition_tree(c.oid) AS p WHERE p.isleaf))
+    LEFT JOIN part AS p ON p.whole = c.oid
+    LEFT JOIN leaf AS l ON l.oid = p.oid
     WHERE c.relkind IN ('r', 'p', 'm') AND {_OWN}
     GROUP BY 1, 2, 3"""  # noqa: S608 - constants
 _TABLES: Final = f"""

@@ -34,7 +34,7 @@ MODES: Final[Mapping[str, tuple[int, str]]] = {
 _STRONGEST: Final = 8
 
 _RELATIONS: Final = """
-    SELECT c.oid, c.relkind::text, n.nspname, c.relname, c.relfilenode,
+    SELECT c.oid, c.relkind::pg_catalog.text, n.nspname, c.relname, c.relfilenode,
         coalesce(i.indrelid, 0)
     FROM pg_catalog.pg_class AS c
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace

@@ -40,23 +40,24 @@ _COMMENT: Final = (
     f"COMMENT ON TABLE {TABLE} IS 'One row for each step of a schema change by dbops, and for the"
     " beginning of one outside of a transaction. Rows are only ever added.'"
 )
+_INT8, _INT4, _TEXT, _TIMESTAMPTZ = 20, 23, 25, 1184
 _COLUMNS: Final = (
-    ("sequence", "bigint", True, "a"),
-    ("run", "text", True, ""),
-    ("work", "text", True, ""),
-    ("plan", "text", True, ""),
-    ("direction", "text", True, ""),
-    ("step", "integer", True, ""),
-    ("name", "text", True, ""),
-    ("sha256", "text", True, ""),
-    ("progress", "text", True, ""),
-    ("at", "timestamp with time zone", True, ""),
-    ("login", "text", True, ""),
+    ("sequence", _INT8, -1, True, "a"),
+    ("run", _TEXT, -1, True, ""),
+    ("work", _TEXT, -1, True, ""),
+    ("plan", _TEXT, -1, True, ""),
+    ("direction", _TEXT, -1, True, ""),
+    ("step", _INT4, -1, True, ""),
+    ("name", _TEXT, -1, True, ""),
+    ("sha256", _TEXT, -1, True, ""),
+    ("progress", _TEXT, -1, True, ""),
+    ("at", _TIMESTAMPTZ, -1, True, ""),
+    ("login", _TEXT, -1, True, ""),
 )
 _OID: Final = f"pg_catalog.to_regclass('{TABLE}')"
 _ATTRIBUTES: Final = f"""
-    SELECT a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull,
-        a.attidentity::text
+    SELECT a.attname, a.atttypid, a.atttypmod, a.attnotnull,
+        a.attidentity::pg_catalog.text
     FROM pg_catalog.pg_attribute AS a
     WHERE a.attrelid = {_OID} AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum"""  # noqa: S608 - constants
 # Whatever would change what is written, or who sees it.
@@ -68,7 +69,7 @@ _PLAIN: Final = f"""
         AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits AS i
             WHERE c.oid IN (i.inhrelid, i.inhparent))
         AND (SELECT pg_catalog.count(*) = 1 AND pg_catalog.bool_and(x.indisprimary
-                AND x.indkey::text = '1' AND x.indisvalid)
+                AND x.indkey::pg_catalog.text = '1' AND x.indisvalid)
             FROM pg_catalog.pg_index AS x WHERE x.indrelid = c.oid)
         AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint AS k
             WHERE k.conrelid = c.oid AND k.contype NOT IN ('p', 'n'))

@@ -18,7 +18,7 @@ from psycopg.pq import TransactionStatus
 from dbops.change.schema import Schema, schema_of
 from dbops.engines.postgresql.change_schema_assembly import Assembly
 from dbops.engines.postgresql.change_schema_database import database_queries
-from dbops.engines.postgresql.change_schema_listing import Row, rows_of
+from dbops.engines.postgresql.change_schema_listing import rows_of
 from dbops.engines.postgresql.change_schema_marks import read_marks
 from dbops.engines.postgresql.change_schema_programs import program_queries
 from dbops.engines.postgresql.change_schema_system import read_system
@@ -77,7 +77,9 @@ def read_schema(session: Session) -> Schema:
     """
     with _transaction(session), _pinned(session):
         marks = read_marks(session)
-        rows = [row for query in _queries(session.major) for row in _listed(session, query)]
+        # One statement, so that it sees one state in a READ COMMITTED transaction too.
+        everything = " UNION ALL ".join(_queries(session.major))
+        rows = list(rows_of(session, everything, "reading the schema"))
         rows += read_system(session, marks.texts)
         known = {row.address[:2] for row in rows} | marks.members
         unknown = read_unknown(session, known, marks.texts)
@@ -89,10 +91,6 @@ def _queries(major: int) -> Iterator[str]:
     yield from type_queries()
     yield from table_queries()
     yield from program_queries()
-
-
-def _listed(session: Session, query: str) -> Iterator[Row]:
-    return rows_of(session, query, "reading the schema")
 
 
 @contextmanager

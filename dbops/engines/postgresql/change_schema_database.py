@@ -146,15 +146,15 @@ def _user_mappings() -> str:
 
 
 def _default_privileges() -> str:
-    """What new objects of a role are granted: `ROLE tables`, or `SCHEMA ROLE tables`."""
+    """What new objects of a role are granted: `ROLE.tables`, or `ROLE."tables in SCHEMA"`."""
     kinds = (
         "CASE d.defaclobjtype WHEN 'r' THEN 'tables' WHEN 'S' THEN 'sequences'"
         " WHEN 'f' THEN 'functions' WHEN 'T' THEN 'types' WHEN 'n' THEN 'schemas'"
         " WHEN 'L' THEN 'large objects' ELSE d.defaclobjtype::text END"
     )
     schema = "(SELECT nspname FROM pg_namespace WHERE oid = d.defaclnamespace)"
-    name = f"concat_ws(' ', pg_get_userbyid(d.defaclrole), {kinds})"
+    name = f"concat({kinds}, ' in ' || {schema})"
     return listing(
         ObjectKind.DEFAULT_PRIVILEGES, "pg_default_acl", "d.oid", name, {},
-        "FROM pg_default_acl AS d", schema=schema,
+        "FROM pg_default_acl AS d", schema="pg_get_userbyid(d.defaclrole)",
     )  # fmt: skip

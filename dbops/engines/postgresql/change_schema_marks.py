@@ -99,18 +99,18 @@ def _grants() -> str:
 
 def _own_grants(catalog: str, acl: str, owner: str, letter: str) -> str:
     """Lists of one catalogue, each with what the server's default would say."""
-    usual = _explained(f'acldefault(({letter})::"char", o.{owner})', f"o.{owner}")
-    here = "o.datname = current_database()" if catalog == "pg_database" else "true"
+    default = f'acldefault(({letter})::"char", o.{owner})'
     if catalog in _INFORMATION:
         namespace, privilege = _INFORMATION[catalog]
-        item = f"makeaclitem(0, o.{owner}, '{privilege}', false)"
-        rest = _explained(f"array_remove(o.{acl}, {item})", f"o.{owner}")
-        here = (
-            f"(o.oid < 16384 AND o.{namespace} = 'information_schema'::regnamespace"
-            f" AND {item} = ANY (o.{acl}) AND {rest} = {usual}) IS NOT TRUE"
+        default = (
+            f"CASE WHEN o.oid < 16384 AND o.{namespace} = 'information_schema'::regnamespace"
+            f" THEN {default} || makeaclitem(0, o.{owner}, '{privilege}', false)"
+            f" ELSE {default} END"
         )
+    usual = _explained(f"coalesce(p.initprivs, {default})", f"o.{owner}")
+    here = "o.datname = current_database()" if catalog == "pg_database" else "true"
     return f"""
-        SELECT '{catalog}', o.oid, 0, o.{owner}, o.{acl}, {usual}
+        SELECT '{catalog}', o.oid, 0, o.{owner}, o.{acl}, coalesce({usual}, '')
         FROM {catalog} AS o LEFT JOIN pg_init_privs AS p
             ON p.classoid = '{catalog}'::regclass AND p.objoid = o.oid AND p.objsubid = 0
         WHERE o.{acl} IS NOT NULL AND {here} AND o.{acl} IS DISTINCT FROM p.initprivs"""

@@ -8,6 +8,8 @@ from tests.change.rules.cases import Found, silent
 from tests.change.rules.judging import judged, unchecked
 
 _SIZE = "; his.visit has 1,200,000 rows, 310 MB"
+_DIFFERS = "has a default that may differ by row"
+_BUILDS = "builds its index while nobody uses the table"
 _REWRITE = "every row is written anew while nobody uses the table"
 
 CASES = [
@@ -90,16 +92,12 @@ CASES = [
     Found(
         "PG-REWRITE",
         "ALTER TABLE his.visit ADD COLUMN key uuid DEFAULT gen_random_uuid();",
-        (
-            f"his.visit.key has a default that may differ by row (gen_random_uuid): {_REWRITE}{_SIZE}",
-        ),
+        (f"his.visit.key {_DIFFERS} (gen_random_uuid): {_REWRITE}{_SIZE}",),
     ),
     Found(
         "PG-REWRITE",
         "ALTER TABLE his.visit ADD at timestamptz DEFAULT (clock_timestamp() + interval '1 day');",
-        (
-            f"his.visit.at has a default that may differ by row (clock_timestamp): {_REWRITE}{_SIZE}",
-        ),
+        (f"his.visit.at {_DIFFERS} (clock_timestamp): {_REWRITE}{_SIZE}",),
     ),
     Found(
         "PG-REWRITE",
@@ -133,12 +131,14 @@ CASES = [
     Found(
         "PG-UNIQUECON",
         "ALTER TABLE his.visit ADD CONSTRAINT u UNIQUE (beds);",
-        (f"the unique of his.visit builds its index while nobody uses the table{_SIZE}",),
+        (
+            f"the unique constraint of his.visit builds its index while nobody uses the table{_SIZE}",
+        ),
     ),
     Found(
         "PG-UNIQUECON",
         "ALTER TABLE his.visit ADD COLUMN no int PRIMARY KEY;",
-        (f"the primary key of his.visit builds its index while nobody uses the table{_SIZE}",),
+        (f"the primary key of his.visit {_BUILDS}{_SIZE}",),
     ),
     *silent(
         "PG-UNIQUECON",

@@ -147,10 +147,10 @@ RIGHTS = (
          "GRANT SELECT ON information_schema.sql_parts TO PUBLIC",
          "create table information_schema.sql_parts"),
     turn("ALTER DEFAULT PRIVILEGES FOR ROLE cs_owner", "GRANT USAGE ON TYPES TO cs_reader",
-         "REVOKE USAGE ON TYPES FROM cs_reader", "create default privileges cs_owner types"),
+         "REVOKE USAGE ON TYPES FROM cs_reader", "create default privileges cs_owner.types"),
     turn("ALTER DEFAULT PRIVILEGES FOR ROLE cs_owner IN SCHEMA his",
          "GRANT INSERT ON TABLES TO cs_reader", "REVOKE INSERT ON TABLES FROM cs_reader",
-         'alter default privileges his."cs_owner tables" (grants)'),
+         'alter default privileges cs_owner."tables in his" (grants)'),
     *(turn(f"COMMENT ON {what} IS", "'x'", "NULL", f"alter {touch} (comment)")
       for what, touch in (
           ("TABLE his.ward", "table his.ward"), ("SCHEMA his", "schema his"),
@@ -178,7 +178,7 @@ DATABASE = (
          "(publish = 'update', publish_via_partition_root = true)",
          "(publish = 'insert', publish_via_partition_root = false)",
          "alter publication warehouse (actions, via root)"),
-    turn("ALTER PUBLICATION warehouse SET TABLE", "his.ward (code) WHERE (code <> 'x')",
+    turn("ALTER PUBLICATION warehouse SET TABLE", "his.ward (code) WHERE (title <> 'x')",
          "his.ward", "alter publication warehouse (tables)"),
     turn("ALTER PUBLICATION warehouse", "ADD TABLES IN SCHEMA public",
          "DROP TABLES IN SCHEMA public", "alter publication warehouse (schemas)"),

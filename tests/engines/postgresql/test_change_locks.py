@@ -185,6 +185,7 @@ def test_sizes_follow_the_files(site: PgChangeSite) -> None:
         " ('2026-02-01')",
         "CREATE TABLE his.log_2 PARTITION OF his.log FOR VALUES FROM ('2026-02-01') TO"
         " ('2026-03-01')",
+        "CREATE TABLE his.none (at date) PARTITION BY RANGE (at)",
         "INSERT INTO his.log SELECT date '2026-01-30' + n % 4, n FROM generate_series(1, 100) n",
         "CREATE MATERIALIZED VIEW his.seen AS SELECT DISTINCT at FROM his.log",
         "CREATE VIEW his.all AS SELECT * FROM his.log",
@@ -201,6 +202,8 @@ def test_sizes_follow_the_files(site: PgChangeSite) -> None:
     assert behind["table his.log"].rows == 100
     assert behind["table his.log"].bytes == sum(behind[f"table his.log_{n}"].bytes for n in (1, 2))
     assert behind["materialized view his.seen"].rows == 4
-    assert sorted(behind) == sorted([*counts, "table his.log", "materialized view his.seen"])
+    assert (behind["table his.none"].rows, behind["table his.none"].bytes) == (0, 0)
+    summed = ["table his.log", "table his.none", "materialized view his.seen"]
+    assert sorted(behind) == sorted([*counts, *summed])
     assert counts['table his."病房 ""100%"" %s"'] == 0
     assert counts["table his.log_1"] + counts["table his.log_2"] == 100

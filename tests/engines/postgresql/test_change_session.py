@@ -96,6 +96,30 @@ def test_names_without_schema_fail(site: PgChangeSite) -> None:
         session.run(step("CREATE TABLE later (id integer)"))
 
 
+def test_temporary_names_hide_nothing(site: PgChangeSite) -> None:
+    """What dbops asks the catalogue goes past a script's temporary tables and their types."""
+    with begun(site) as session:
+        names = ("text", "pg_locks", "pg_class", "pg_index", "dbops_change")
+        for number, name in enumerate(names, 1):
+            session.run(step(f"CREATE TEMPORARY TABLE {name} (x integer)", number))
+        effect = session.run(add_phone(site))
+        assert [lock.object for lock in effect.locks] == ["his.ward"]
+        session.note([entry(1)])
+        assert len(session.journal()) == 1
+        assert session.settle() == ()
+        assert (
+            session.sizes().keys()
+            == session.counts().keys()
+            == {
+                site.table("ward"),
+                site.table("visit"),
+            }
+        )
+        assert site.column("ward", "phone") in session.schema().objects
+        session.commit()
+        assert len(session.journal()) == 1
+
+
 def test_bodies_of_functions(site: PgChangeSite) -> None:
     """A body without schemas is refused, unless the script says that bodies are not to be read."""
     body = "CREATE FUNCTION his.f() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM ward'"

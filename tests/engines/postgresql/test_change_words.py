@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dbops.engines.postgresql.change_words import (
     Alone,
@@ -164,6 +166,21 @@ def test_copying_is_refused() -> None:
     with pytest.raises(Failed) as caught:
         refuse_control(step("COPY his.ward FROM STDIN"))
     assert caught.value.message == ("step 1 at line 1: a change cannot copy rows from or to a file")
+
+
+MADE = ("CREATE", "UNIQUE", "INDEX", "CONCURRENTLY", "visit_ix", "ON", "his", ".", "visit", "(")
+BLANKS = st.sampled_from([" ", "\n", "\t", "/* DROP */", "-- ON x\n", " /*;*/ "])
+
+
+@given(
+    blanks=st.lists(BLANKS, min_size=len(MADE), max_size=len(MADE)),
+    lower=st.lists(st.booleans(), min_size=len(MADE), max_size=len(MADE)),
+)
+def test_blanks_comments_and_case_mean_nothing(blanks: list[str], lower: list[bool]) -> None:
+    """However a statement is laid out, it is the same statement."""
+    words = [word.lower() if low else word for word, low in zip(MADE, lower, strict=True)]
+    found = step("".join(map("".join, zip(blanks, words, strict=True))) + "ward)")
+    assert target_of(found) == Target(Alone.CREATE_INDEX, INDEX, VISIT)
 
 
 def test_the_place_of_an_error() -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import apsw
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from dbops.change.schema import Schema
+from dbops.engines.sqlite.change_schema import read_change_schema
 from dbops.engines.sqlite.change_text import canonical, module_of, parse_table
 
 
@@ -16,7 +21,7 @@ from dbops.engines.sqlite.change_text import canonical, module_of, parse_table
         ('CREATE INDEX i ON "visit" (ward)', "CREATE INDEX i ON visit (ward)"),
         ('x "Ward_2"', "x Ward_2"),
         ('x "select", "true", "a b", "2a", "病区"', 'x "select", "true", "a b", "2a", 病区'),
-        ("x [visit], `visit`, [a b], `a``b`, [a\"b]", 'x visit, visit, "a b", "a`b", "a""b"'),
+        ('x [visit], `visit`, [a b], `a``b`, [a"b]', 'x visit, visit, "a b", "a`b", "a""b"'),
         ("x 'say \"visit\"', '[visit]'", "x 'say \"visit\"', '[visit]'"),
         ('x -- "visit"\n/* "visit" */ y', 'x -- "visit"\n/* "visit" */ y'),
         ('AS"visit"', 'AS"visit"'),
@@ -99,22 +104,76 @@ _BEHIND = st.lists(
 _BLANK = st.sampled_from(["", " ", "\n  "])
 
 
+@contextmanager
+def _made(sql: str) -> Iterator[apsw.Connection]:
+    """A database in memory with that table, and one that it may point at."""
+    connection = apsw.Connection(":memory:")
+    try:
+        connection.execute("CREATE TABLE p (a TEXT PRIMARY KEY)")
+        connection.execute(sql)
+        yield connection
+    finally:
+        connection.close()
+
+
 @given(_NAMES, st.lists(_REST, min_size=5, max_size=5), _BEHIND, _BLANK)
 def test_every_part_is_found(
     names: list[str], rests: list[str], behind: list[str], blank: str
 ) -> None:
     """Whatever SQLite takes for a table has a column in the text for each that SQLite has."""
     parts = [name + rest for name, rest in zip(names, rests, strict=False)] + behind
-    sql = f"CREATE TABLE t ({blank}{f'{blank},{blank}'.join(parts)}{blank})"
-    connection = apsw.Connection(":memory:")
-    try:
-        connection.execute(sql)
+    with _made(f"CREATE TABLE t ({blank}{f'{blank},{blank}'.join(parts)}{blank})") as connection:
         kept = connection.execute("SELECT sql FROM sqlite_schema WHERE name = 't'").get
         listed = connection.execute("SELECT name FROM pragma_table_xinfo('t')")
         columns = [str(name) for (name,) in listed]
-    finally:
-        connection.close()
     text = parse_table(str(kept))
     assert text is not None
     assert [column.name for column in text.columns] == columns
     assert [item.text for item in text.items] == [canonical(part) for part in parts]
+
+
+_THERE_AND_BACK = [
+    ("ALTER TABLE t RENAME TO u", "ALTER TABLE u RENAME TO t"),
+    ("ALTER TABLE p RENAME TO 病区", "ALTER TABLE 病区 RENAME TO p"),
+    ("ALTER TABLE t ADD COLUMN z TEXT REFERENCES p", "ALTER TABLE t DROP COLUMN z"),
+    ("ALTER TABLE t ADD CONSTRAINT z CHECK (1)", "ALTER TABLE t DROP CONSTRAINT z"),
+    ("ALTER TABLE t RENAME COLUMN {0} TO z", "ALTER TABLE t RENAME COLUMN z TO {0}"),
+]
+
+
+@given(
+    names=_NAMES,
+    rests=st.lists(_REST, min_size=5, max_size=5),
+    behind=_BEHIND,
+    blank=_BLANK,
+    there_and_back=st.sampled_from(_THERE_AND_BACK),
+)
+def test_there_and_back(
+    names: list[str],
+    rests: list[str],
+    behind: list[str],
+    blank: str,
+    there_and_back: tuple[str, str],
+) -> None:
+    """What SQLite alters in a text, and alters back, reads as before to the last byte."""
+    parts = [name + rest for name, rest in zip(names, rests, strict=False)] + behind
+    with _made(f"CREATE TABLE t ({blank}{f'{blank},{blank}'.join(parts)}{blank})") as connection:
+        connection.execute(f"CREATE INDEX i ON t ({names[0]}) WHERE {names[0]} > 'p'")
+        before = read_change_schema(connection)
+        for sql in there_and_back:
+            assume(_ran(connection, sql.format(names[0])))
+            assert read_change_schema(connection) != before or sql == there_and_back[1]
+        assert _differing(before, read_change_schema(connection)) == []
+
+
+def _ran(connection: apsw.Connection, sql: str) -> bool:
+    try:
+        connection.execute(sql)
+    except apsw.SQLError:
+        return False
+    return True
+
+
+def _differing(before: Schema, after: Schema) -> list[str]:
+    names = before.objects.keys() | after.objects.keys()
+    return [n.title for n in names if before.objects.get(n) != after.objects.get(n)]

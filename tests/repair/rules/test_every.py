@@ -62,7 +62,7 @@ def test_each_rule_has_a_module_a_page_and_a_test() -> None:
     """And no module, page or test is of a rule that is not there."""
     names = {_module(rule) for rule in EVERY}
     assert {path.stem for path in _MODULES.glob("rep_*.py")} == names
-    assert {path.stem for path in _PAGES.glob("*.md")} == {rule.id for rule in EVERY} | {"README"}
+    assert {path.stem for path in _PAGES.glob("REP-*.md")} == {rule.id for rule in EVERY}
     tests = {path.stem for path in Path(__file__).parent.glob("test_rep_*.py")}
     assert tests == {f"test_{name}" for name in names}
 
