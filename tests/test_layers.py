@@ -154,6 +154,7 @@ ENGINES_MAY = (
     "dbops.repository.manifest",
     "dbops.repository.ranges",
     "dbops.sql.statement",
+    "dbops.sql.tokens",
 )
 
 VAGUE = {"base", "common", "core", "helper", "helpers", "manager", "misc", "util", "utils"}

@@ -156,7 +156,7 @@ def test_lint_names_a_rule_for_no_database(ops: Ops) -> None:
     policy.write_text(policy.read_text("utf-8") + rule, "utf-8")
     found = ops.run("trust", "lint")
     assert found.exit_code == 4
-    assert "rule 5 is for exmaple, which is no database or target of the estate" in found.stdout
+    assert "rule 6 is for exmaple, which is no database or target of the estate" in found.stdout
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import re
-from collections.abc import Iterator
 from dataclasses import fields
-from pathlib import Path
 
 import pytest
 
@@ -19,6 +16,7 @@ from dbops.repair.parameter import ParameterType
 from dbops.repair.playbook import instantiate, parse_playbook
 from dbops.repair.table import Ops, TableName
 from dbops.review.work import Kind, Work
+from tests.docs.grammar import ROW, keys_of, section_of
 from tests.docs.markdown import ROOT, blocks
 
 PAGE = ROOT / "docs/reference/repair-yml.md"
@@ -38,51 +36,21 @@ SECTIONS = {
     "`accepted`": ("_accepted", "given"),
     "`undo_of`": ("_undo", "undo"),
 }
-_ROW = re.compile(r"^\| `(\w+)` \| (.*?) \| (.*) \|$", re.MULTILINE)
 _TYPE = re.compile(r"^\| `(\w+)` \| [^|]* \|$", re.MULTILINE)
 
 
 def _section(title: str) -> str:
-    (section,) = re.findall(
-        rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", TEXT, re.MULTILINE | re.DOTALL
-    )
-    return str(section)
+    return section_of(TEXT, title)
 
 
 def _grammar() -> dict[tuple[str, str], set[str]]:
-    """The keys that each function allows in each mapping, as its calls of `only` say."""
-    found: dict[tuple[str, str], set[str]] = {}
-    for module in (manifest_text, manifest_parameters):
-        tree = ast.parse(Path(str(module.__file__)).read_text("utf-8"))
-        for function in ast.walk(tree):
-            if isinstance(function, ast.FunctionDef):
-                for mapping, call in _calls_of_only(function):
-                    found[function.name, mapping] = set(_words(call, vars(module)))
-    return found
-
-
-def _calls_of_only(function: ast.FunctionDef) -> Iterator[tuple[str, ast.Call]]:
-    for node in ast.walk(function):
-        match node:
-            case ast.Call(func=ast.Attribute(value=ast.Name(id=mapping), attr="only")):
-                yield mapping, node
-
-
-def _words(call: ast.Call, names: dict[str, object]) -> Iterator[str]:
-    for argument in call.args:
-        if isinstance(argument, ast.Starred) and isinstance(argument.value, ast.Name):
-            several = names[argument.value.id]
-            assert isinstance(several, tuple)
-            yield from several
-        else:
-            assert isinstance(argument, ast.Constant)
-            yield str(argument.value)
+    return keys_of(manifest_text, manifest_parameters)
 
 
 @pytest.mark.parametrize("title", SECTIONS)
 def test_the_page_has_every_key_and_no_other(title: str) -> None:
     """The keys under each heading are those that the grammar takes there."""
-    told = {key for key, _, _ in _ROW.findall(_section(title))}
+    told = {key for key, _, _ in ROW.findall(_section(title))}
     assert told == _grammar()[SECTIONS[title]]
 
 
@@ -98,8 +66,8 @@ def test_the_page_names_every_type() -> None:
 
 def test_the_defaults_are_the_grammars() -> None:
     """The durations that stand on the page are those that count where none is given."""
-    told = {key: default for key, default, _ in _ROW.findall(_section("`limits`"))}
-    told |= {key: default for key, default, _ in _ROW.findall(_section("`undo`"))}
+    told = {key: default for key, default, _ in ROW.findall(_section("`limits`"))}
+    told |= {key: default for key, default, _ in ROW.findall(_section("`undo`"))}
     shown = {
         key: parse_duration(told[key].strip("`")) for key in ("lock_wait", "statement", "keep")
     }

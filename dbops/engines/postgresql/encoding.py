@@ -67,6 +67,8 @@ class Encoding:
 
     def decode(self, raw: bytes) -> str:
         """The text of what the server sent; never fails."""
+        if raw.isascii():  # which is the same in every encoding that a server can have
+            return raw.decode("ascii")
         text = raw.decode(self.codec, "surrogateescape")
         if any(ord(character) in _TO_SURROGATES for character in text) or not self._same(text, raw):
             text = raw.decode("ascii", "surrogateescape")

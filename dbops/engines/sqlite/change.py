@@ -49,11 +49,16 @@ _ON: Final = (
 
 @dataclass(frozen=True, slots=True)
 class SqliteChangeEngine:
-    """Implements the `ChangeEngine` port for one file."""
+    """Implements the `ChangeEngine` port for one file.
+
+    Up to `cache` bytes of changed pages are kept in memory until COMMIT: what does not fit goes
+    into the file, and where that has a rollback journal nobody can read it from then on.
+    """
 
     address: SqliteAddress
     clock: Callable[[], datetime] = utc_now
     monotonic: Callable[[], float] = time.monotonic
+    cache: int = 128 << 20
 
     @property
     def traits(self) -> ChangeTraits:
@@ -67,7 +72,7 @@ class SqliteChangeEngine:
         except Refused:
             at = ChangePlace(Place(name, path, RECOVERY_WAIT), name)
             with open_work(name, path, read_only=False) as connection, _translated(at):
-                _configure(connection, RECOVERY_WAIT)
+                _configure(connection, RECOVERY_WAIT, self.cache)
                 connection.execute("SELECT count(*) FROM main.sqlite_schema").get  # noqa: B018
             return read_identity(name, path)
 
@@ -84,7 +89,7 @@ class SqliteChangeEngine:
             open_work(name, path, read_only=order.read_only) as connection,
             _translated(at),
         ):
-            _configure(connection, order.lock_wait)
+            _configure(connection, order.lock_wait, self.cache)
             self._refuse_other(order)
             guard = ChangeGuard(connection, limit=order.statement, monotonic=self.monotonic)
             session = SqliteChangeSession(connection, guard, at, order, self.clock, kept)
@@ -102,12 +107,13 @@ class SqliteChangeEngine:
             )
 
 
-def _configure(connection: apsw.Connection, lock_wait: timedelta) -> None:
+def _configure(connection: apsw.Connection, lock_wait: timedelta, cache: int) -> None:
     connection.set_busy_timeout(int(lock_wait.total_seconds() * 1000))
     for setting in _OFF:
         connection.config(setting, 0)
     for setting in _ON:
         connection.config(setting, 1)
+    connection.execute(f"PRAGMA main.cache_size = -{cache >> 10}")
     connection.execute("PRAGMA synchronous=EXTRA")  # COMMIT is durable when it returns
 
 

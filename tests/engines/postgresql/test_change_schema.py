@@ -7,13 +7,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
+from psycopg.pq import TransactionStatus
 
 from dbops.change.diff import compare_schemas
-from dbops.change.schema import ObjectKind, Schema
-from dbops.change.schema_text import schema_text
+from dbops.change.schema import ObjectKind, Schema, refuse_unknown
+from dbops.change.schema_text import parse_schema, schema_text
 from dbops.change.touch import parse_touch, touches_of
 from dbops.engines.postgresql.change_schema import read_schema
+from dbops.engines.postgresql.change_schema_assembly import Assembly
+from dbops.engines.postgresql.change_schema_listing import Row
+from dbops.engines.postgresql.change_schema_marks import Marks
 from dbops.engines.postgresql.connect import Session, connect
+from dbops.errors import Failed, Refused
 from tests.engines.postgresql.change_schema_cases import (
     BASE,
     COLUMNS,
@@ -89,3 +94,208 @@ def test_every_kind_is_there(hospital: Hospital) -> None:
     kinds = {name.kind for name in hospital.base.objects}
     assert kinds == set(ObjectKind) - {ObjectKind.VIRTUAL_TABLE}
     assert hospital.base.unknown == ()
+
+
+def test_two_builds_are_equal(pg_server: PgServer, hospital: Hospital) -> None:
+    """The same statements in another database, in another session, give the same bytes."""
+    name = f"{NAME}_again"
+    pg_server.create_database(name)
+    try:
+        hospital.session.run("ROLLBACK")  # roles belong to the whole server
+        with connect(parameters_of(pg_server, name, pg_server.superuser)) as session:
+            session.run("BEGIN; SET LOCAL search_path = public")
+            session.run(BASE)
+            again = read_schema(session)
+    finally:
+        hospital.session.run("BEGIN; SET LOCAL search_path = public")
+        hospital.session.run(BASE)
+        pg_server.drop_database(name)
+    assert schema_text(again) == schema_text(hospital.base)
+
+
+def test_text_is_read_back(hospital: Hospital) -> None:
+    """What is written of the schema is parsed to the same value."""
+    data = schema_text(hospital.base)
+    assert parse_schema(data, "here") == hospital.base
+
+
+UNKNOWN = (
+    ("CREATE OPERATOR his.=@= (LEFTARG = text, RIGHTARG = text, FUNCTION = texteq)",
+     ("operator his.=@=(pg_catalog.text,pg_catalog.text)",)),
+    ("CREATE OPERATOR FAMILY his.odd USING btree", ("operator family his.odd USING btree",)),
+    ("CREATE OPERATOR CLASS his.own FOR TYPE his.sex USING hash AS"
+     " FUNCTION 1 hashenum(anyenum), OPERATOR 1 = (anyenum, anyenum)",
+     ("operator class his.own USING hash", "operator family his.own USING hash")),
+    ("CREATE CAST (his.sex AS integer) WITH INOUT", ("cast (his.sex AS integer)",)),
+    ("CREATE COLLATION his.plain (provider = libc, locale = 'C')", ("collation his.plain",)),
+    ("CREATE CONVERSION his.to_latin FOR 'UTF8' TO 'LATIN1' FROM utf8_to_iso8859_1",
+     ("conversion his.to_latin",)),
+    ("CREATE TYPE his.shell", ("type his.shell",)),
+    ("CREATE TEXT SEARCH CONFIGURATION his.records (PARSER = pg_catalog.default)",
+     ("text search configuration his.records",)),
+    ("CREATE TEXT SEARCH DICTIONARY his.words (TEMPLATE = pg_catalog.simple)",
+     ("text search dictionary his.words",)),
+    ("CREATE ACCESS METHOD hospital_heap TYPE TABLE HANDLER heap_tableam_handler",
+     ("access method hospital_heap",)),
+    ("CREATE LANGUAGE plown HANDLER plpgsql_call_handler", ("language plown",)),
+    ("CREATE TRANSFORM FOR int LANGUAGE sql (FROM SQL WITH FUNCTION prsd_lextype(internal))",
+     ("transform for integer language sql",)),
+    ("CREATE SUBSCRIPTION mirror CONNECTION 'password=geheim-3' PUBLICATION p"
+     " WITH (connect = false)", ("subscription mirror",)),
+    ("REVOKE USAGE ON LANGUAGE sql FROM PUBLIC", ("language sql",)),
+    ("COMMENT ON RULE \"_RETURN\" ON his.visits IS 'x'", ('rule "_RETURN" on his.visits',)),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("sql", "names"), UNKNOWN, ids=lambda text: text[:30])
+def test_unknown_kinds_are_named(hospital: Hospital, sql: str, names: tuple[str, ...]) -> None:
+    """What nobody understands is named, as the server names it, and refuses every change."""
+    with hospital.changed(sql) as schema:
+        # Servers before 16 put an `on` into the name of a transform.
+        named = tuple(name.replace(" on language ", " language ") for name in schema.unknown)
+        assert named == names
+        with pytest.raises(Refused) as refusal:
+            refuse_unknown(schema, "his")
+    assert refusal.value.message == (
+        f"his has objects of kinds that dbops does not compare: {', '.join(schema.unknown)}"
+    )
+
+
+def test_rows_of_the_server_do_not_appear(hospital: Hospital) -> None:
+    """Large objects, temporary tables, TOAST, array and row types and internal triggers are not
+    the schema's.
+    """
+    sql = (
+        "SELECT lo_create(0); CREATE TEMPORARY TABLE above (a text PRIMARY KEY);"
+        "CREATE TEMPORARY TABLE below (id serial, a text REFERENCES above CHECK (a > ''));"
+        "CREATE RULE r AS ON DELETE TO below DO INSTEAD NOTHING;"
+        "CREATE TEMPORARY VIEW seen AS SELECT 1; CREATE TYPE pg_temp.kind AS ENUM ('a');"
+        "CREATE FUNCTION pg_temp.f() RETURNS integer LANGUAGE sql AS 'SELECT 1';"
+        "CREATE STATISTICS pg_temp.s ON id, a FROM below; CREATE POLICY p ON below"
+    )
+    with hospital.changed(sql) as schema:
+        assert touches(hospital.base, schema) == ()
+        assert schema == hospital.base
+
+
+def test_own_tables_are_left_out(hospital: Hospital) -> None:
+    """dbops' schema is not there while only its own tables are in it, which never are."""
+    own = (
+        "CREATE SCHEMA dbops; CREATE TABLE dbops.dbops_run (run text PRIMARY KEY, n serial);"
+        "CREATE TABLE dbops.dbops_change (run text CHECK (run > ''));"
+        "GRANT SELECT ON dbops.dbops_run TO cs_reader; COMMENT ON TABLE dbops.dbops_run IS 'x'"
+    )
+    with hospital.changed(own) as schema:
+        assert schema == hospital.base
+    with hospital.changed(f"{own}; CREATE TABLE dbops.other (id integer)") as schema:
+        assert touches(hospital.base, schema) == ("create schema dbops", "create table dbops.other")
+
+
+def test_members_of_extensions_are_left_out(hospital: Hospital) -> None:
+    """An extension stands for all that it has, its tables' indexes and triggers included."""
+    sql = (
+        "CREATE TABLE his.code (id serial PRIMARY KEY, a text CHECK (a > ''));"
+        "CREATE OPERATOR his.=@= (LEFTARG = text, RIGHTARG = text, FUNCTION = texteq);"
+        "ALTER EXTENSION citext ADD TABLE his.code;"
+        "ALTER EXTENSION citext ADD SEQUENCE his.code_id_seq;"
+        "ALTER EXTENSION citext ADD OPERATOR his.=@= (text, text);"
+        "CREATE INDEX code_a ON his.code (a); COMMENT ON TABLE his.code IS 'x'"
+    )
+    with hospital.changed(sql.replace("his.code", "his.codes")) as schema:
+        assert schema == hospital.base
+
+
+def test_secrets_never_appear(hospital: Hospital) -> None:
+    """No option of a user mapping is in the text, and no option or setting that is a password."""
+    text = hospital.text_after(
+        "ALTER SERVER archive OPTIONS (db_password 'geheim-4');"
+        "ALTER FOREIGN TABLE his.old OPTIONS (url 'jdbc:x;pwd=geheim-5');"
+        "CREATE SUBSCRIPTION mirror CONNECTION 'password=geheim-6' PUBLICATION p"
+        " WITH (connect = false); DO $$ BEGIN EXECUTE format("
+        "'ALTER DATABASE %I SET app.secret = ''geheim-7''', current_database()); END $$"
+    )
+    assert "geheim" not in text
+    assert '"options":"db_password (hidden), host=10.0.0.1"' in text
+    assert '"settings":"app.secret (hidden)"' in text
+    assert '"object":["user mapping","archive","cs_reader"]' in text
+
+
+def test_settings_do_not_matter_and_stay(hospital: Hospital) -> None:
+    """The session's search path, time zone and quoting change no text, and are the same after."""
+    with hospital.changed(
+        "SET LOCAL search_path = his, public; SET LOCAL timezone = 'Asia/Shanghai';"
+        "SET LOCAL datestyle = 'German'; SET LOCAL quote_all_identifiers = on;"
+        "SET LOCAL standard_conforming_strings = off"
+    ) as schema:
+        assert schema == hospital.base
+        assert hospital.session.rows(
+            "SELECT current_setting('search_path'), current_setting('timezone'),"
+            " current_setting('datestyle'), current_setting('quote_all_identifiers')"
+        ) == [("his, public", "Asia/Shanghai", "German, DMY", "on")]
+
+
+def test_anybody_reads_the_same(hospital: Hospital) -> None:
+    """A role without any right in the database reads every object that a superuser reads."""
+    with hospital.changed('SET LOCAL ROLE "cs 张三"') as schema:
+        assert schema == hospital.base
+
+
+def test_texts_of_properties(hospital: Hospital) -> None:
+    """Properties are what the server prints, qualified, and grants are sorted words."""
+    text = hospital.text_after(
+        "GRANT INSERT, SELECT ON his.ward TO PUBLIC;"
+        "GRANT SELECT, DELETE ON his.ward TO \"cs 张三\" WITH GRANT OPTION"
+    )  # fmt: skip
+    owner = "postgres: DELETE, INSERT, REFERENCES, SELECT, TRIGGER, TRUNCATE, UPDATE"
+    if hospital.session.major >= 17:
+        owner = owner.replace("INSERT, ", "INSERT, MAINTAIN, ")
+    granted = "DELETE with grant option, SELECT with grant option"
+    assert (
+        '{"object":["table","his","ward"],"of":null,"properties":{"grants":'
+        f'"\\"cs 张三\\": {granted}; PUBLIC: INSERT, SELECT; {owner}","owner":"postgres"}}}}'
+    ) in text
+    assert (
+        '{"object":["constraint","his","visit","visit_ward_code_fkey"],"of":["table","his","visit"]'
+        ',"properties":{"definition":"FOREIGN KEY (ward_code) REFERENCES his.ward(code)"}}'
+    ) in text
+    assert (
+        '{"object":["column","his","visit","born"],"of":["table","his","visit"],"properties":'
+        '{"default":"\'2020-01-31\'::date","position":"4","type":"date"}}'
+    ) in text
+
+
+def test_positions_have_no_gaps(hospital: Hospital) -> None:
+    """A column's place counts the columns that are there, not those that were."""
+    sql = "ALTER TABLE his.visit DROP no; ALTER TABLE his.visit ADD no integer"
+    with hospital.changed(sql) as schema:
+        places = [
+            int(each.properties["position"])
+            for name, each in schema.objects.items()
+            if name.kind is ObjectKind.COLUMN and name.path[:2] == ("his", "visit")
+        ]
+    assert sorted(places) == list(range(1, 8))
+
+
+def test_uncommitted_changes_are_seen_by_their_session_only(
+    pg_server: PgServer, hospital: Hospital
+) -> None:
+    """All of these tests read what was never committed; another session sees none of it."""
+    with connect(parameters_of(pg_server, NAME, pg_server.superuser)) as other:
+        assert (
+            read_schema(other)
+            .objects.keys()
+            .isdisjoint(name for name in hospital.base.objects if name.path[0] == "his")
+        )
+        status = other.connection.info.transaction_status
+    assert status is TransactionStatus.IDLE
+
+
+def test_belonging_to_nothing_is_a_fault() -> None:
+    """A row that belongs to something that was not listed came or went meanwhile: no schema."""
+    row = Row(("pg_trigger", 9, 0), ("pg_class", 8, 0), ObjectKind.TRIGGER, None, "note", {})
+    with pytest.raises(Failed) as failure:
+        list(Assembly([row], Marks({}, frozenset())).objects())
+    assert failure.value.code == "schema-changed"
+    assert failure.value.message == (
+        "trigger note: what it belongs to came or went while the schema was read"
+    )

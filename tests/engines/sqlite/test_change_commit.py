@@ -7,6 +7,7 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 from dbops.change.ports import CommitUnknown, LockTimeout
 from dbops.engines.sqlite.change_hold import MARK
 from dbops.errors import DbopsError, Failed, NotFound, Refused, Unreachable
-from tests.engines.change_suite_site import begun, entry, order, reading, step
+from tests.engines.change_suite_site import WAIT, begun, entry, order, reading, step
 from tests.engines.sqlite.changes import SqliteChangeSite, ran, schema_of
 from tests.engines.sqlite.files import give_up, held, unprivileged
 
@@ -29,10 +30,12 @@ MANY = (
 # A run in a process of its own, which stops before or after COMMIT and says so.
 _RUN = f"""
 import sys
+from dataclasses import replace
 from pathlib import Path
 from tests.engines.change_suite_site import entry, order
 from tests.engines.sqlite.changes import SqliteChangeSite, ran
-with SqliteChangeSite(Path(sys.argv[1])).engine.session(order()) as session:
+engine = replace(SqliteChangeSite(Path(sys.argv[1])).engine, cache=1 << 20)
+with engine.session(order()) as session:
     session.hold_work()
     session.begin()
     ran(session, "ALTER TABLE t ADD COLUMN w TEXT", "{MANY}")
@@ -87,8 +90,11 @@ def test_a_commit_that_does_not_get_its_lock(tmp_path: Path) -> None:
         with held(site.path, "BEGIN", "SELECT * FROM t"):
             ran(session, "DROP TABLE t")
             session.note([entry(1)])
+            began = time.monotonic()
             with pytest.raises(LockTimeout) as caught:
                 session.commit()
+            assert time.monotonic() - began < WAIT.total_seconds() + 2
+            assert site.rows("SELECT v FROM t") == [("old",)]  # nobody waits behind it
         assert caught.value.code == "lock-timeout"
         assert str(caught.value) == "lab is locked by somebody else and stayed so for 0.2 seconds"
         assert session.journal() == ()
@@ -97,6 +103,15 @@ def test_a_commit_that_does_not_get_its_lock(tmp_path: Path) -> None:
         session.note([entry(1)])
         session.commit()
     assert schema_of(site).objects.keys().isdisjoint({site.table("t")})
+
+
+def test_readers_go_on_until_commit(site: SqliteChangeSite) -> None:
+    """While steps run, what they change is in memory, and the file is as others know it."""
+    with begun(site) as session:
+        ran(session, "ALTER TABLE t ADD COLUMN w TEXT", MANY)
+        assert site.rows("SELECT * FROM t") == [(1, "old")]
+        session.commit()
+    assert site.rows("SELECT count(w), count(*) FROM t") == [(0, 3001)]
 
 
 @contextmanager

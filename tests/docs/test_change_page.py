@@ -1,0 +1,94 @@
+"""`docs/reference/change-yml.md` says what the grammar of change.yml says."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+
+import pytest
+
+from dbops.change import manifest, manifest_text
+from dbops.change.evidence import ChangeEvidence, DownEvidence, StepEvidence
+from dbops.change.manifest import Limits
+from dbops.change.manifest_text import parse_change
+from dbops.change.ports import Lock
+from dbops.change.schema import ObjectKind
+from dbops.change.script import steps_of
+from dbops.change.step import Direction
+from dbops.change.touch import parse_touch
+from dbops.durations import parse_duration
+from dbops.review.work import Kind, Work
+from tests.docs.grammar import ROW, keys_of, section_of
+from tests.docs.markdown import ROOT, blocks
+
+TEXT = (ROOT / "docs/reference/change-yml.md").read_text("utf-8")
+# The heading of each table, and the function that reads its mapping.
+SECTIONS = {
+    "`change.yml`": ("parse_change", "section"),
+    "`rings`": ("_rings", "given"),
+    "`window`": ("_window", "given"),
+    "`limits`": ("_limits", "given"),
+    "`accepted`": ("_accepted", "given"),
+}
+
+
+@pytest.mark.parametrize("title", SECTIONS)
+def test_the_page_has_every_key_and_no_other(title: str) -> None:
+    """The keys under each heading are those that the grammar takes there."""
+    told = {key for key, _, _ in ROW.findall(section_of(TEXT, title))}
+    assert told == keys_of(manifest_text)[SECTIONS[title]]
+
+
+def test_every_mapping_of_the_grammar_has_a_section() -> None:
+    """A mapping that is added to the grammar must be added to the page."""
+    assert set(keys_of(manifest_text)) == set(SECTIONS.values())
+
+
+def test_the_defaults_are_the_grammars() -> None:
+    """What stands on the page is what counts where nothing is given."""
+    told = {
+        key: default.strip("`") for key, default, _ in ROW.findall(section_of(TEXT, "`limits`"))
+    }
+    times = {key: parse_duration(told[key]) for key in ("lock_wait", "statement", "pause")}
+    assert Limits(**times, attempts=int(told["attempts"])) == Limits()
+    assert f"1 to {manifest_text.ATTEMPTS_MOST}" in section_of(TEXT, "`limits`")
+    days = section_of(TEXT, "`window`")
+    assert all(f"`{day}`" in days for day in manifest.DAYS)
+
+
+def test_the_page_names_every_kind() -> None:
+    """In the order in which they are compared."""
+    section = " ".join(section_of(TEXT, "`touches`").split())
+    assert f"Kinds are: {', '.join(ObjectKind)}." in section
+
+
+def test_the_lines_of_the_page_are_touches() -> None:
+    """What people copy is read as it stands there."""
+    lines = re.findall(r"^\| `((?:create|alter|drop) .*?)` \|", section_of(TEXT, "`touches`"), re.M)
+    assert len(lines) == 3
+    assert [touch.line for line in lines if (touch := parse_touch(line))] == lines
+
+
+def test_the_example_of_the_page_is_a_change() -> None:
+    """Its scripts have the steps that it names."""
+    shown = {block.language: block.text.encode() for block in blocks(TEXT)}
+    files = {
+        "change.yml": shown["yaml"],
+        "up.sql": shown["sql"],
+        "down.sql": b"",
+        "verify.sql": b"",
+    }
+    work = Work(Kind.CHANGE, "2026-031-visit-ward-fk", "changes/2026-031-visit-ward-fk", files)
+    change = parse_change(work)
+    assert change.databases == ("his-test", "his")
+    assert len(change.touches) == 4
+    steps = steps_of(work, Direction.UP)
+    assert [step.name for step in steps] == ["make room", "point to wards", "step 3"]
+    assert change.accepted[0].at == f"up.sql line {steps[2].line}"
+
+
+@pytest.mark.parametrize("kind", [ChangeEvidence, StepEvidence, DownEvidence, Lock])
+def test_every_key_of_evidence_is_named(kind: type) -> None:
+    """No key of a rehearsal's findings is left out of its section."""
+    named = set(re.findall(r"`(\w+)`", section_of(TEXT, "`rehearsed-DB.yml`")))
+    assert {item.name for item in fields(kind)} <= named
