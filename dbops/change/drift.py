@@ -11,7 +11,7 @@ from dbops.change.words import difference_words
 from dbops.errors import Refused
 
 TOLD: Final = 20
-"""How many differences a refusal lists; all of them are counted."""
+"""How many sentences a refusal lists."""
 
 
 def drift(baseline: Schema, live: Schema, database: str = "the database") -> tuple[Difference, ...]:
@@ -42,9 +42,12 @@ def refuse_drift(work: str, database: str, source: Schema, live: Schema) -> None
 
 def told(differences: Sequence[Difference]) -> str:
     """Return the differences in words, counted, and at most the first twenty of them."""
-    lines = [line for each in differences for line in difference_words(each)]
     count = len(differences)
     counted = "1 difference" if count == 1 else f"{count} differences"
-    shown = "; ".join(lines[:TOLD])
-    more = f" (and {len(lines) - TOLD} more)" if len(lines) > TOLD else ""
-    return f"{counted}: {shown}{more}"
+    return f"{counted}: {listed([line for each in differences for line in difference_words(each)])}"
+
+
+def listed(sentences: Sequence[str]) -> str:
+    """Return the first twenty sentences, and how many more there are."""
+    more = f" (and {len(sentences) - TOLD} more)" if len(sentences) > TOLD else ""
+    return "; ".join(sentences[:TOLD]) + more

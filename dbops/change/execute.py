@@ -14,7 +14,8 @@ from dbops.change.judging import Judged
 from dbops.change.ports import ChangeSession, CommitUnknown, Progress, Remains, StepEffect
 from dbops.change.report import ChangeReport, StepReport
 from dbops.change.stage import Stage
-from dbops.change.step import Part, Step
+from dbops.change.standing import standing_of
+from dbops.change.step import Direction, Part, Step
 from dbops.errors import DbopsError, Failed, Refused
 
 Judge = Callable[[ChangeSession], Judged]
@@ -102,36 +103,37 @@ def _roll_back(going: Going) -> None:
 
 
 def _alone(going: Going, step: Step) -> list[StepReport]:
-    began = _began_before(going, step)
-    if not began:
-        _refuse_left_over(going, step)
+    if _began_before(going, step):
+        if going.session.remains(step) is Remains.DONE:
+            _end(going, step)
+            return []
+        was = Remains.NOTHING
+    else:
+        was = going.session.remains(step)
+        _refuse_left_over(going, step, was)
         note(going, step, Progress.BEGAN)
-    elif going.session.remains(step) is Remains.DONE:
-        return _ended(going, step)
     try:
         effect, attempts = patiently(going, lambda: _outside(going, step))
     except CommitUnknown:
         raise _unknown(going) from None
     except DbopsError:
         clean_up(going, step)
-        _stand_back(going)
-        raise
-    return [*_ended(going, step), StepReport(step, effect, alone=True, attempts=attempts)]
+        if was is Remains.DONE or going.session.remains(step) is not Remains.DONE:
+            _stand_back(going)
+            raise
+        effect, attempts = StepEffect(0.0), going.order.change.limits.attempts
+    _end(going, step)
+    return [StepReport(step, effect, alone=True, attempts=attempts)]
 
 
 def _began_before(going: Going, step: Step) -> bool:
     """Whether a run before this one began the step, and nobody saw its end."""
-    last = [
-        entry.progress
-        for entry in sorted(going.journal, key=lambda each: each.sequence)
-        if (entry.plan, entry.direction) == (going.order.plan, going.direction)
-        and entry.step == step.number
-    ]
-    return last[-1:] == [Progress.BEGAN]
+    standing = standing_of(going.journal, going.order.plan)
+    return standing.direction is going.direction and standing.began == step.number
 
 
-def _refuse_left_over(going: Going, step: Step) -> None:
-    if going.session.remains(step) is Remains.HALF:
+def _refuse_left_over(going: Going, step: Step, found: Remains) -> None:
+    if found is Remains.HALF and going.direction is Direction.UP:
         raise Refused(
             "change-left-over",
             f"what {step.name} of {going.order.work} is to make is there already, and not valid",
@@ -156,10 +158,9 @@ def _outside(going: Going, step: Step) -> StepEffect:
     return effect
 
 
-def _ended(going: Going, step: Step) -> list[StepReport]:
+def _end(going: Going, step: Step) -> None:
     note(going, step, Progress.DONE)
     going.tell(Stage.COMMITTED, step)
-    return []
 
 
 def _stand_back(going: Going) -> None:

@@ -62,9 +62,7 @@ class Going:
             self.committed = True
         self.observe(Moment(stage, self.direction, step))
 
-    def turned(
-        self, direction: Direction, *, instead: Direction | None, committed: bool
-    ) -> Going:
+    def turned(self, direction: Direction, *, instead: Direction | None, committed: bool) -> Going:
         """The same session on its way in this direction."""
         return replace(self, direction=direction, instead=instead, committed=committed)
 
@@ -96,19 +94,12 @@ def holding(
 
 
 def look(going: Going) -> Schema:
-    """Return the schema as it is, read in one transaction.
+    """Return the schema as it is, all of one instant.
 
     Raises Refused `schema-unknown`, and as `patiently`.
     """
 
-    def read() -> Schema:
-        going.session.begin()
-        try:
-            return going.session.schema()
-        finally:
-            going.session.rollback()
-
-    found, _ = patiently(going, read)
+    found, _ = patiently(going, going.session.schema)
     refuse_unknown(found, going.order.database)
     return found
 

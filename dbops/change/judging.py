@@ -8,15 +8,14 @@ from typing import Final
 
 from dbops.change.diff import Difference, Verb, compare_schemas, is_only_order
 from dbops.change.diff_text import same_effect
-from dbops.change.drift import told
+from dbops.change.drift import listed, told
 from dbops.change.ports import ChangeSession
 from dbops.change.run_order import ChangeRun
-from dbops.change.schema import ObjectKind, Schema, refuse_unknown
+from dbops.change.schema import Schema, refuse_unknown
 from dbops.change.step import Step
 from dbops.change.touch import Touch, names_touched, uncovered, unseen
 from dbops.errors import Failed, Refused
 
-_MOST: Final = 6  # sentences
 _REVERSED: Final = {Verb.CREATE: Verb.DROP, Verb.DROP: Verb.CREATE, Verb.ALTER: Verb.ALTER}
 
 
@@ -54,10 +53,13 @@ def judge_up(order: ChangeRun, session: ChangeSession, before: Schema) -> Judged
     return Judged(before, after, found, unseen(found, order.change.touches))
 
 
-def judge_down(order: ChangeRun, session: ChangeSession, before: Schema) -> Judged:
-    """Return what down.sql changed: the objects of the change are as they were before it.
+def judge_down(
+    order: ChangeRun, session: ChangeSession, before: Schema, start: Schema | None
+) -> Judged:
+    """Return what down.sql changed: the objects of the change are as they were at the `start`.
 
-    Their order among columns may be another; nothing else differs from `before`. Raises
+    The places of columns may be others; nothing else differs from `before`, when down.sql began.
+    Without a start nothing says how the objects were. Raises
     NotAsDeclared `change-constraints`, `schema-unknown`, `change-undeclared` and `change-down`.
     """
     try:
@@ -67,15 +69,28 @@ def judge_down(order: ChangeRun, session: ChangeSession, before: Schema) -> Judg
         raise NotAsDeclared(fault.code, fault.message, hint=fault.hint) from None
     found = compare_schemas(before, after)
     _refuse_undeclared(order, found, reversed_touches(order.change.touches))
-    if order.rehearsed is not None:
-        left = _not_returned(order, order.rehearsed.source, after)
+    if start is not None:
+        left = touched(compare_schemas(start, after), order.change.touches)
         if left:
-            raise NotAsDeclared(
-                "change-down",
-                f"down.sql does not bring back what {order.work} changed: {told(left)}",
-                hint="write what is missing into down.sql; have it rehearsed and signed",
-            )
+            raise _not_back(order, left)
     return Judged(before, after, found)
+
+
+def judge_back(order: ChangeRun, session: ChangeSession, live: Schema, start: Schema) -> Judged:
+    """Return what down.sql changed of `live`: everything is as at the `start`.
+
+    Of a change that did not get to its end nobody can say what it touched, so all is compared; the
+    places of columns may be others. Raises as `judge_down`.
+    """
+    try:
+        _settled(order, session)
+        after = _after(order, session)
+    except (Refused, Failed) as fault:
+        raise NotAsDeclared(fault.code, fault.message, hint=fault.hint) from None
+    left = [each for each in compare_schemas(start, after) if not is_only_order(each)]
+    if left:
+        raise _not_back(order, left)
+    return Judged(live, after, compare_schemas(live, after))
 
 
 def refuse_altered_since(order: ChangeRun, live: Schema) -> None:
@@ -92,7 +107,7 @@ def refuse_altered_since(order: ChangeRun, live: Schema) -> None:
     if other:
         raise Refused(
             "change-altered",
-            f"what {order.work} changed was changed again since: {told(other)}",
+            f"what {order.work} changed was changed again since: {listed(other)}",
             hint="down.sql would take that along; write a change that goes on from here",
         )
 
@@ -133,7 +148,7 @@ def _settled(order: ChangeRun, session: ChangeSession) -> None:
     if wrong:
         raise Refused(
             "change-constraints",
-            f"{order.work} leaves rows that constraints do not allow: {_listed(wrong)}",
+            f"{order.work} leaves rows that constraints do not allow: {listed(wrong)}",
             hint="repair the rows first, or have the change do it",
         )
 
@@ -143,7 +158,7 @@ def _verified(order: ChangeRun, session: ChangeSession) -> None:
     if wrong:
         raise Refused(
             "change-verify",
-            f"not true after {order.work}: {_listed(wrong)}",
+            f"not true after {order.work}: {listed(wrong)}",
             hint="look at what these queries ask; correct the change, and have it signed anew",
         )
 
@@ -174,14 +189,17 @@ def _refuse_other_effect(
     if other:
         raise NotAsDeclared(
             "change-effect",
-            f"{order.work} came to something else than when it was rehearsed: {told(other)}",
+            f"{order.work} came to something else than when it was rehearsed: {listed(other)}",
             hint="take a new backup, verify it, and rehearse again",
         )
 
 
-def _not_returned(order: ChangeRun, source: Schema, after: Schema) -> tuple[Difference, ...]:
-    left = touched(compare_schemas(source, after), order.change.touches)
-    return same_effect(left, ())
+def _not_back(order: ChangeRun, left: Sequence[Difference]) -> NotAsDeclared:
+    return NotAsDeclared(
+        "change-down",
+        f"down.sql does not bring back what {order.work} changed: {told(left)}",
+        hint="write what is missing into down.sql; have it rehearsed and signed",
+    )
 
 
 def _refuse_gone(order: ChangeRun, live: Schema) -> None:
@@ -197,9 +215,4 @@ def _refuse_gone(order: ChangeRun, live: Schema) -> None:
 
 
 def _title(touch: Touch) -> str:
-    return f"{ObjectKind(touch.kind).value} {touch.written}"
-
-
-def _listed(sentences: Sequence[str]) -> str:
-    more = f" (and {len(sentences) - _MOST} more)" if len(sentences) > _MOST else ""
-    return "; ".join(sentences[:_MOST]) + more
+    return f"{touch.kind.value} {touch.written}"

@@ -28,22 +28,22 @@ def check_databases(change: Change, databases: Iterable[str], section: Section) 
         for name in ring.databases:
             if name not in known:
                 what, hint = f"{name} is not one of databases", "write it there too"
-                raise section.refuse("ring", "rings", what, hint)
+                raise section.refuse("contradiction", "rings", what, hint)
             if name in seen:
                 hint = "a database changes once: leave it in one ring"
-                raise section.refuse("ring", "rings", f"{name} stands in two rings", hint)
+                raise section.refuse("contradiction", "rings", f"{name} stands in two rings", hint)
             seen.add(name)
     for name in known:
         if name not in seen:
             hint = "put each database into a ring, or leave rings out"
-            raise section.refuse("ring", "rings", f"{name} stands in no ring", hint)
+            raise section.refuse("contradiction", "rings", f"{name} stands in no ring", hint)
 
 
 def check_change(change: Change, section: Section) -> None:
     """Check requirements, touches, personal data and accepted findings; raises `change-…`."""
     if change.id in change.requires:
         hint = "name changes that must have run before"
-        raise section.refuse("requires", "requires", "the change requires itself", hint)
+        raise section.refuse("contradiction", "requires", "the change requires itself", hint)
     _check_touches(change.touches, section)
     _check_personal(change, section)
     _check_accepted(change, section)
@@ -70,7 +70,7 @@ def _check_personal(change: Change, section: Section) -> None:
         if name not in columns and not name.startswith(tuple(tables)):
             hint = f'touches says of a new column: "create column {name}"'
             given = section.section("personal")
-            raise given.refuse("personal", name, "no column that the change makes", hint)
+            raise given.refuse("contradiction", name, "no column that the change makes", hint)
 
 
 def _makes(touch: Touch, *kinds: ObjectKind) -> bool:

@@ -99,7 +99,7 @@ def parse_change(work: Work) -> Change:
             return _marked(work, section, head, mark, kind, beside)
     if section.has("tables"):
         hint = "a change of tables names them in touches"
-        raise section.refuse("mark", "tables", "stands only beside prepares", hint)
+        raise section.refuse("contradiction", "tables", "stands only beside prepares", hint)
     change = _change(section, head)
     _check_files(work, change)
     return change
@@ -145,11 +145,11 @@ def _marked(
     for key in section.tree.fields:
         if key not in allowed:
             hint = f"allowed: {', '.join(allowed)}"
-            raise section.refuse("mark", key, f"cannot stand beside {mark}", hint)
+            raise section.refuse("contradiction", key, f"cannot stand beside {mark}", hint)
     if len(head.databases) != 1:
         what = f"{len(head.databases)} databases"
         hint = f"a change that {mark} is of exactly one database"
-        raise section.refuse("databases", "databases", what, hint)
+        raise section.refuse("contradiction", "databases", what, hint)
     change = _head(section, head)
     if mark == "prepares":
         _need(work, UP)
@@ -195,7 +195,7 @@ def _rings(section: Section) -> tuple[Ring, ...]:
         soak = _read(given, "soak", timedelta())
         if given.has("soak") and not found:
             hint = "soak is how long ago the ring before must have been done"
-            raise given.refuse("ring", "soak", "the first ring waits for none", hint)
+            raise given.refuse("contradiction", "soak", "the first ring waits for none", hint)
         if any(ring.name == name for ring in found):
             raise given.refuse("twice", "name", f"two rings are called {name}", "rename one")
         found.append(Ring(name, databases, soak))
@@ -211,7 +211,7 @@ def _window(given: Section) -> Window:
     end = given.read("to", _closing, f"{_TIME_RULE}, up to {_DAY_ENDS}")
     if given.text("from", TEXT) == given.text("to", TEXT):
         hint = f'a whole day is from "00:00" to "{_DAY_ENDS}"'
-        raise given.refuse("window", "to", "it ends when it begins", hint)
+        raise given.refuse("contradiction", "to", "it ends when it begins", hint)
     zone = given.read("zone", _zone, _ZONE_RULE)
     return Window(frozenset(map(DAYS.index, days)), begin, end, zone)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Final
 
 from dbops.change.diff import Verb
@@ -36,7 +36,8 @@ class Effect:
     """That a statement makes, alters or drops an object.
 
     `path` is its name, that of what it is in first; None where the statement gives it none.
-    `table` is the table that it belongs to. `anew` says that what it makes may have been there.
+    `table` is the table that it belongs to. `anew` says that what it makes was there, or may have
+    been.
     """
 
     place: str
@@ -45,6 +46,7 @@ class Effect:
     path: tuple[str, ...] | None
     table: Name | None = None
     anew: bool = False
+    was: Name | None = None  # what a table that takes a name was called before
 
     @property
     def title(self) -> str:
@@ -64,6 +66,47 @@ def effects(reading: Reading) -> Iterator[Effect]:
         yield from _altered(reading)
     elif reading.does in _VERBS:
         yield from _whole(reading, _VERBS[reading.does])
+
+
+def net_effects(readings: Iterable[Reading]) -> tuple[Effect, ...]:
+    """Return what a script does to objects when all of it has run.
+
+    What it makes and drops again is nothing; what it drops and makes again is altered; and what
+    it gives to a table goes with the table where that takes another name.
+    """
+    every: list[Effect] = []
+    for reading in readings:
+        for effect in effects(reading):
+            if effect.was is not None and effect.kind is ObjectKind.TABLE:
+                every = [_moved(each, effect.was, effect.table) for each in every]
+            every.append(effect)
+    return tuple(_settled(dict.fromkeys(every)))
+
+
+def _moved(effect: Effect, old: Name, new: Name | None) -> Effect:
+    own = effect.table
+    if effect.kind is ObjectKind.TABLE or own is None or new is None or own.path != old.path:
+        return effect
+    path = effect.path
+    if path is not None and path[: len(old.path)] == old.path:
+        path = (*new.path, *path[len(old.path) :])
+    return replace(effect, path=path, table=new)
+
+
+def _settled(every: Iterable[Effect]) -> Iterator[Effect]:
+    """Yield the effects, those on one object together where they take each other back."""
+    alike: dict[tuple[object, ...], list[Effect]] = {}
+    for effect in every:
+        path = effect.path
+        unnamed = (effect.kind, id(effect))
+        key = unnamed if path is None else (effect.kind, *(part.casefold() for part in path))
+        alike.setdefault(key, []).append(effect)
+    for found in alike.values():
+        verbs = (found[0].verb, found[-1].verb)
+        if verbs == (Verb.DROP, Verb.CREATE):
+            yield replace(found[0], verb=Verb.ALTER, anew=True, was=None)
+        elif verbs != (Verb.CREATE, Verb.DROP) or found[0].anew:
+            yield from found
 
 
 def _whole(reading: Reading, verb: Verb) -> Iterator[Effect]:
@@ -91,7 +134,7 @@ def _renamed(reading: Reading) -> Iterator[Effect]:
         yield Effect(reading.place, Verb.DROP, kind, name.path, name)
         if reading.renamed is not None:
             path = (*name.path[:-1], reading.renamed.last)
-            yield Effect(reading.place, Verb.CREATE, kind, path, Name(path))
+            yield Effect(reading.place, Verb.CREATE, kind, path, Name(path), was=name)
 
 
 def _altered(reading: Reading) -> Iterator[Effect]:
@@ -112,7 +155,7 @@ def _of_clause(place: str, table: Name, clause: Clause) -> Iterator[Effect]:
     elif clause.act is Act.RENAME_TABLE and clause.name:
         new = (*table.path[:-1], clause.name)
         yield Effect(place, Verb.DROP, ObjectKind.TABLE, table.path, table)
-        yield Effect(place, Verb.CREATE, ObjectKind.TABLE, new, Name(new))
+        yield Effect(place, Verb.CREATE, ObjectKind.TABLE, new, Name(new), was=table)
     elif clause.act in _PART_ACTS:
         verb, kind = _PART_ACTS[clause.act]
         outer = table.path[:-1] if kind is ObjectKind.INDEX else table.path

@@ -298,7 +298,8 @@ def _truncate(blank: Reading, cursor: Cursor) -> Reading:
     cursor.take("ONLY")
     found = (Cursor(part, cursor.dialect).name() for part in parts(cursor.rest))
     names = tuple(name for name in found if name is not None)
-    return replace(blank, does=Does.TRUNCATE, kind=ObjectKind.TABLE, names=names)
+    doubt = None if names else Doubt.PART
+    return replace(blank, does=Does.TRUNCATE, kind=ObjectKind.TABLE, names=names, doubt=doubt)
 
 
 def _rename(blank: Reading, cursor: Cursor) -> Reading:

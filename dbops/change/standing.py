@@ -132,11 +132,17 @@ def refuse_altered(
 
 
 def refuse_second_run(journal: Iterable[JournalEntry], work: str, plan: str) -> None:
-    """Raise Refused unless nothing of the change is there: neither of this plan, nor of another.
+    """Raise Refused unless nothing of the change is there, of another revision neither.
 
-    `change-already` where it has run, `change-half-done` where some of it is done.
+    `change-already` where it has run; `change-half-done` where some of it is done, or some of
+    another change: nobody can say then how the schema is to be.
     """
-    for found, standing in standing_of_work(journal, work).items():
+    entries = tuple(journal)
+    for other_work in {entry.work for entry in entries} - {work}:
+        for standing in standing_of_work(entries, other_work).values():
+            if standing.state is State.HALF:
+                raise half_done(other_work, standing)
+    for found, standing in standing_of_work(entries, work).items():
         other = "" if found == plan else " in another revision"
         if standing.state is State.WHOLE:
             raise Refused(
@@ -150,11 +156,11 @@ def refuse_second_run(journal: Iterable[JournalEntry], work: str, plan: str) -> 
 
 def half_done(work: str, standing: Standing, other: str = "") -> Refused:
     """The refusal of what needs a change that stands whole, or not at all."""
-    script = standing.direction.file
+    count = len(standing.done)
+    steps = "1 step" if count == 1 else f"{count} steps"
     return Refused(
         "change-half-done",
-        f"{work} is half done on this database{other}: {len(standing.done)} steps of {script}"
-        " are, and the rest is not",
+        f"{work} is half done on this database{other}: {steps} of {standing.direction.file}",
         hint=f"finish it or take it back: dbops change resume {work}",
     )
 

@@ -10,7 +10,7 @@ findings carry codes as well, since the first of the reasons becomes the error's
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -46,6 +46,13 @@ _CARRIERS = {
 }
 # Generators of these yield a code and its sentence, out of which a caller makes a `Reason`.
 _PAIRS = ("Iterator[_Ground]",)
+# Public functions that other rooms call too.
+_EVERYWHERE = ("script_refusal",)
+# A manifest's values are refused with the kind of work in front: by the reader of values for each
+# kind, and by the rooms of these kinds.
+_VALUES = ("review/section.py", ("_fault", "refuse"))
+_KINDS = ("repair", "change")
+_OF_KIND = ("refuse", "refusal")
 # Enumerations whose values are codes.
 _ENUMERATIONS = ("FaultKind",)
 
@@ -117,7 +124,22 @@ def find_codes(package: Path) -> dict[str, set[str]]:
                 elif further not in seen:
                     seen.add(further)
                     waiting.append(further)
-    return {code: files for code, files in found.items() if code != OPEN}
+    known = {code: files for code, files in found.items() if code != OPEN}
+    return _of_manifests(calls, {c: files for c, files in known.items() if files != {_VALUES[0]}})
+
+
+def _of_manifests(calls: Iterable[_Call], known: dict[str, set[str]]) -> dict[str, set[str]]:
+    """The codes, with those that have the kind of a piece of work in front."""
+    found = dict(known)
+    for call in calls:
+        room = call.file.partition("/")[0]
+        of_all = call.file == _VALUES[0] and call.name in _VALUES[1]
+        kinds = _KINDS if of_all else (room,) if room in _KINDS and call.name in _OF_KIND else ()
+        words = [each.value for each in call.node.args if isinstance(each, ast.Constant)]
+        for kind in kinds:
+            for word in words[:1]:
+                found.setdefault(f"{kind}-{word!s}", set()).add(call.file)
+    return found
 
 
 def _is_of(call: _Call, sink: _Sink) -> bool:
@@ -165,6 +187,7 @@ def _sink(filled: Template, call: _Call) -> _Sink | None:
         return None
     name = call.inside.name
     place = call.file if name.startswith("_") else call.file.partition("/")[0]
+    place = "" if name in _EVERYWHERE else place
     return _Sink(name, place, filled, _least(call.inside))
 
 

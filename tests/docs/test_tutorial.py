@@ -15,6 +15,7 @@ import pytest
 
 from tests.docs.markdown import ROOT, Block, blocks
 from tests.fix_postgresql import PgServer
+from tests.support.warm import shim
 
 TUTORIAL = ROOT / "docs/tutorial.md"
 CHINESE = ROOT / "docs/tutorial.zh-CN.md"
@@ -137,6 +138,6 @@ def _here(server: PgServer) -> str:
 
 
 def _environment(server: PgServer, home: Path) -> dict[str, str]:
-    programs = [Path(sys.executable).parent, server.installation.bindir]
+    programs = [shim().parent, Path(sys.executable).parent, server.installation.bindir]
     path = os.pathsep.join([*map(str, programs), os.defpath, os.environ["PATH"]])
     return {"PATH": path, "HOME": str(home), "LANG": "C.UTF-8", "PGCONNECT_TIMEOUT": "10"}

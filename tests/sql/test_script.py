@@ -232,6 +232,7 @@ BRACKETS = "brackets are an array in one database and a quoted name in another"
         *(
             (text, "script-bracket", f"line 1: {BRACKETS}")
             for text in (
+                "SELECT []]\n",
                 "SELECT [a'; --]\n",
                 "SELECT doc['key']\n",
                 "SELECT ARRAY['] ; DELETE FROM visit; --']\n",

@@ -36,6 +36,7 @@ NASTY_POSTGRESQL = [
     ("DO $do$ BEGIN DELETE FROM q; PERFORM ';'; END $do$; SELECT 1", 2),
     ("SELECT E'a\\n;\\\\', U&'\\0041;', B'1', 'x'\n';'; SELECT 1", 2),
     ("SELECT ARRAY['a;', :a], ARRAY[[';'],['b']], l[1], l[1:2] FROM q; SELECT 1", 2),
+    ("SELECT ARRAY[]::text[], ARRAY[ARRAY[]::int[]], l::bigint[][] FROM q; SELECT 1", 2),
     ("SELECT :a::text, make_interval(days := 1); SELECT 1", 2),
     ("SELECT n AS a$b$c FROM q; SELECT 1 AS x$;", 2),
     ("SELECT j #>> '{a;b}', j ? ';', @ -1 FROM q; SELECT 1", 2),
@@ -44,6 +45,7 @@ NASTY_POSTGRESQL = [
 NASTY_SQLITE = [
     ("SELECT [n], [n] AS [odd name], `n` FROM q; DELETE FROM q WHERE `n` = ';'", 2),
     ("SELECT [q].[n] FROM [q]; SELECT 1", 2),
+    ("SELECT n AS [] FROM q; SELECT 1 AS [], 2", 2),
 ]
 
 

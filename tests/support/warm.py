@@ -50,7 +50,7 @@ class Zygote:
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
-def start_zygote() -> Zygote:
+def start_zygote(environ: Mapping[str, str] | None = None) -> Zygote:
     """A server that is ready. It ends with this process, whatever ends that."""
     directory = Path(tempfile.mkdtemp(prefix="warm-"))
     shim = directory / "dbops"
@@ -65,7 +65,7 @@ def start_zygote() -> Zygote:
             stdout=subprocess.PIPE,
             stderr=said,
             cwd=_ROOT,
-            env={**os.environ, "LC_ALL": "C.UTF-8"},
+            env={**(os.environ if environ is None else environ), "LC_ALL": "C.UTF-8"},
         )
     zygote = Zygote(process, directory)
     assert process.stdout is not None

@@ -28,7 +28,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import dbops
 from tests.support.warm_process import Order, character_type, run
 from tests.support.warm_shim import REFUSED, SOCKET
 
@@ -214,8 +213,9 @@ class Server:
 
 
 def _preload() -> None:
-    """Import every module of dbops, and what they import only when they are used."""
-    for module in pkgutil.walk_packages(dbops.__path__, "dbops."):
+    """Import every module of dbops, from where a cold start has it."""
+    package = importlib.import_module("dbops")
+    for module in pkgutil.walk_packages(package.__path__, "dbops."):
         if not module.name.endswith(".__main__"):
             try:
                 importlib.import_module(module.name)

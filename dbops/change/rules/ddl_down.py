@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from dbops.change.diff import Verb
-from dbops.change.reading_effects import Effect, effects
+from dbops.change.reading_effects import Effect, net_effects
 from dbops.change.rules.finding import Case, Rule, is_same
 from dbops.change.schema import ObjectKind
 from dbops.review.finding import Finding, Severity, Unchecked
@@ -16,8 +16,7 @@ _PARTS: Final = frozenset({ObjectKind.COLUMN, ObjectKind.CONSTRAINT, ObjectKind.
 
 
 def _examine(case: Case) -> Iterator[Finding | Unchecked]:
-    up = [effect for reading in case.up for effect in effects(reading)]
-    down = [effect for reading in case.down for effect in effects(reading)]
+    up, down = net_effects(case.up), net_effects(case.down)
     if not case.down:
         if case.up:
             hint = "write the statements that take up.sql back; the rehearsal runs them"
@@ -26,8 +25,8 @@ def _examine(case: Case) -> Iterator[Finding | Unchecked]:
     if any(reading.doubt is not None for reading in case.down):
         yield DDL_DOWN.unchecked("whether down.sql takes all of up.sql back")
         return
-    for effect in dict.fromkeys(up):
-        if not any(_takes_back(other, effect, up) for other in down) and not _is_gone(effect, up):
+    for effect in up:
+        if not any(_takes_back(other, effect) for other in down):
             how = {Verb.CREATE: "creates", Verb.DROP: "drops", Verb.ALTER: "alters"}[effect.verb]
             yield DDL_DOWN.found(
                 effect.place,
@@ -36,7 +35,7 @@ def _examine(case: Case) -> Iterator[Finding | Unchecked]:
             )
 
 
-def _takes_back(other: Effect, effect: Effect, up: list[Effect]) -> bool:
+def _takes_back(other: Effect, effect: Effect) -> bool:
     """Whether a statement of down.sql takes back an effect of up.sql."""
     outer = other.verb is Verb.DROP and effect.verb is not Verb.DROP
     if outer and other.kind is ObjectKind.TABLE and _is_in(effect, other):
@@ -48,10 +47,12 @@ def _takes_back(other: Effect, effect: Effect, up: list[Effect]) -> bool:
         goes_along = other.kind is not effect.kind and effect.kind is not ObjectKind.COLUMN
         if unnamed or goes_along:
             return True
+    built = [each for each in (effect, other) if each.kind is ObjectKind.TABLE and each.anew]
+    if built and _is_beside(effect, other):  # a table built anew, which may be anything in it
+        return True
     if other.kind is not effect.kind or not _is_one(effect, other):
         return False
-    either = effect.anew or other.anew or _is_replaced(effect, up)
-    return either or other.verb is _OPPOSITE[effect.verb]
+    return effect.anew or other.anew or other.verb is _OPPOSITE[effect.verb]
 
 
 def _is_one(effect: Effect, other: Effect) -> bool:
@@ -68,20 +69,6 @@ def _is_in(effect: Effect, table: Effect) -> bool:
 def _is_beside(effect: Effect, other: Effect) -> bool:
     one, two = effect.table, other.table
     return one is not None and two is not None and is_same(one.path, two.path)
-
-
-def _is_replaced(effect: Effect, up: list[Effect]) -> bool:
-    """Whether up.sql drops and creates it, which is to alter it."""
-    verbs = {each.verb for each in up if each.kind is effect.kind and _is_one(effect, each)}
-    return {Verb.CREATE, Verb.DROP} <= verbs
-
-
-def _is_gone(effect: Effect, up: list[Effect]) -> bool:
-    """Whether up.sql itself drops what it has created: nothing is left to take back."""
-    if effect.path is None or effect.kind in _PARTS or not _is_replaced(effect, up):
-        return False
-    verbs = [each.verb for each in up if each.kind is effect.kind and _is_one(effect, each)]
-    return verbs[0] is Verb.CREATE and verbs[-1] is Verb.DROP
 
 
 DDL_DOWN: Final = Rule("DDL-DOWN", Severity.ERROR, "a way back that does not lead back", _examine)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from dbops.change.diff import Verb
-from dbops.change.reading_effects import Effect, effects
+from dbops.change.reading_effects import Effect, effects, net_effects
 from dbops.change.rules.finding import Case, Rule, is_same
 from dbops.change.schema import ObjectKind
 from dbops.change.touch import Touch
@@ -22,8 +22,7 @@ _VERBS: Final = {
 
 
 def _examine(case: Case) -> Iterator[Finding | Unchecked]:
-    done = [effect for reading in case.up for effect in effects(reading)]
-    for effect in dict.fromkeys(done):
+    for effect in net_effects(case.up):
         if not any(_covers(touch, effect) for touch in case.change.touches):
             yield DDL_TOUCH.found(
                 effect.place,
@@ -45,6 +44,8 @@ def _covers(touch: Touch, effect: Effect) -> bool:
     whole = touch.kind is ObjectKind.TABLE and touch.verb is not Verb.ALTER
     if whole and effect.table is not None and is_same(path, effect.table.path):
         return True
+    if effect.kind is ObjectKind.TABLE and effect.anew and effect.table is not None:
+        return effect.table.last.casefold() in {part.casefold() for part in path}
     if touch.kind is not effect.kind or touch.verb not in _VERBS[effect.verb]:
         return False
     if effect.path is None:  # a name that the server gives

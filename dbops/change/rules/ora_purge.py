@@ -16,14 +16,13 @@ def _examine(case: Case) -> Iterator[Finding]:
     if case.dialect != "oracle":
         return
     for reading in case.up:
-        name = reading.names[0].written if reading.names else "an object"
+        table = reading.names[0] if reading.names else None
+        name = "an object" if table is None else table.written
         first = next(iter(reading.words), "")
         if Flag.PURGE in reading.flags and reading.does is Does.DROP:
             yield ORA_PURGE.found(reading.place, f"{name} is dropped past the recycle bin", _HINT)
-        elif reading.does is Does.TRUNCATE and not case.is_empty(reading.names[0], reading):
-            what = (
-                f"TRUNCATE of {name} leaves nothing for flashback{case.measured(reading.names[0])}"
-            )
+        elif reading.does is Does.TRUNCATE and not case.is_empty(table, reading):
+            what = f"TRUNCATE of {name} leaves nothing for flashback{case.measured(table)}"
             yield ORA_PURGE.found(reading.place, what, "delete rows by a repair")
         elif first == "PURGE":
             yield ORA_PURGE.found(reading.place, "the recycle bin is emptied", _HINT)

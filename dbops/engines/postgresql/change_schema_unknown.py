@@ -66,7 +66,8 @@ _SUBSCRIPTIONS: Final = """
     SELECT 'pg_subscription', oid::bigint FROM pg_subscription
     WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())"""
 _NAMES: Final = """
-    SELECT coalesce(i.type || ' ' || i.identity, concat(u.catalog, ' ', u.oid))
+    SELECT CASE u.oid WHEN 0 THEN 'catalogue ' || u.catalog
+        ELSE coalesce(i.type || ' ' || i.identity, concat(u.catalog, ' ', u.oid)) END
     FROM unnest(%s::text[], %s::bigint[]) AS u (catalog, oid)
     LEFT JOIN LATERAL pg_identify_object(u.catalog::regclass, u.oid::oid, 0) AS i ON true
     ORDER BY 1"""
@@ -90,7 +91,7 @@ def read_unknown(
 
 
 def _made(session: Session) -> set[tuple[str, int]]:
-    """What somebody made, in all catalogues."""
+    """What somebody made, in all catalogues; one that cannot be read has OID 0."""
     queries = [_SUBSCRIPTIONS]
     hidden = set()
     for name, readable in session.rows(_CATALOGUES, doing="listing catalogues"):

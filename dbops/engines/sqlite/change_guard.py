@@ -79,8 +79,9 @@ class ChangeGuard(Guard):
     """Watches one connection; knows what the steps of a transaction did with tables.
 
     Names are in lower case: `related` tables may be parted from their parents or children now,
-    `written` ones have new rows, `dropped` ones are gone, or were made again. `rewritten` are
-    those, as they are spelled, of which one statement wrote every row.
+    `written` ones have new rows, `altered` ones may be called otherwise now, `dropped` ones are
+    gone, or were made again. `rewritten` are those, as they are spelled, of which one statement
+    wrote every row.
     """
 
     def __init__(
@@ -99,6 +100,7 @@ class ChangeGuard(Guard):
         self.ended = False
         self.related: set[str] = set()
         self.written: set[str] = set()
+        self.altered: set[str] = set()
         self.dropped: set[str] = set()
         self.rewritten: set[str] = set()
 
@@ -153,15 +155,22 @@ class ChangeGuard(Guard):
         if name in OWN:
             through = f" (through {by})" if by else ""
             return self._refuse("change-statement", f"it touches {table}{through}")
+        if not name.startswith("sqlite_"):
+            self._remember(op, table, is_column=bool(base))
+        return True
+
+    def _remember(self, op: int, table: str, *, is_column: bool) -> None:
+        name = table.lower()
         if op in _RELATES:
             self.related.add(name)
         if op in _WRITES:
             self.written.add(name)
         if op == apsw.SQLITE_DROP_TABLE:
             self.dropped.add(name)
-        if op == apsw.SQLITE_ALTER_TABLE and base:  # DROP COLUMN: rows are written without it
-            self.rewritten.add(table)
-        return True
+        if op == apsw.SQLITE_ALTER_TABLE:
+            self.altered.add(name)
+            if is_column:  # DROP COLUMN: rows are written without it
+                self.rewritten.add(table)
 
     def _refuse(self, code: str, why: str) -> bool:
         if self._refusal is None:

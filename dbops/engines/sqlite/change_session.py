@@ -63,7 +63,8 @@ class SqliteChangeSession:
         self._clock = clock
         self._kept = kept
         self._holds = False
-        self._open = False
+        self._begun = False  # neither committed nor rolled back since
+        self._open = False  # and fit for more
         self._noted: int | None = None  # the last row of the journal that this transaction wrote
         self._keys: dict[str, list[apsw.SQLiteValues]] = {}  # of each table at the begin
 
@@ -108,7 +109,7 @@ class SqliteChangeSession:
             self._connection.execute("BEGIN" if self._order.read_only else "BEGIN IMMEDIATE")
             self._guard.forget()
             self._keys = foreign_keys(self._connection)
-        self._open, self._noted = True, None
+        self._begun, self._open, self._noted = True, True, None
 
     def run(self, step: Step) -> StepEffect:
         self._require_writing()
@@ -165,15 +166,14 @@ class SqliteChangeSession:
 
     def note(self, entries: Sequence[JournalEntry]) -> None:
         self._require_writing()
-        if self._open:
+        if self._begun:
             self._require_open()
-        inside = self._connection.in_transaction
         with self._doing("the journal"), ExitStack() as ending:
-            if not inside:
+            if not self._begun:
                 ending.enter_context(self._guard.ending())
                 self._connection.execute("BEGIN IMMEDIATE")
             write_journal(self._connection, entries, self._clock())
-            if not inside:
+            if not self._begun:
                 self._connection.execute("COMMIT")
             elif entries:
                 self._noted = self._connection.last_insert_rowid()
@@ -186,9 +186,10 @@ class SqliteChangeSession:
                 self._connection.execute("COMMIT")
         except apsw.Error as failure:
             raise self._uncommitted(failure) from None
+        self._begun = False
 
     def rollback(self) -> None:
-        self._open = False
+        self._begun = self._open = False
         with self._doing("the ROLLBACK"), self._guard.ending():
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
@@ -234,13 +235,15 @@ class SqliteChangeSession:
 
     def _suspects(self) -> Suspects:
         """Tables that the steps can have set against the schema, whatever they are called now."""
-        now = foreign_keys(self._connection)
+        now, guard = foreign_keys(self._connection), self._guard
         renamed = now.keys() - self._keys.keys()
-        related = {name for name, keys in now.items() if keys != self._keys.get(name, [])}
-        written = self._guard.written | self._guard.dropped
-        if written - now.keys():  # one of them may be called otherwise now
-            written |= renamed
-        return Suspects(self._guard.related | related | renamed, written)
+        keyed = {name for name, keys in now.items() if keys != self._keys.get(name, [])}
+        related = guard.related | renamed | keyed
+        written = guard.written | guard.dropped
+        if related - now.keys():  # what was written may be called otherwise now, as may others
+            related |= guard.altered
+            written |= guard.altered | renamed
+        return Suspects(related, written)
 
     def _before(self, suspects: Suspects) -> Faults:
         """What was wrong already, as another connection still sees it; nothing where it cannot."""

@@ -10,6 +10,12 @@ from tests.change.rules.judging import judged, unchecked
 _BACK = "and down.sql does not take that back"
 
 
+_REBUILD = (
+    "CREATE TABLE new (id int); INSERT INTO new SELECT 1 FROM ward; DROP TABLE ward;"
+    "ALTER TABLE new RENAME TO ward;"
+)
+
+
 def _down(up: str, down: str, *sentences: str) -> Found:
     return Found("DDL-DOWN", up, tuple(f"up.sql {said}, {_BACK}" for said in sentences), down=down)
 
@@ -66,6 +72,23 @@ CASES = [
     _down("CREATE TABLE his.a (id int); DROP TABLE his.a;", "SELECT 1;"),
     _down("CREATE TEMP TABLE a (id int);", "SELECT 1;"),
     _down("COMMENT ON TABLE his.a IS 'x'; GRANT SELECT ON his.a TO b;", "SELECT 1;"),
+    _down(_REBUILD, _REBUILD.replace("id int", "id text")),
+    _down(_REBUILD, "ALTER TABLE ward DROP COLUMN id;"),
+    _down(_REBUILD + "CREATE INDEX i ON ward (id);", _REBUILD),
+    _down(
+        "CREATE TABLE new (id int); CREATE INDEX i ON new (id); DROP TABLE ward;"
+        "ALTER TABLE new RENAME TO ward;",
+        _REBUILD,
+    ),
+    _down(_REBUILD, "SELECT 1;", "alters table ward"),
+    _touch(_REBUILD, "alter column ward.id (type)", dialect="sqlite"),
+    _touch(
+        _REBUILD,
+        "alter column visit.id (type)",
+        "alter table ward is not covered by touches:",
+        "touches: has alter column visit.id, and no statement names it",
+        dialect="sqlite",
+    ),
     _touch(
         "ALTER TABLE his.visit ADD COLUMN a int, ADD COLUMN b int;",
         "create column his.visit.a",

@@ -6,6 +6,7 @@ kind of object is created, altered in each of its properties, and dropped.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 BASE = """
@@ -72,13 +73,26 @@ def made(what: str, name: str, touch: str, rest: str = "") -> Case:
     return Case(created, f"CREATE {what} {name}{rest}", (created,), f"DROP {what} {name}")
 
 
+def together(name: str, cases: Iterable[Case]) -> Case:
+    """Cases that have nothing to do with each other, as one: a read for all of them."""
+    every = tuple(cases)
+    return Case(
+        name,
+        "; ".join(case.sql for case in every),
+        tuple(touch for case in every for touch in case.touches),
+        "; ".join(case.back for case in every),
+    )
+
+
 _TABLE = "ALTER TABLE his.visit"
 _COLUMN = f"{_TABLE} ALTER note"
 _NOTE = "alter column his.visit.note"
 
 TABLES = (
-    made("TABLE", "his.bed", "table his.bed", " (id serial PRIMARY KEY, a text CHECK (a > ''))"),
-    made("FOREIGN TABLE", "his.far", "foreign table his.far", " (a text) SERVER archive"),
+    together("made tables", (
+        made("TABLE", "his.bed", "table his.bed", " (id serial PRIMARY KEY, a text UNIQUE)"),
+        made("FOREIGN TABLE", "his.far", "foreign table his.far", " (a text) SERVER archive"),
+    )),
     turn(_TABLE, "SET (fillfactor = 70)", "RESET (fillfactor)", "alter table his.visit (options)"),
     turn(_TABLE, "SET (toast.autovacuum_enabled = off)", "RESET (toast.autovacuum_enabled)",
          "alter table his.visit (options)"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.engines.postgresql.change_schema_cases import Case, made, turn
+from tests.engines.postgresql.change_schema_cases import Case, made, together, turn
 
 _AGE = "CREATE OR REPLACE FUNCTION his.age(born date) RETURNS integer LANGUAGE sql {}"
 _TIDY = "CREATE OR REPLACE PROCEDURE his.tidy(INOUT n integer) LANGUAGE plpgsql AS 'BEGIN {}END'"
@@ -14,7 +14,15 @@ _NOTE = (
 _KEEP = "CREATE OR REPLACE RULE keep AS ON DELETE TO his.ward DO INSTEAD {}"
 
 PROGRAMS = (
-    made("VIEW", "his.few", "view his.few", " AS SELECT 1 AS a"),
+    together("made programs", (
+        made("VIEW", "his.few", "view his.few", " AS SELECT 1 AS a"),
+        made("MATERIALIZED VIEW", "his.more", "materialized view his.more", " AS SELECT 1 AS a"),
+        made("FUNCTION", "his.age(text)", "function his.age(text)",
+              " RETURNS integer LANGUAGE sql AS 'SELECT 2'"),
+        made("PROCEDURE", "his.empty()", "procedure his.empty()", " LANGUAGE sql AS ''"),
+        made("AGGREGATE", "his.least_of(integer)", "aggregate his.least_of(integer)",
+              " (SFUNC = int4smaller, STYPE = integer, SORTOP = <)"),
+    )),
     Case("another view", "CREATE OR REPLACE VIEW his.visits AS SELECT id, ward_code FROM his.visit"
          " WHERE id > 1", ("alter view his.visits (definition)",),
          "CREATE OR REPLACE VIEW his.visits AS SELECT id, ward_code FROM his.visit"),
@@ -24,7 +32,6 @@ PROGRAMS = (
          "DROP VIEW his.visits; CREATE VIEW his.visits AS SELECT id, ward_code FROM his.visit"),
     turn("ALTER VIEW his.visits", "SET (security_barrier)", "RESET (security_barrier)",
          "alter view his.visits (options)"),
-    made("MATERIALIZED VIEW", "his.more", "materialized view his.more", " AS SELECT 1 AS a"),
     turn("ALTER MATERIALIZED VIEW his.counted", "SET (fillfactor = 50)", "RESET (fillfactor)",
          "alter materialized view his.counted (options)"),
     Case("another materialized view", "DROP MATERIALIZED VIEW his.counted;"
@@ -32,19 +39,14 @@ PROGRAMS = (
          ("alter materialized view his.counted (columns, definition)",),
          "DROP MATERIALIZED VIEW his.counted;"
          " CREATE MATERIALIZED VIEW his.counted AS SELECT count(*) AS n FROM his.visit"),
-    made("FUNCTION", "his.age(text)", "function his.age(text)",
-          " RETURNS integer LANGUAGE sql AS 'SELECT 2'"),
     *(Case(f"function {what}", _AGE.format(what),
            ("alter function his.age(date) (definition)",), _AGE.format("AS 'SELECT 1'"))
       for what in ("AS 'SELECT 2'", "IMMUTABLE AS 'SELECT 1'", "COST 5 AS 'SELECT 1'",
                    "SECURITY DEFINER AS 'SELECT 1'", "SET work_mem = '1MB' AS 'SELECT 1'")),
     Case("drop a function", "DROP FUNCTION his.age(date)", ("drop function his.age(date)",),
          _AGE.format("AS 'SELECT 1'")),
-    made("PROCEDURE", "his.empty()", "procedure his.empty()", " LANGUAGE sql AS ''"),
     Case("another procedure", _TIDY.format("n := 1; "),
          ("alter procedure his.tidy(integer) (definition)",), _TIDY.format("")),
-    made("AGGREGATE", "his.least_of(integer)", "aggregate his.least_of(integer)",
-          " (SFUNC = int4smaller, STYPE = integer, SORTOP = <)"),
     Case("another aggregate", _JOINED.format("INITCOND = 'b', PARALLEL = safe"),
          ("alter aggregate his.joined(text) (definition)",), _JOINED.format("INITCOND = 'a'")),
     Case("another trigger", _NOTE.format("BEFORE"), ("alter trigger his.visit.note (definition)",),
@@ -89,7 +91,11 @@ _TICKET = "ALTER SEQUENCE his.ticket"
 _MADE_TICKET = "alter sequence his.ticket"
 
 TYPES = (
-    made("TYPE", "his.blood", "type his.blood", " AS ENUM ('A')"),
+    together("made types", (
+        made("TYPE", "his.blood", "type his.blood", " AS ENUM ('A')"),
+        made("DOMAIN", "his.few", "domain his.few", " AS integer CHECK (VALUE < 5)"),
+        made("SEQUENCE", "his.numbers", "sequence his.numbers"),
+    )),
     Case("one more label", "ALTER TYPE his.sex ADD VALUE 'x' BEFORE 'f'",
          ("alter type his.sex (labels)",), "DROP TYPE his.sex; CREATE TYPE his.sex"
          " AS ENUM ('m', 'f')"),
@@ -102,13 +108,11 @@ TYPES = (
     Case("another range", "DROP TYPE his.dose_range; CREATE TYPE his.dose_range AS RANGE"
          " (subtype = float8, subtype_diff = float8mi)", ("alter type his.dose_range (range)",),
          "DROP TYPE his.dose_range; CREATE TYPE his.dose_range AS RANGE (subtype = numeric)"),
-    made("DOMAIN", "his.few", "domain his.few", " AS integer CHECK (VALUE < 5)"),
     turn("ALTER DOMAIN his.code", "SET DEFAULT 'x'", "DROP DEFAULT",
          "alter domain his.code (default)"),
     Case("domains", "CREATE DOMAIN his.d AS text NOT NULL; DROP DOMAIN his.d;"
          " ALTER DOMAIN his.code ADD CONSTRAINT up CHECK (VALUE = upper(VALUE)) NOT VALID",
          ("create constraint his.code.up",), "ALTER DOMAIN his.code DROP CONSTRAINT up"),
-    made("SEQUENCE", "his.numbers", "sequence his.numbers"),
     turn(_TICKET, "INCREMENT 2 MINVALUE 0 MAXVALUE 99 START 5 CACHE 4 CYCLE",
          "INCREMENT 1 NO MINVALUE NO MAXVALUE START 1 CACHE 1 NO CYCLE",
          f"{_MADE_TICKET} (cache, cycle, increment, maximum, minimum, start)"),
@@ -118,7 +122,8 @@ TYPES = (
 )  # fmt: skip
 
 RIGHTS = (
-    *(turn(f"ALTER {what} {name} OWNER TO", "cs_owner", "CURRENT_USER", f"alter {touch} (owner)")
+    together("owners", (
+      turn(f"ALTER {what} {name} OWNER TO", "cs_owner", "CURRENT_USER", f"alter {touch} (owner)")
       for what, name, touch in (
           ("TABLE", "his.ward", "table his.ward"), ("VIEW", "his.visits", "view his.visits"),
           ("FUNCTION", "his.age(date)", "function his.age(date)"),
@@ -126,8 +131,8 @@ RIGHTS = (
           ("TYPE", "his.sex", "type his.sex"), ("DOMAIN", "his.code", "domain his.code"),
           ("SEQUENCE", "his.ticket", "sequence his.ticket"),
           ("PUBLICATION", "warehouse", "publication warehouse"),
-          ("SERVER", "archive", "foreign server archive"))),
-    *(Case(f"grant {what}", f"GRANT ALL ON {what} TO cs_reader WITH GRANT OPTION",
+          ("SERVER", "archive", "foreign server archive")))),
+    together("grants", (Case(f"grant {what}", f"GRANT ALL ON {what} TO cs_reader WITH GRANT OPTION",
            (f"alter {touch} (grants)",), f"REVOKE ALL ON {what} FROM cs_reader")
       for what, touch in (
           ("his.ward", "table his.ward"), ("his.visits", "view his.visits"),
@@ -136,7 +141,7 @@ RIGHTS = (
           ("TYPE his.sex", "type his.sex"), ("SEQUENCE his.ticket", "sequence his.ticket"),
           ("SCHEMA his", "schema his"), ("SCHEMA public", "schema public"),
           ("FOREIGN SERVER archive", "foreign server archive"),
-          ("FOREIGN DATA WRAPPER paper", "foreign-data wrapper paper"))),
+          ("FOREIGN DATA WRAPPER paper", "foreign-data wrapper paper")))),
     turn("", "REVOKE EXECUTE ON FUNCTION his.age(date) FROM PUBLIC",
          "GRANT EXECUTE ON FUNCTION his.age(date) TO PUBLIC",
          "alter function his.age(date) (grants)"),
@@ -151,29 +156,35 @@ RIGHTS = (
     turn("ALTER DEFAULT PRIVILEGES FOR ROLE cs_owner IN SCHEMA his",
          "GRANT INSERT ON TABLES TO cs_reader", "REVOKE INSERT ON TABLES FROM cs_reader",
          'alter default privileges cs_owner."tables in his" (grants)'),
-    *(turn(f"COMMENT ON {what} IS", "'x'", "NULL", f"alter {touch} (comment)")
+    together("comments", (turn(f"COMMENT ON {what} IS", "'x'", "NULL", f"alter {touch} (comment)")
       for what, touch in (
           ("TABLE his.ward", "table his.ward"), ("SCHEMA his", "schema his"),
           ("FUNCTION his.age(date)", "function his.age(date)"),
           ("TRIGGER note ON his.visit", "trigger his.visit.note"),
           ("POLICY own ON his.visit", "policy his.visit.own"),
-          ("DOMAIN his.code", "domain his.code"), ("SERVER archive", "foreign server archive"))),
+          ("DOMAIN his.code", "domain his.code"), ("SERVER archive", "foreign server archive")))),
 )  # fmt: skip
 
 DATABASE = (
+    together("made database", (
+        made("SCHEMA", "lab", "schema lab"),
+        made("EXTENSION", "pg_trgm", "extension pg_trgm"),
+        made("PUBLICATION", "all_of_it", "publication all_of_it", " FOR ALL TABLES"),
+        made("FOREIGN DATA WRAPPER", "other", "foreign-data wrapper other"),
+        made("SERVER", "far", "foreign server far", " FOREIGN DATA WRAPPER paper"),
+        made("USER MAPPING", "FOR PUBLIC SERVER archive", "user mapping archive.public",
+              " OPTIONS (password 'geheim-2')"),
+    )),
     Case("settings", "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET work_mem = ''2MB''',"
          " current_database()); END $$", ("alter database current (settings)",),
          "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I RESET work_mem',"
          " current_database()); END $$"),
-    made("SCHEMA", "lab", "schema lab"),
-    made("EXTENSION", "pg_trgm", "extension pg_trgm"),
     Case("drop an extension", "DROP EXTENSION citext", ("drop extension citext",),
          "CREATE EXTENSION citext"),
     turn("ALTER EXTENSION citext SET SCHEMA", "his", "public", "alter extension citext (schema)"),
     Case("depend on an extension", "ALTER FUNCTION his.age(date) DEPENDS ON EXTENSION citext",
          ("alter function his.age(date) (depends on extension)",),
          "ALTER FUNCTION his.age(date) NO DEPENDS ON EXTENSION citext"),
-    made("PUBLICATION", "all_of_it", "publication all_of_it", " FOR ALL TABLES"),
     turn("ALTER PUBLICATION warehouse SET",
          "(publish = 'update', publish_via_partition_root = true)",
          "(publish = 'insert', publish_via_partition_root = false)",
@@ -182,16 +193,12 @@ DATABASE = (
          "his.ward", "alter publication warehouse (tables)"),
     turn("ALTER PUBLICATION warehouse", "ADD TABLES IN SCHEMA public",
          "DROP TABLES IN SCHEMA public", "alter publication warehouse (schemas)"),
-    made("FOREIGN DATA WRAPPER", "other", "foreign-data wrapper other"),
     turn("ALTER FOREIGN DATA WRAPPER paper", "OPTIONS (SET debug 'false')",
          "OPTIONS (SET debug 'true')", "alter foreign-data wrapper paper (options)"),
-    made("SERVER", "far", "foreign server far", " FOREIGN DATA WRAPPER paper"),
     Case("another server", "ALTER SERVER archive VERSION '9' OPTIONS (SET host '10.0.0.2')",
          ("alter foreign server archive (options, version)",),
          "DROP SERVER archive CASCADE; CREATE SERVER archive TYPE 'a' FOREIGN DATA WRAPPER paper"
          " OPTIONS (host '10.0.0.1'); CREATE USER MAPPING FOR cs_reader SERVER archive;"
          " CREATE FOREIGN TABLE his.old (id integer OPTIONS (name 'x')) SERVER archive"
          " OPTIONS (sheet '1')"),
-    made("USER MAPPING", "FOR PUBLIC SERVER archive", "user mapping archive.public",
-          " OPTIONS (password 'geheim-2')"),
 )  # fmt: skip

@@ -28,6 +28,7 @@ from tests.engines.postgresql.change_schema_cases import (
     Case,
 )
 from tests.engines.postgresql.change_schema_cases_programs import DATABASE, PROGRAMS, RIGHTS, TYPES
+from tests.engines.postgresql.change_schema_made import RARE, UNKNOWN
 from tests.engines.postgresql.repair_database import parameters_of
 from tests.fix_postgresql import PgServer
 
@@ -117,34 +118,6 @@ def test_text_is_read_back(hospital: Hospital) -> None:
     """What is written of the schema is parsed to the same value."""
     data = schema_text(hospital.base)
     assert parse_schema(data, "here") == hospital.base
-
-
-UNKNOWN = (
-    ("CREATE OPERATOR his.=@= (LEFTARG = text, RIGHTARG = text, FUNCTION = texteq)",
-     ("operator his.=@=(pg_catalog.text,pg_catalog.text)",)),
-    ("CREATE OPERATOR FAMILY his.odd USING btree", ("operator family his.odd USING btree",)),
-    ("CREATE OPERATOR CLASS his.own FOR TYPE his.sex USING hash AS"
-     " FUNCTION 1 hashenum(anyenum), OPERATOR 1 = (anyenum, anyenum)",
-     ("operator class his.own USING hash", "operator family his.own USING hash")),
-    ("CREATE CAST (his.sex AS integer) WITH INOUT", ("cast (his.sex AS integer)",)),
-    ("CREATE COLLATION his.plain (provider = libc, locale = 'C')", ("collation his.plain",)),
-    ("CREATE CONVERSION his.to_latin FOR 'UTF8' TO 'LATIN1' FROM utf8_to_iso8859_1",
-     ("conversion his.to_latin",)),
-    ("CREATE TYPE his.shell", ("type his.shell",)),
-    ("CREATE TEXT SEARCH CONFIGURATION his.records (PARSER = pg_catalog.default)",
-     ("text search configuration his.records",)),
-    ("CREATE TEXT SEARCH DICTIONARY his.words (TEMPLATE = pg_catalog.simple)",
-     ("text search dictionary his.words",)),
-    ("CREATE ACCESS METHOD hospital_heap TYPE TABLE HANDLER heap_tableam_handler",
-     ("access method hospital_heap",)),
-    ("CREATE LANGUAGE plown HANDLER plpgsql_call_handler", ("language plown",)),
-    ("CREATE TRANSFORM FOR int LANGUAGE sql (FROM SQL WITH FUNCTION prsd_lextype(internal))",
-     ("transform for integer language sql",)),
-    ("CREATE SUBSCRIPTION mirror CONNECTION 'password=geheim-3' PUBLICATION p"
-     " WITH (connect = false)", ("subscription mirror",)),
-    ("REVOKE USAGE ON LANGUAGE sql FROM PUBLIC", ("language sql",)),
-    ("COMMENT ON RULE \"_RETURN\" ON his.visits IS 'x'", ('rule "_RETURN" on his.visits',)),
-)  # fmt: skip
 
 
 @pytest.mark.parametrize(("sql", "names"), UNKNOWN, ids=lambda text: text[:30])
@@ -262,6 +235,16 @@ def test_texts_of_properties(hospital: Hospital) -> None:
         '{"object":["column","his","visit","born"],"of":["table","his","visit"],"properties":'
         '{"default":"\'2020-01-31\'::date","position":"4","type":"date"}}'
     ) in text
+
+
+@pytest.mark.parametrize(("sql", "title", "expected"), RARE, ids=lambda each: str(each)[:30])
+def test_properties_that_are_set_when_made(
+    hospital: Hospital, sql: str, title: str, expected: dict[str, str]
+) -> None:
+    """What cannot be altered later is a property all the same, of this text."""
+    with hospital.changed(sql) as schema:
+        (found,) = (each for name, each in schema.objects.items() if name.title == title)
+    assert found.properties == {"owner": "postgres", **expected}
 
 
 def test_positions_have_no_gaps(hospital: Hospital) -> None:

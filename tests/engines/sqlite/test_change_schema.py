@@ -294,6 +294,22 @@ def test_an_unknown_module_blocks(site: SqliteChangeSite) -> None:
     assert caught.value.code == "schema-unknown"
 
 
+def test_what_only_the_application_has(site: SqliteChangeSite) -> None:
+    """Collations and functions of its own are read like any, though nobody here can use them."""
+    site.run(
+        "PRAGMA writable_schema = ON",
+        "UPDATE sqlite_schema SET sql = replace(sql, 'name TEXT', 'name TEXT COLLATE pinyin')"
+        " WHERE name = 'ward'",
+        "UPDATE sqlite_schema SET sql = sql || ' WHERE soundex(ward) > 1'"
+        " WHERE name = 'visit_ward'",
+    )
+    schema = schema_of(site)
+    assert schema.objects[site.column("ward", "name")].properties["collation"] == "pinyin"
+    index = schema.objects[ObjectName(ObjectKind.INDEX, ("visit_ward",))]
+    assert index.properties["definition"].endswith("WHERE soundex(ward) > 1")
+    assert schema.unknown == ()
+
+
 def test_a_text_of_another_form(site: SqliteChangeSite) -> None:
     """Where a text cannot be cut, all of it is the table's, and its keys are known all the same."""
     site.run(

@@ -11,7 +11,7 @@ import pytest
 
 from dbops.change.ports import Remains
 from dbops.errors import DbopsError, Failed, Refused
-from tests.engines.change_suite_site import CANARY, begun, order, reading, step
+from tests.engines.change_suite_site import CANARY, begun, entry, order, reading, step
 from tests.engines.sqlite.changes import SqliteChangeSite, lines, ran, schema_of
 
 SCHEMA = (
@@ -113,6 +113,15 @@ def test_a_rowid_goes_on_counting(site: SqliteChangeSite) -> None:
         (
             ["DROP INDEX named"],
             ["a foreign key of child points at columns that are no key"],
+        ),
+        (
+            [
+                "CREATE TABLE kid (id INTEGER PRIMARY KEY, ward TEXT REFERENCES ward (code))",
+                "INSERT INTO kid VALUES (1, 'X')",
+                "ALTER TABLE visit RENAME TO aside",
+                "ALTER TABLE kid RENAME TO visit",
+            ],
+            ["1 row of visit without a parent in ward"],
         ),
         (["CREATE INDEX i ON visit (ward)", "ALTER TABLE visit ADD COLUMN x TEXT"], []),
         (["INSERT INTO marked VALUES (1)", "CREATE TABLE own (id)"], []),
@@ -249,8 +258,9 @@ def test_what_an_error_says(site: SqliteChangeSite, sql: str, said: str) -> None
     with begun(site) as session:
         with pytest.raises(Failed) as caught:
             session.run(step(sql, 3, line=8))
-        with pytest.raises(Refused):
-            session.commit()
+        for more in (session.commit, lambda: session.note([entry(1)])):
+            with pytest.raises(Refused):
+                more()
         session.rollback()
         session.begin()
         ran(session, "CREATE TABLE after_all (a)")

@@ -1,0 +1,151 @@
+"""Carry a change up, down or back to its end, and say what stays where it did not get there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Final
+
+from dbops.change.execute import carry_out
+from dbops.change.going import Going, look
+from dbops.change.judging import Judged, NotAsDeclared, judge_back, judge_down, judge_up
+from dbops.change.parts import judged_last, parts_of, remaining
+from dbops.change.ports import ChangeSession, CommitUnknown
+from dbops.change.report import ChangeReport
+from dbops.change.run_order import ChangeRun, FailedVerify
+from dbops.change.schema import Schema
+from dbops.change.standing import Standing, half_done, standing_of
+from dbops.change.step import Direction, Part
+from dbops.errors import DbopsError, Partly, Refused
+from dbops.sql.tokens import tokens_of
+
+_GUARD: Final = ("if", "exists")
+
+
+def carry_up(going: Going, before: Schema, start: Schema | None) -> ChangeReport:
+    """Afterwards what is left of up.sql is done, and all that differs from `before` is judged.
+
+    Where the judgement fails after parts were committed, down.sql takes them back to the `start` if
+    the order says so: Refused all the same, and as it was. Raises Refused where all was rolled
+    back, Partly `change-partly` where parts of it stay, and as `carry_out`.
+    """
+    order = going.order
+    try:
+        return carry_out(going, parts_left(going), lambda session: judge_up(order, session, before))
+    except CommitUnknown:
+        raise
+    except NotAsDeclared as fault:
+        if not going.committed:
+            raise _rolled_back(order.work, fault) from None
+        if order.on_failed_verify is FailedVerify.STOP:
+            raise partly(order, fault) from None
+        raise _taken_back(going, fault, start) from None
+    except DbopsError as fault:
+        if not going.committed:
+            raise
+        raise partly(order, fault) from None
+
+
+def carry_down(going: Going, live: Schema, start: Schema | None) -> ChangeReport:
+    """Afterwards what is left of down.sql is done, and what the change touched is as at the start.
+
+    `live` is the schema now. Raises Refused where all was rolled back, Partly `change-partly` where
+    parts of it stay, and as `carry_out`.
+    """
+    order = going.order
+    try:
+        return carry_out(
+            going, parts_left(going), lambda session: judge_down(order, session, live, start)
+        )
+    except CommitUnknown:
+        raise
+    except DbopsError as fault:
+        if going.committed:
+            raise partly(order, fault) from None
+        if isinstance(fault, NotAsDeclared):
+            raise _rolled_back(f"down.sql of {order.work}", fault) from None
+        raise
+
+
+def carry_back(going: Going, start: Schema | None) -> ChangeReport:
+    """Afterwards down.sql has taken back a change that did not get to its end.
+
+    All is as at the `start`. Without one it must have got to its last step: then it is taken back
+    as a change that did. Raises Refused `change-half-done` where down.sql cannot do that,
+    NotAsDeclared where it did not and was rolled back, and as `carry_out`.
+    """
+    order, live, parts = going.order, look(going), parts_left(going)
+    standing = standing_of(going.journal, order.plan)
+    _refuse_half(order, standing, parts, start)
+
+    def judge(session: ChangeSession) -> Judged:
+        if start is None:
+            return judge_down(order, session, live, None)
+        return judge_back(order, session, live, start)
+
+    return carry_out(going, parts, judge)
+
+
+def parts_left(going: Going) -> tuple[Part, ...]:
+    """Return what the journal does not have done of the direction, with an end to be judged."""
+    order = going.order
+    parts = parts_of(order.scripts[going.direction], going.engine)
+    return judged_last(remaining(parts, going.journal, order.plan, going.direction))
+
+
+def partly(order: ChangeRun, fault: DbopsError) -> Partly:
+    """What is said where some parts are done for good, and the end is not."""
+    return Partly(
+        "change-partly",
+        f"{order.work} is half done on {order.database}: {fault.message}",
+        hint=f"finish it or take it back: dbops change resume {order.work}",
+    )
+
+
+def _refuse_half(
+    order: ChangeRun, standing: Standing, parts: Sequence[Part], start: Schema | None
+) -> None:
+    """Raise Refused unless down.sql can be tried on a change of which only some steps are done.
+
+    In one transaction it can: what does not come back rolls it back. Of several parts each step
+    must say IF EXISTS, or one that finds nothing to take back would end it half way.
+    """
+    if order.down and standing.done == {step.number for step in order.up}:
+        return
+    guarded = all(_is_guarded(step.sql) for part in parts for step in part.steps)
+    if order.down and start is not None and (len(parts) == 1 or guarded):
+        return
+    message = f"{half_done(order.work, standing).message}, and down.sql takes back a whole one only"
+    hint = f"finish it: dbops change resume {order.work}"
+    raise Refused("change-half-done", message, hint=hint)
+
+
+def _taken_back(going: Going, fault: NotAsDeclared, start: Schema | None) -> DbopsError:
+    """What is said once down.sql has taken the committed parts back, or has not."""
+    order = going.order
+    down = going.turned(Direction.DOWN, instead=None, committed=True)
+    down.journal = going.session.journal()
+    try:
+        carry_back(down, start)
+    except CommitUnknown as failure:
+        return failure
+    except DbopsError as failure:
+        told = partly(order, fault)
+        message = f"{told.message}; and it was not taken back: {failure.message}"
+        return Partly(told.code, message, hint=told.hint)
+    message = f"{order.work} was taken back by down.sql: {fault.message}"
+    return Refused(fault.code, message, hint=fault.hint)
+
+
+def _rolled_back(what: str, fault: NotAsDeclared) -> Refused:
+    return Refused(fault.code, f"{what} was rolled back: {fault.message}", hint=fault.hint)
+
+
+def _is_guarded(sql: str) -> bool:
+    """Whether IF EXISTS stands in the statement itself, not in a text or a comment of it."""
+    words = [
+        token.piece.lower()
+        for token in tokens_of(sql, "down.sql", 1, counted=True)
+        if not token.blank and isinstance(token.piece, str)
+    ]
+    return _GUARD in pairwise(words)

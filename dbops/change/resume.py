@@ -1,0 +1,166 @@
+"""What became of a change whose end nobody saw, and how it is brought to one.
+
+The journal commits with the steps, so it knows. Of a step outside of a transaction that only began
+the catalogue is asked. Whoever is killed here is asked about in the same way.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from dbops.change.carry import carry_back, carry_down, carry_up, partly
+from dbops.change.going import (
+    Clock,
+    Going,
+    Observe,
+    clean_up,
+    holding,
+    look,
+    note,
+    note_entry,
+    patiently,
+)
+from dbops.change.ports import ChangeEngine, CommitUnknown, Progress, Remains
+from dbops.change.report import ChangeReport
+from dbops.change.run_order import ChangeRun
+from dbops.change.stage import Moment
+from dbops.change.standing import Standing, State, standing_of
+from dbops.change.step import Direction, Step
+from dbops.errors import DbopsError
+
+
+class Fate(StrEnum):
+    """What became of a change on a database."""
+
+    NOTHING = "nothing"  # it did not take place
+    WHOLE = "whole"  # it ran to its end, and was judged
+    RETURNED = "returned"  # it was taken back
+    HALF = "half"
+
+
+class Onward(StrEnum):
+    """Where a half done change is to be brought."""
+
+    FINISH = "finish"
+    REVERT = "revert"
+
+
+@dataclass(frozen=True, slots=True)
+class Became:
+    """How far a change has come. `done` of `steps` in the direction that began last are done.
+
+    `began` is a step outside of a transaction that nobody saw end, and `remains` what the
+    catalogue says of it. `run` is the id of the run that wrote last; None where none did.
+    """
+
+    fate: Fate
+    direction: Direction
+    done: int
+    steps: int
+    began: Step | None = None
+    remains: Remains | None = None
+    run: str | None = None
+
+
+def what_became(order: ChangeRun, engine: ChangeEngine) -> Became:
+    """Return what became of the change; nothing of it is changed.
+
+    Raises Unreachable `change-running` while somebody may still be at it, Refused `change-journal`,
+    `change-database`, and what else the engine raises where it cannot be asked.
+    """
+    with holding(order, engine, _unobserved, Clock()) as going:
+        return _became(going)
+
+
+def resume_change(
+    order: ChangeRun,
+    engine: ChangeEngine,
+    onward: Onward,
+    observe: Observe,
+    sleep: Callable[[float], None] = time.sleep,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> tuple[Became, ChangeReport | None]:
+    """Afterwards the change is whole or taken back; returns what was found, and what was done.
+
+    Nothing is done to one that is not half done. One that was being taken back is taken back,
+    whatever is asked. `order.run` is the id of this attempt. Raises Refused `change-half-done`
+    where down.sql cannot take back what is done, and as `run_change` and `revert_change`.
+    """
+    with holding(order, engine, observe, Clock(monotonic, sleep)) as going:
+        became = _became(going)
+        if became.fate is not Fate.HALF:
+            _tidy(going, became)
+            return became, None
+        start = None if order.rehearsed is None else order.rehearsed.source
+        if became.direction is Direction.DOWN:
+            down = going.turned(Direction.DOWN, instead=None, committed=became.done > 0)
+            return became, carry_down(down, look(down), start)
+        if onward is Onward.REVERT:
+            return became, _reverted(going, became)
+        up = going.turned(Direction.UP, instead=Direction.DOWN, committed=became.done > 0)
+        return became, carry_up(up, start or look(up), start)
+
+
+def _became(going: Going) -> Became:
+    order = going.order
+    standing = standing_of(going.journal, order.plan)
+    steps = order.scripts[standing.direction]
+    began = next((step for step in steps if step.number == standing.began), None)
+    remains = None if began is None else patiently(going, lambda: going.session.remains(began))[0]
+    return Became(
+        fate=_fate(standing, remains),
+        direction=standing.direction,
+        done=len(standing.done),
+        steps=len(steps),
+        began=began,
+        remains=remains,
+        run=standing.run,
+    )
+
+
+def _fate(standing: Standing, remains: Remains | None) -> Fate:
+    if standing.state is State.WHOLE:
+        return Fate.WHOLE
+    if standing.state is State.NOTHING:
+        return Fate.RETURNED if standing.done else Fate.NOTHING
+    untouched = not standing.done and remains is Remains.NOTHING
+    return Fate.NOTHING if untouched and standing.direction is Direction.UP else Fate.HALF
+
+
+def _tidy(going: Going, became: Became) -> None:
+    """Afterwards the journal does not keep a step as begun of which nothing is there."""
+    if became.fate is Fate.NOTHING and became.began is not None:
+        note_entry(going, going.order.author.whole(Direction.DOWN))
+
+
+def _reverted(going: Going, became: Became) -> ChangeReport | None:
+    """Take back what is done; where that is only what a step left half done, clean it up."""
+    order, began = going.order, became.began
+    if began is not None and became.remains is Remains.DONE:
+        note(going, began, Progress.DONE)
+    elif began is not None:
+        clean_up(going, began)
+    journal = going.session.journal()
+    if not standing_of(journal, order.plan).done:
+        note_entry(going, order.author.whole(Direction.DOWN))
+        return None
+    down = going.turned(Direction.DOWN, instead=None, committed=True)
+    down.journal = journal
+    start = None if order.rehearsed is None else order.rehearsed.source
+    try:
+        return carry_back(down, start)
+    except DbopsError as fault:
+        raise _still_half(order, fault) from None
+
+
+def _still_half(order: ChangeRun, fault: DbopsError) -> DbopsError:
+    """A refusal before anything was done stays one; what is half done stays said to be so."""
+    keep = isinstance(fault, CommitUnknown) or fault.code == "change-half-done"
+    return fault if keep else partly(order, fault)
+
+
+def _unobserved(_moment: Moment) -> None:
+    """Nobody waits for what is only looked at."""

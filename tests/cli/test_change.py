@@ -1,0 +1,171 @@
+"""`dbops change`, from the first draft to drift, on SQLite: what people type and read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli import changes
+from tests.cli.changes import WORK, agreed, alter, found_changes, rehearse, request, run, write
+from tests.cli.ops import Ops, copy_ops
+from tests.cli.repairs import done, said
+
+
+@pytest.fixture(scope="module")
+def founded(tmp_path_factory: pytest.TempPathFactory) -> Ops:
+    """An estate whose newest backup is proven."""
+    return found_changes(tmp_path_factory.mktemp("change") / "estate")
+
+
+@pytest.fixture(scope="module")
+def signed(founded: Ops, tmp_path_factory: pytest.TempPathFactory) -> Ops:
+    """The same, and the change is rehearsed and signed."""
+    ops = copy_ops(founded, tmp_path_factory.mktemp("signed") / "estate")
+    agreed(ops)
+    return ops
+
+
+@pytest.fixture
+def ops(founded: Ops, tmp_path: Path) -> Ops:
+    """A copy of the estate."""
+    return copy_ops(founded, tmp_path / "estate")
+
+
+@pytest.fixture
+def ready(signed: Ops, tmp_path: Path) -> Ops:
+    """A copy in which the change may run."""
+    return copy_ops(signed, tmp_path / "estate")
+
+
+def test_a_change_is_drawn_up_with_its_blanks(ops: Ops) -> None:
+    """Four files lie in the work tree, and check says what is still to be filled in."""
+    words = ("--database", "example", "--title", "t", "--author", "wei@contractor")
+    made = done(ops.run("change", "new", WORK, *words))
+    assert made.stdout == f"{changes.folder(ops)}\n"
+    names = sorted(each.name for each in changes.folder(ops).iterdir())
+    assert names == ["change.yml", "down.sql", "up.sql", "verify.sql"]
+    checked = ops.run("change", "check", WORK)
+    assert checked.exit_code == 4
+    assert "fill in the blank" in checked.stdout
+
+
+def test_a_rule_stops_a_change_until_it_is_mended_or_accepted(ops: Ops) -> None:
+    """The finding has the rows of the table; a reason lets it stand."""
+    hasty = "ALTER TABLE visit ADD COLUMN referred_by TEXT NOT NULL;\n"
+    touches = ("create column visit.referred_by",)
+    down = "ALTER TABLE visit DROP COLUMN referred_by;\n"
+    write(ops, up=hasty, down=down, touches=touches)
+    stopped = ops.run("change", "check", WORK)
+    assert stopped.exit_code == 4
+    assert "error DDL-NN" in stopped.stdout
+    write(
+        ops,
+        up=hasty,
+        down=down,
+        touches=touches,
+        more=f'{changes.PERSONAL}\naccepted:\n  - {{rule: DDL-NN, why: "the table is empty"}}',
+    )
+    accepted = ops.run("change", "check", WORK)
+    assert "accepted DDL-NN" in accepted.stdout
+
+
+def test_nobody_rehearses_what_nobody_asked_for(ops: Ops) -> None:
+    """The author's signature must be of the files as they are."""
+    write(ops)
+    refused = rehearse(ops)
+    assert refused.exit_code == 5
+    assert "the request of the author, wei@contractor, is missing" in refused.stderr
+
+
+def test_a_change_is_rehearsed_signed_and_run(ready: Ops) -> None:
+    """The table has the column, and the output says so in words."""
+    ran = done(run(ready))
+    assert "example is changed: 2 steps" in ran.stdout
+    assert "column `referred_by` of `visit` is new: TEXT" in ran.stdout
+    listed = json.loads(done(ready.run("change", "list", "--json")).stdout)
+    (place,) = listed["changes"][0]["databases"]
+    assert (place["database"], place["state"]) == ("example", "run")
+
+
+def test_an_approval_is_for_one_run(ready: Ops) -> None:
+    """A second run is refused, and so is taking it back without a new approval."""
+    done(run(ready))
+    assert said(run(ready))[0] == 5
+    assert "was used for a run already" in changes.revert(ready).stderr
+
+
+def test_a_change_is_taken_back(ready: Ops) -> None:
+    """With new signatures on the same files; drift then finds nothing."""
+    done(run(ready))
+    request(ready)
+    changes.approve(ready)
+    back = done(changes.revert(ready))
+    assert "example is as it was" in back.stdout
+    assert done(ready.run("change", "drift", "example")).stdout.startswith("example: as recorded")
+
+
+def test_an_alter_by_hand_stops_a_run_and_is_found_later(ready: Ops) -> None:
+    """Drift is said in words, before a change runs and after."""
+    by_hand = "ALTER TABLE ward ADD COLUMN floor INTEGER;"
+    alter(ready, by_hand)
+    refused = run(ready)
+    assert refused.exit_code == 5
+    assert "column `floor` of `ward` is new: INTEGER" in refused.stderr
+    alter(ready, "ALTER TABLE ward DROP COLUMN floor;")
+    done(run(ready))
+    alter(ready, by_hand)
+    found = ready.run("change", "drift", "example")
+    assert found.exit_code == 4
+    assert "  column `floor` of `ward` is new: INTEGER\n" in found.stdout
+
+
+def test_what_touches_does_not_name_is_refused_at_the_rehearsal(ops: Ops) -> None:
+    """The folder stays as it was."""
+    write(ops, touches=changes.TOUCHES[:1])
+    request(ops)
+    refused = rehearse(ops)
+    assert refused.exit_code == 5
+    assert "index `visit_referred_by` on `visit` is new" in refused.stderr
+    assert not (changes.folder(ops) / "evidence.yml").exists()
+
+
+def test_one_byte_later_nothing_runs(ready: Ops) -> None:
+    """The evidence and the signatures are of the very bytes."""
+    script = changes.folder(ready) / "up.sql"
+    script.write_text(script.read_text("utf-8") + "-- \n", "utf-8")
+    ready.commit()
+    assert run(ready).exit_code == 5
+
+
+def test_a_schema_is_recorded_once_people_agreed_to_it(ops: Ops) -> None:
+    """Until then nothing was ever recorded; afterwards drift compares with it."""
+    none = ops.run("change", "drift", "example")
+    assert said(none) == (
+        10,
+        "error: no schema of example was ever recorded\nhint: dbops change record example --help\n",
+    )
+    work = "2026-120-baseline"
+    done(ops.run("change", "record", "example", "--id", work, "--author", "wei@contractor"))
+    request(ops, work)
+    changes.approve(ops, work)
+    done(ops.run("change", "record", "example", "--review", work, "--yes"))
+    assert done(ops.run("change", "drift", "example")).stdout.startswith("example: as recorded")
+
+
+def test_show_has_what_a_reviewer_needs(ready: Ops) -> None:
+    """Words, SQL, lint, times, rows and the way back, on one screen and as JSON."""
+    shown = done(ready.run("change", "show", WORK)).stdout
+    for text in (
+        "title      就诊记录增加转诊医师",
+        "touches    create column visit.referred_by",
+        "   2  ALTER TABLE visit ADD COLUMN referred_by TEXT;",
+        f"{WORK}: nothing stops it",
+        "example, rehearsed on example@",
+        "column `referred_by` of `visit` is new: TEXT",
+        "down: the schema was exactly as before",
+    ):
+        assert text in shown
+    found = json.loads(done(ready.run("change", "show", WORK, "--json")).stdout)
+    assert found["rehearsals"]["example"]["down"] == "the schema was exactly as before"

@@ -1,0 +1,68 @@
+"""Objects that are made: of kinds that nobody understands, and with properties that stay."""
+
+from __future__ import annotations
+
+UNKNOWN = (
+    ("CREATE OPERATOR his.=@= (LEFTARG = text, RIGHTARG = text, FUNCTION = texteq)",
+     ("operator his.=@=(pg_catalog.text,pg_catalog.text)",)),
+    ("CREATE OPERATOR FAMILY his.odd USING btree", ("operator family his.odd USING btree",)),
+    ("CREATE OPERATOR CLASS his.own FOR TYPE his.sex USING hash AS"
+     " FUNCTION 1 hashenum(anyenum), OPERATOR 1 = (anyenum, anyenum)",
+     ("operator class his.own USING hash", "operator family his.own USING hash")),
+    ("CREATE CAST (his.sex AS integer) WITH INOUT", ("cast (his.sex AS integer)",)),
+    ("CREATE COLLATION his.plain (provider = libc, locale = 'C')", ("collation his.plain",)),
+    ("CREATE CONVERSION his.to_latin FOR 'UTF8' TO 'LATIN1' FROM utf8_to_iso8859_1",
+     ("conversion his.to_latin",)),
+    ("CREATE TYPE his.shell", ("type his.shell",)),
+    ("CREATE TEXT SEARCH CONFIGURATION his.records (PARSER = pg_catalog.default)",
+     ("text search configuration his.records",)),
+    ("CREATE TEXT SEARCH DICTIONARY his.words (TEMPLATE = pg_catalog.simple)",
+     ("text search dictionary his.words",)),
+    ("CREATE ACCESS METHOD hospital_heap TYPE TABLE HANDLER heap_tableam_handler",
+     ("access method hospital_heap",)),
+    ("CREATE LANGUAGE plown HANDLER plpgsql_call_handler", ("language plown",)),
+    ("CREATE TRANSFORM FOR int LANGUAGE sql (FROM SQL WITH FUNCTION prsd_lextype(internal))",
+     ("transform for integer language sql",)),
+    ("CREATE SUBSCRIPTION mirror CONNECTION 'password=geheim-3' PUBLICATION p"
+     " WITH (connect = false)", ("subscription mirror",)),
+    ("REVOKE USAGE ON LANGUAGE sql FROM PUBLIC", ("language sql",)),
+    ("COMMENT ON RULE \"_RETURN\" ON his.visits IS 'x'", ('rule "_RETURN" on his.visits',)),
+)  # fmt: skip
+"""Statements, and what the server calls what they made."""
+
+RARE = (
+    ("CREATE TABLE his.typed OF his.address", "table his.typed", {"of type": "his.address"}),
+    ("CREATE TABLE his.parts (a text, b integer) PARTITION BY LIST (lower(a))",
+     "table his.parts", {"partitioned by": "LIST (lower(a))"}),
+    ("CREATE TABLE his.parts PARTITION OF his.result DEFAULT PARTITION BY HASH (day)",
+     "table his.parts", {"partitioned by": "HASH (day)", "partition": "DEFAULT",
+                         "partition of": "his.result"}),
+    ("CREATE ACCESS METHOD own TYPE TABLE HANDLER heap_tableam_handler;"
+     " CREATE TABLE his.other (a integer) USING own", "table his.other", {"access method": "own"}),
+    ("CREATE UNLOGGED SEQUENCE his.fast AS smallint", "sequence his.fast",
+     {"unlogged": "yes", "type": "smallint", "start": "1", "minimum": "1", "maximum": "32767",
+      "increment": "1", "cache": "1"}),
+    ('CREATE DOMAIN his.name AS varchar(9) COLLATE "C" DEFAULT now()::text NOT NULL',
+     "domain his.name", {"type": "character varying(9)", "collation": '"C"', "not null": "yes",
+                         "default": "(now())::text"}),
+    ("CREATE TYPE his.span AS RANGE (subtype = float8, subtype_diff = float8mi,"
+     " multirange_type_name = his.spans)", "type his.span",
+     {"range": "SUBTYPE = double precision\nSUBTYPE_DIFF = float8mi(double precision,double"
+               " precision)\nMULTIRANGE_TYPE_NAME = his.spans"}),
+    ("CREATE AGGREGATE his.sum_of(integer) (SFUNC = int4_sum, STYPE = bigint, COMBINEFUNC ="
+     " int8pl, MSFUNC = int4_avg_accum, MINVFUNC = int4_avg_accum_inv, MSTYPE = bigint[],"
+     " MFINALFUNC = int2int4_sum, MINITCOND = '{0,0}', PARALLEL = safe)",
+     "aggregate his.sum_of(integer)",
+     {"definition": "ARGUMENTS = integer\nRETURNS = bigint\nSFUNC = int4_sum(bigint,integer)\n"
+      "STYPE = bigint\nFINALFUNC_MODIFY = r\nCOMBINEFUNC = int8pl(bigint,bigint)\nMSFUNC ="
+      " int4_avg_accum(bigint[],integer)\nMINVFUNC = int4_avg_accum_inv(bigint[],integer)\n"
+      "MSTYPE = bigint[]\nMFINALFUNC = int2int4_sum(bigint[])\nMFINALFUNC_MODIFY = r\n"
+      "MINITCOND = '{0,0}'\nPARALLEL = s"}),
+    ("CREATE PUBLICATION p FOR TABLE his.visit (id, note) WHERE (id > 5), his.result",
+     "publication p", {"actions": "insert, update, delete, truncate",
+                       "tables": "his.result, his.visit (id, note) WHERE (id > 5)"}),
+    ("CREATE EXTENSION pg_trgm VERSION '1.5' SCHEMA his", "extension pg_trgm",
+     {"version": "1.5", "schema": "his", "comment":
+      "text similarity measurement and index searching based on trigrams"}),
+)  # fmt: skip
+"""Statements, the title of an object that they made, and all its properties but the owner."""
