@@ -34,7 +34,7 @@ touches:
   - create column visit.referred_by
   - create index visit_referred_by
 data_loss: none
-personal: {visit.referred_by: name of a physician}
+personal: {visit.referred_by: physician}
 """
 _HASTY: Final = """\
 -- step: who referred the patient

@@ -12,10 +12,10 @@ from tests.support.estate import run_sql
 
 WORK = "2026-121-referrer"
 HOSPITAL = """
-CREATE TABLE ward(code TEXT PRIMARY KEY, name TEXT NOT NULL);
-CREATE TABLE visit(id INTEGER PRIMARY KEY, ward TEXT NOT NULL REFERENCES ward(code), note TEXT);
+CREATE TABLE place(code TEXT PRIMARY KEY, name TEXT NOT NULL);
+CREATE TABLE visit(id INTEGER PRIMARY KEY, ward TEXT NOT NULL REFERENCES place(code), note TEXT);
 CREATE VIEW visit_now AS SELECT id, ward FROM visit;
-INSERT INTO ward VALUES ('ORT', '骨科'), ('ICU', '重症医学科');
+INSERT INTO place VALUES ('ORT', '骨科'), ('ICU', '重症医学科');
 INSERT INTO visit VALUES (1, 'ORT', 'x'), (2, 'ORT', NULL), (3, 'ICU', '');
 """
 UP = """\
@@ -31,7 +31,7 @@ ALTER TABLE visit DROP COLUMN referred_by;
 """
 VERIFY = "SELECT count(*) = 3 FROM visit WHERE referred_by IS NULL;\n"
 TOUCHES = ("create column visit.referred_by", "create index visit_referred_by")
-PERSONAL = "personal: {visit.referred_by: name of a physician}"
+PERSONAL = "personal: {visit.referred_by: physician}"
 
 
 def found_changes(root: Path) -> Ops:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli import changes
-from tests.cli.changes import WORK, agreed, alter, found_changes, rehearse, request, run, write
+from tests.cli.changes import WORK, alter, found_changes, rehearse, request, run, write
 from tests.cli.ops import Ops, copy_ops
 from tests.cli.repairs import done, said
 
@@ -21,9 +21,11 @@ def founded(tmp_path_factory: pytest.TempPathFactory) -> Ops:
 
 @pytest.fixture(scope="module")
 def signed(founded: Ops, tmp_path_factory: pytest.TempPathFactory) -> Ops:
-    """The same, and the change is rehearsed and signed."""
+    """The same, and the change is rehearsed."""
     ops = copy_ops(founded, tmp_path_factory.mktemp("signed") / "estate")
-    agreed(ops)
+    write(ops)
+    request(ops)
+    done(rehearse(ops))
     return ops
 
 
@@ -35,8 +37,11 @@ def ops(founded: Ops, tmp_path: Path) -> Ops:
 
 @pytest.fixture
 def ready(signed: Ops, tmp_path: Path) -> Ops:
-    """A copy in which the change may run."""
-    return copy_ops(signed, tmp_path / "estate")
+    """A copy in which the change may run: who signs names the file by its path."""
+    ops = copy_ops(signed, tmp_path / "estate")
+    request(ops)
+    changes.approve(ops)
+    return ops
 
 
 def test_a_change_is_drawn_up_with_its_blanks(ops: Ops) -> None:
@@ -108,17 +113,17 @@ def test_a_change_is_taken_back(ready: Ops) -> None:
 
 def test_an_alter_by_hand_stops_a_run_and_is_found_later(ready: Ops) -> None:
     """Drift is said in words, before a change runs and after."""
-    by_hand = "ALTER TABLE ward ADD COLUMN floor INTEGER;"
+    by_hand = "ALTER TABLE place ADD COLUMN floor INTEGER;"
     alter(ready, by_hand)
     refused = run(ready)
     assert refused.exit_code == 5
-    assert "column `floor` of `ward` is new: INTEGER" in refused.stderr
-    alter(ready, "ALTER TABLE ward DROP COLUMN floor;")
+    assert "column `floor` of `place` is new: INTEGER" in refused.stderr
+    alter(ready, "ALTER TABLE place DROP COLUMN floor;")
     done(run(ready))
     alter(ready, by_hand)
     found = ready.run("change", "drift", "example")
     assert found.exit_code == 4
-    assert "  column `floor` of `ward` is new: INTEGER\n" in found.stdout
+    assert "  column `floor` of `place` is new: INTEGER\n" in found.stdout
 
 
 def test_what_touches_does_not_name_is_refused_at_the_rehearsal(ops: Ops) -> None:

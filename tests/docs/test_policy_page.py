@@ -24,6 +24,7 @@ SECTIONS: dict[str, type[policy_document.Table]] = {
     "`[[rules]]`": policy_document.RuleTable,
     "`[break_glass]`": policy_document.BreakGlassTable,
     "`[repair]`": policy_document.RepairTable,
+    "`[change]`": policy_document.ChangeTable,
 }
 _ROW = re.compile(r"^\| `(\w+)` \| (.*?) \| (.*) \|$", re.MULTILINE)
 

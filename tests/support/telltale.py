@@ -27,7 +27,7 @@ def told() -> dict[str, object]:
         "path": sys.path,
         "main": [str(main.__spec__ and main.__spec__.name), sorted(vars(main))],
         "umask": mask,
-        "files": sorted({name for name in os.listdir("/proc/self/fd")} - {"3"}),
+        "files": sorted({each.name for each in Path("/proc/self/fd").iterdir()} - {"3"}),
         "signals": {int(each): _handler(each) for each in signal.valid_signals()},
         "streams": [_stream(each) for each in (sys.stdin, sys.stdout, sys.stderr)],
         "same": [sys.stdin, sys.stdout, sys.stderr]
@@ -57,7 +57,7 @@ def _is_warm() -> None:
 
 def _late() -> None:
     atexit.register(sys.stdout.write, "at exit\n")
-    threading.Thread(target=lambda: (time.sleep(0.1), sys.stdout.write("thread\n"))).start()
+    threading.Timer(0.1, sys.stdout.write, ["thread\n"]).start()
     sys.stdout.write("main\n")
 
 
@@ -71,7 +71,7 @@ def _interrupt() -> None:
 
 
 def _await() -> None:
-    """Say one's number to the first file, and wait for the second; a SIGTERM is said and ends it."""
+    """Say one's number in the first file and wait for the second; SIGTERM ends it, and it says so."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
     mine, theirs = map(Path, sys.argv[2:])
     mine.with_suffix(".new").write_text(str(os.getpid()))

@@ -57,6 +57,12 @@ def server(base: dict[str, str]) -> Iterator[warm.Zygote]:
     started.stop()
 
 
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`python -m` looks for `dbops` in its own directory first: not in the source tree's."""
+    monkeypatch.chdir(tmp_path)
+
+
 def cold(*words: str, environ: Mapping[str, str], **how: object) -> tuple[int, str, str]:
     done = subprocess.run(  # type: ignore[call-overload]  # what else it takes is the test's
         [sys.executable, "-m", "dbops", *words],
@@ -90,7 +96,7 @@ ENVIRONMENTS: tuple[dict[str, str], ...] = (
 def test_the_process_is_the_same(
     server: warm.Zygote, base: dict[str, str], tmp_path: Path, extra: dict[str, str]
 ) -> None:
-    """Environment, directory, words, files, signals, streams, time zone: a cold start tells these."""
+    """Environment, directory, words, files, signals, streams, time zone: a cold start has these."""
     environ = {**base, **extra}
     words = ("tell", "", "a b", "行\n", "--x=*", "\udcff")
     given = tmp_path / "given"
@@ -169,7 +175,7 @@ SHELL = (
 def test_a_shell_sees_no_difference(
     server: warm.Zygote, base: dict[str, str], tmp_path: Path, script: str
 ) -> None:
-    """Statuses, pipes, closed files and signals, with the shim behind a link and with the program."""
+    """Statuses, pipes, closed files and signals, through the shim behind a link and without it."""
     linked = tmp_path / "bin"
     linked.mkdir()
     (linked / "dbops").symlink_to(server.shim)
@@ -367,7 +373,7 @@ def test_workers_are_spawned(tmp_path: Path, pg17: PgServer) -> None:
     "environ", [{"LC_ALL": "C.UTF-8"}, {"LANG": "C.UTF-8"}, {}], ids=["LC_ALL", "LANG", "neither"]
 )
 def test_what_tests_ask_for_is_warm(environ: dict[str, str]) -> None:
-    """This account, its limits, and the environments of transcripts and pages need no cold start."""
+    """This account, its limits and the environments of transcripts and pages need no cold start."""
     inherited = {name: value for name, value in os.environ.items() if name.startswith("PYTHON")}
     for variables in ({"PATH": os.defpath, **environ}, {**os.environ, **environ}):
         given = {**variables, **inherited}

@@ -38,10 +38,12 @@ def request(
 def ask(directory: str, body: bytes, files: tuple[int, int, int]) -> tuple[_socket.socket, int]:
     """The connection on which the status will come, and the number of the process that was forked.
 
-    Raises Refused, and OSError where nobody listens or a descriptor is closed.
+    Raises Refused, and OSError where nobody listens or a standard file is closed.
     """
     connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     try:
+        if connection.fileno() <= max(files) < 3:
+            raise OSError("a standard file is closed, and this took its place")
         connection.connect(os.path.join(directory, SOCKET))  # noqa: PTH118 - see above
         rights = b"".join(number.to_bytes(4, sys.byteorder) for number in files)
         length = len(body).to_bytes(4, "big")

@@ -57,7 +57,9 @@ def _is_named(touch: Touch, case: Case) -> bool:
     """Whether some statement names it, or the table that it belongs to."""
     path = _path(touch.written)
     inner = touch.kind in {ObjectKind.COLUMN, ObjectKind.CONSTRAINT, ObjectKind.TRIGGER}
-    wanted = {path[-1].upper()} | ({path[-2].upper()} if inner and len(path) > 1 else set())
+    wanted = {part.upper() for part in path[-2 if inner else -1 :]}
+    if touch.kind is ObjectKind.COLUMN and len(path) > 1:  # its own name may be any table's
+        wanted = {path[-2].upper()}
     words = {word for reading in case.up for word in reading.words}
     return bool(wanted & words) or _follows(touch, case)
 

@@ -15,6 +15,7 @@ from dbops.review.finding import Finding, LintRule, Unchecked
 Known = TypeVar("Known")
 
 _KIBI: Final = 1024
+_NO_ROWS: Final = 1 << 18  # bytes that an empty table and its indexes may have
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +86,23 @@ class Case:
         if counted is not None:
             return counted
         size = _look_up(self.facts.sizes, table)
-        return None if size is None or size.rows < 0 else size.rows
+        if size is None or size.rows < 0 or (size.rows == 0 and size.bytes > _NO_ROWS):
+            return None  # an estimate of none that its own size contradicts
+        return size.rows
 
     def is_made(self, table: Name, at: Reading) -> bool:
         """Whether the change itself has made the table, before the statement."""
-        for reading in self.up:
-            if reading is at:
-                return False
-            if self._makes(reading, table):
-                return True
-        return False
+        return any(
+            self._makes(each, table, ObjectKind.TABLE) and Flag.QUERY not in each.flags
+            for each in self._before(at)
+        )
+
+    def is_unused(self, table: Name | None, at: Reading) -> bool:
+        """Whether nobody can wait for the table: it is new, or has no rows."""
+        kinds = (ObjectKind.TABLE, ObjectKind.MATERIALIZED_VIEW)
+        return self.is_empty(table, at) or (
+            table is not None and any(self._makes(each, table, *kinds) for each in self._before(at))
+        )
 
     def is_empty(self, table: Name | None, at: Reading) -> bool:
         """Whether the table has no rows at the statement, as far as is known.
@@ -105,23 +113,25 @@ class Case:
             return False
         if not self.is_made(table, at):
             return self.rows(table) == 0
-        before = self.up[: self.up.index(at)] if at in self.up else self.up
         return not any(
             reading.does is Does.WRITE
             and Flag.QUERY in reading.flags
             and any(is_same(name.path, table.path) for name in reading.names)
-            for reading in before
+            for reading in self._before(at)
         )
 
-    def _makes(self, reading: Reading, table: Name) -> bool:
-        """Whether a statement makes the table without rows, where there was none."""
-        if reading.does is not Does.CREATE or reading.kind is not ObjectKind.TABLE:
+    def _before(self, at: Reading) -> tuple[Reading, ...]:
+        """Return the statements of up.sql that run before one; all before one of down.sql."""
+        return self.up[: self.up.index(at)] if at in self.up else self.up
+
+    def _makes(self, reading: Reading, table: Name, *kinds: ObjectKind) -> bool:
+        """Whether a statement makes the table where there was none."""
+        if reading.does is not Does.CREATE or reading.kind not in kinds:
             return False
         if not any(is_same(name.path, table.path) for name in reading.names):
             return False
         there = self.schema is None or self.find(ObjectKind.TABLE, table) is not None
-        maybe = Flag.IF_NOT_EXISTS in reading.flags and there
-        return Flag.QUERY not in reading.flags and not maybe
+        return not (Flag.IF_NOT_EXISTS in reading.flags and there)
 
     def measured(self, table: Name | None) -> str:
         """Return how large a table is, to end a sentence with; "" where it is not known."""

@@ -21,7 +21,7 @@ def _examine(case: Case) -> Iterator[Finding]:
         if reading.kind is not ObjectKind.INDEX or Flag.ONLINE in reading.flags:
             continue
         built = reading.does is Does.CREATE or reading.has("REBUILD")
-        if built and not case.is_empty(reading.table, reading):
+        if built and not case.is_unused(reading.table, reading):
             what = "an index is built without ONLINE = ON: others wait meanwhile"
             yield MS_ONLINE.found(reading.place, what + case.measured(reading.table), _HINT)
     for reading, table, clause in case.filled(Act.ADD_CONSTRAINT, Act.REBUILD):

@@ -18,7 +18,7 @@ def _examine(case: Case) -> Iterator[Finding]:
         return
     for reading in case.up:
         table = _table(reading)
-        if table is None or case.is_empty(table, reading):
+        if table is None or case.is_unused(table, reading):
             continue
         missing = [word for word in ("ALGORITHM", "LOCK") if word not in reading.words]
         if missing == ["LOCK"] and "INSTANT" in reading.words:  # takes none, and allows no LOCK

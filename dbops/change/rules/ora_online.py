@@ -20,7 +20,7 @@ def _examine(case: Case) -> Iterator[Finding]:
         made = reading.kind is ObjectKind.INDEX and reading.does is Does.CREATE
         rebuilt = reading.kind is ObjectKind.INDEX and reading.has("REBUILD")
         moved = reading.kind is ObjectKind.TABLE and bool(reading.acts(Act.REBUILD))
-        if (made or moved) and case.is_empty(reading.table, reading):
+        if (made or moved) and case.is_unused(reading.table, reading):
             continue
         if made or rebuilt or moved:
             what = "an index is built" if made or rebuilt else "a table is moved"

@@ -29,7 +29,7 @@ def _blocks(case: Case, reading: Reading) -> Iterator[Finding]:
     verb = "made" if reading.does is Does.CREATE else "dropped"
     tables = [reading.table] if reading.table else [_table(case, name) for name in reading.names]
     for table in tables:
-        if not case.is_empty(table, reading):
+        if not case.is_unused(table, reading):
             of = "" if table is None else f" of {table.written}"
             yield PG_IDX.found(
                 reading.place,

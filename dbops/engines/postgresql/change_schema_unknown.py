@@ -74,15 +74,15 @@ _NAMES: Final = """
 
 
 def read_unknown(
-    session: Session, known: Collection[tuple[str, int]], marked: Iterable[Address]
+    session: Session, known: Collection[tuple[str, int]], strange: Iterable[Address]
 ) -> tuple[str, ...]:
     """Names of all that somebody made and that is not `known`, sorted, each once.
 
-    `known` has what the listings found and what belongs to extensions. What is `marked` with a
-    comment, a grant or a label, and is none of these, counts too.
+    `known` has what the listings found and what belongs to extensions. What is `strange` counts
+    too: it has a comment, a grant or a label that no object took.
     """
     found = {key for key in _made(session) if key not in known}
-    found |= {(catalog, oid) for catalog, oid, _ in marked if (catalog, oid) not in known}
+    found |= {(catalog, oid) for catalog, oid, _ in strange}
     if not found:
         return ()
     catalogs, oids = zip(*sorted(found), strict=True)

@@ -6,6 +6,7 @@ import logging
 
 import pytest
 
+from dbops.change.ports import TableSize
 from dbops.change.rules.finding import Facts
 from dbops.change.rules.lint import blocking, lint
 from dbops.change.step import Step
@@ -66,6 +67,23 @@ def test_counted_rows_are_believed_before_estimates() -> None:
     script = "DROP TABLE his.old;\nDROP TABLE his.visit;"
     (finding,) = found(judged(script, facts=facts), "DDL-DROP")
     assert finding.sentence == "table his.old is dropped; his.old has 3 rows, 8 kB"
+
+
+def test_an_estimate_of_no_rows_is_not_believed_of_a_large_table() -> None:
+    """It was empty when the server counted last."""
+    facts = Facts(FACTS.schema, {OLD: TableSize(0, 80 << 20)})
+    (finding,) = found(judged("DROP TABLE his.old;", facts=facts), "DDL-DROP")
+    assert finding.sentence == "table his.old is dropped"
+
+
+def test_nobody_waits_for_what_the_change_makes() -> None:
+    """Also where it is filled by a query."""
+    script = (
+        "CREATE MATERIALIZED VIEW his.m AS SELECT 1 AS a; CREATE INDEX i ON his.m (a);"
+        "CREATE TABLE his.c AS SELECT 1 AS a; CREATE INDEX j ON his.c (a);"
+    )
+    assert found(judged(script), "PG-IDX") == []
+    assert len(found(judged(script.replace("INDEX", "UNIQUE INDEX")), "DDL-UNIQ")) == 2
 
 
 def test_a_table_that_is_dropped_and_made_again_is_no_new_one_before() -> None:

@@ -25,6 +25,8 @@ UNKNOWN = (
      ("transform for integer language sql",)),
     ("CREATE SUBSCRIPTION mirror CONNECTION 'password=geheim-3' PUBLICATION p"
      " WITH (connect = false)", ("subscription mirror",)),
+    ("GRANT SELECT, UPDATE (rolname) ON pg_catalog.pg_authid TO cs_reader",
+     ("table pg_catalog.pg_authid",)),
     ("REVOKE USAGE ON LANGUAGE sql FROM PUBLIC", ("language sql",)),
     ("COMMENT ON RULE \"_RETURN\" ON his.visits IS 'x'", ('rule "_RETURN" on his.visits',)),
 )  # fmt: skip

@@ -1,0 +1,1 @@
+ALTER TABLE his.patient DROP COLUMN language;

@@ -1,0 +1,1 @@
+ALTER TABLE his.prescription ALTER COLUMN unit DROP NOT NULL;

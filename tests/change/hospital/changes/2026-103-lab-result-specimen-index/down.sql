@@ -1,0 +1,3 @@
+DROP INDEX CONCURRENTLY IF EXISTS his.lab_result_waiting;
+
+DROP INDEX CONCURRENTLY IF EXISTS his.lab_result_specimen;

@@ -1,0 +1,2 @@
+SELECT bool_and(indisvalid) AND count(*) = 2 FROM pg_catalog.pg_index
+WHERE indexrelid IN ('his.lab_result_specimen'::regclass, 'his.lab_result_waiting'::regclass);

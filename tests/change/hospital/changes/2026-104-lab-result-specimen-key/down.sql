@@ -1,0 +1,1 @@
+ALTER TABLE his.lab_result DROP CONSTRAINT lab_result_specimen_key;

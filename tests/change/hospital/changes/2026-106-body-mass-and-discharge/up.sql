@@ -1,0 +1,20 @@
+-- step: the function
+CREATE OR REPLACE FUNCTION his.body_mass(weight numeric, height numeric) RETURNS numeric
+    LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+BEGIN
+    RETURN round(weight / nullif(height * height, 0), 1);
+END $$;
+
+-- step: the procedure
+CREATE OR REPLACE PROCEDURE his.discharge(visit bigint, INOUT bill integer DEFAULT NULL)
+    LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE his.visit SET status = 'discharged', discharged_at = LOCALTIMESTAMP
+    WHERE id = visit AND status = 'admitted';
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'visit % is not open', visit;
+    END IF;
+    INSERT INTO his.invoice (patient_id, total)
+    SELECT v.patient_id, 0 FROM his.visit AS v WHERE v.id = visit
+    RETURNING number INTO bill;
+END $$;

@@ -1,0 +1,3 @@
+DROP TABLE his.drug_movement;
+
+DROP TYPE his.movement_kind;

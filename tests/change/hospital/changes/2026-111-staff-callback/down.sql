@@ -1,0 +1,3 @@
+DROP VIEW his.staff_with_pager;
+
+ALTER TABLE his.staff RENAME COLUMN callback TO pager;

@@ -1,0 +1,13 @@
+DROP MATERIALIZED VIEW report.bed_occupancy;
+
+CREATE MATERIALIZED VIEW report.bed_occupancy AS
+    SELECT v.ward_code, date_trunc('month', v.admitted_at) AS month, count(*) AS visits,
+        his.longest(v.discharged_at - v.admitted_at) AS longest
+    FROM his.visit AS v WHERE v.ward_code IS NOT NULL GROUP BY 1, 2;
+
+COMMENT ON MATERIALIZED VIEW report.bed_occupancy IS 'Filled at night';
+
+CREATE OR REPLACE PROCEDURE report.refresh_all() LANGUAGE sql AS $$
+    REFRESH MATERIALIZED VIEW report.bed_occupancy;
+    REFRESH MATERIALIZED VIEW report.lab_volume;
+$$;
