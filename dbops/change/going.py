@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TypeVar
@@ -76,9 +76,17 @@ def holding(
     Raises Refused `change-database`, `change-journal`; Unreachable `change-running`.
     """
     began = clock.monotonic()
-    with engine.session(order.session()) as session:
+    with ExitStack() as kept:
+
+        def opened() -> ChangeSession:
+            return kept.enter_context(engine.session(order.session()))
+
+        def wait() -> None:
+            observe(Moment(Stage.WAITING, Direction.UP))
+
+        session, _ = _attempts(order, clock, wait, opened)
         session.hold_work()
-        journal = session.journal()
+        journal, _ = _attempts(order, clock, wait, session.journal)
         refuse_altered(journal, order.plan, order.scripts)
         yield Going(
             order,
@@ -110,17 +118,7 @@ def patiently(going: Going, attempt: Callable[[], _Result]) -> tuple[_Result, in
     Between two of them there is a pause, twice as long each time. Raises Unreachable
     `change-locked` at the end.
     """
-    limits = going.order.change.limits
-    for number in range(1, limits.attempts):
-        try:
-            return attempt(), number
-        except LockTimeout:
-            going.tell(Stage.WAITING)
-            going.clock.sleep((limits.pause * 2 ** (number - 1)).total_seconds())
-    try:
-        return attempt(), limits.attempts
-    except LockTimeout as failure:
-        raise _locked(going.order, failure) from None
+    return _attempts(going.order, going.clock, lambda: going.tell(Stage.WAITING), attempt)
 
 
 def note(going: Going, step: Step, progress: Progress) -> None:
@@ -142,6 +140,22 @@ def clean_up(going: Going, step: Step) -> None:
 
     patiently(going, clean)
     going.tell(Stage.CLEANED, step)
+
+
+def _attempts(
+    order: ChangeRun, clock: Clock, wait: Callable[[], None], attempt: Callable[[], _Result]
+) -> tuple[_Result, int]:
+    limits = order.change.limits
+    for number in range(1, limits.attempts):
+        try:
+            return attempt(), number
+        except LockTimeout:
+            wait()
+            clock.sleep((limits.pause * 2 ** (number - 1)).total_seconds())
+    try:
+        return attempt(), limits.attempts
+    except LockTimeout as failure:
+        raise _locked(order, failure) from None
 
 
 def _locked(order: ChangeRun, failure: LockTimeout) -> Unreachable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 from dbops.cli.rehearsal_ground import Ground
 
 if TYPE_CHECKING:
-    from dbops.change.rehearse import ChangeRehearsal
+    from dbops.change.rehearsal import ChangeRehearsal
     from dbops.cli.changing import ReadChange
     from dbops.cli.progress import Progress
     from dbops.cli.wiring import Wiring
@@ -102,8 +103,11 @@ def _rehearse(
 ) -> ChangeRehearsal:
     from dbops.backup.contents import open_contents
     from dbops.backup.ports import RestoreOrder
-    from dbops.change.rehearse import ChangeRehearsalOrder, rehearse_change
+    from dbops.change.rehearsal import ChangeRehearsalOrder
+    from dbops.change.rehearse import rehearse_change
+    from dbops.cli.change_lint import lint_change
 
+    lint = lint_change(wiring, plan.found, ask=False)
     contents = open_contents(place.repository, place.backup.envelope, plan.identities)
     with wiring.scratch(place.database).open(contents) as copy:
         copy.restore(contents, RestoreOrder(jobs=jobs, advance=progress.advance))
@@ -120,6 +124,7 @@ def _rehearse(
             taken=place.backup.envelope.snapshot,
             proof=place.backup.level.label,
             source=wiring.source_schema(place.database, contents),
+            lint=Counter(each.severity.value for each in lint.findings),
         )
         return rehearse_change(order, engine, wiring.clock, wiring.sleep)
 

@@ -99,12 +99,15 @@ class Outcomes:
         """Take in what an outcome says of the intent that it answers.
 
         Only a look into the database itself settles what was unknown: its marker is there, or not.
+        Of a change that was half done, a resume is the last word: it finishes it or takes it back.
         """
         if outcome.of is None:
             return
         said = self._said.setdefault(outcome.of, set())
-        if outcome.event in {Event.REPAIR_RESUME, Event.CHANGE_RESUME}:
+        if outcome.event is Event.REPAIR_RESUME:
             said.discard(Effect.UNKNOWN)
+        elif outcome.event is Event.CHANGE_RESUME:
+            said.clear()
         said.add(outcome.effect or Effect.UNKNOWN)
 
     def effect_of(self, intent: int) -> Effect:

@@ -7,14 +7,22 @@ have seen, found in a transaction that is rolled back.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import cast
 
 from dbops.change.diff import compare_schemas
 from dbops.change.manifest import Change, DataLoss, Limits, Ring
-from dbops.change.ports import JournalEntry, SessionOrder
+from dbops.change.ports import (
+    ChangeEngine,
+    ChangeSession,
+    ChangeTraits,
+    CommitUnknown,
+    JournalEntry,
+    SessionOrder,
+)
 from dbops.change.report import ChangeReport
 from dbops.change.run import run_change
 from dbops.change.run_order import ChangeRun, FailedVerify, Rehearsed
@@ -54,8 +62,57 @@ VERIFY = "SELECT count(*) = 0 FROM {room};"
 TOUCHES = ("create table {room}", "create column {ward}.phone")
 
 
+# A step in the middle that PostgreSQL runs only outside of a transaction.
+APART_UP = """
+CREATE TABLE {room} (code varchar(20) NOT NULL PRIMARY KEY);
+-- step: notes
+CREATE INDEX CONCURRENTLY visit_note ON {visit} (note);
+ALTER TABLE {ward} ADD COLUMN phone varchar(20);
+"""
+APART_DOWN = """
+ALTER TABLE {ward} DROP COLUMN IF EXISTS phone;
+DROP INDEX CONCURRENTLY IF EXISTS {visit_note};
+DROP TABLE IF EXISTS {room};
+"""
+APART_TOUCHES = (*TOUCHES, "create index {visit_note}")
+
+
 class Died(BaseException):
     """A process that ends in the middle, as far as one that lives on can play that."""
+
+
+@dataclass
+class Deaf:
+    """An engine whose sessions never hear the answer to a COMMIT that took place."""
+
+    engine: ChangeEngine
+
+    @property
+    def traits(self) -> ChangeTraits:
+        return self.engine.traits
+
+    def identity(self) -> str:
+        return self.engine.identity()
+
+    def is_alone(self, step: Step) -> bool:
+        return self.engine.is_alone(step)
+
+    @contextmanager
+    def session(self, order: SessionOrder) -> Iterator[ChangeSession]:
+        with self.engine.session(order) as session:
+            yield cast("ChangeSession", _DeafSession(session))
+
+
+class _DeafSession:
+    def __init__(self, session: ChangeSession) -> None:
+        self._session = session
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._session, name)
+
+    def commit(self) -> None:
+        self._session.commit()
+        raise CommitUnknown("commit-unknown", "no answer", hint="ask the journal")
 
 
 @dataclass
@@ -68,7 +125,7 @@ class Bench:
 
     def say(self, text: str) -> str:
         """The text with the full names of tables."""
-        words = ("ward", "visit", "audit", "open_visit", "room", "seed", "bed")
+        words = ("ward", "visit", "audit", "open_visit", "room", "bed", "visit_note")
         return text.format(**{word: self.site.full(word) for word in words})
 
     def build(self) -> None:

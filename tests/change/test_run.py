@@ -1,4 +1,4 @@
-"""A change that runs: what was declared comes of it, or nothing does, and the journal says which."""
+"""A change that runs: what was declared comes of it, or nothing; the journal says which."""
 
 from __future__ import annotations
 
@@ -163,16 +163,17 @@ def test_a_lock_that_is_let_go_costs_an_attempt(bench: Bench) -> None:
         held.__exit__(None, None, None)
 
     report = run_change(bench.order(), bench.site.engine, bench.observe, passes)
-    assert (report.attempts, bench.slept) == (2, [10.0])
+    assert bench.slept == [10.0]
+    assert report.attempts == (2 if bench.site.engine.traits.locks else 1)
     assert bench.has("room")
 
 
 def test_one_attempt_may_be_all(bench: Bench) -> None:
     """A change that waits once says so."""
-    limits = replace(LIMITS, attempts=1, lock_wait=timedelta(seconds=1))
+    limits = replace(LIMITS, attempts=1, lock_wait=timedelta(milliseconds=50))
     with bench.site.holding("ward"), pytest.raises(Unreachable) as caught:
         bench.run(bench.order(limits=limits))
-    assert caught.value.message.startswith("c-1 waited once for a lock, 1s each, and did not get")
+    assert caught.value.message.startswith("c-1 waited once for a lock, 0.05s each, and did not")
     assert bench.slept == []
 
 
@@ -189,7 +190,9 @@ def test_a_second_run_is_refused(bench: Bench) -> None:
 
 def test_what_a_change_requires_must_have_run(bench: Bench) -> None:
     """The journal of this database says whether it has."""
-    needing = bench.order(*LATER, ["create table {bed}"], plan="q" * 64, id="c-2", requires=("c-1",))
+    needing = bench.order(
+        *LATER, ["create table {bed}"], plan="q" * 64, id="c-2", requires=("c-1",)
+    )
     with pytest.raises(Refused) as caught:
         bench.run(needing)
     assert caught.value.code == "change-requires"
@@ -246,7 +249,7 @@ def test_a_journal_that_was_written_by_hand_is_not_believed(bench: Bench) -> Non
 
 
 def test_objects_that_stand_on_others_follow(bench: Bench) -> None:
-    """A view is made anew and a trigger goes: both are declared, and come as they were rehearsed."""
+    """A view is made anew and a trigger goes: both come as they were rehearsed."""
     engine = bench.site.engine
     on = " ON {visit}" if engine.traits.schemas else ""
     up = (

@@ -66,8 +66,8 @@ def _raise() -> None:
 
 
 def _interrupt() -> None:
-    os.kill(os.getpid(), signal.SIGINT)
-    time.sleep(60)
+    signal.raise_signal(signal.SIGINT)
+    sys.stdout.write("ignored\n")
 
 
 def _await() -> None:

@@ -125,7 +125,7 @@ def test_what_it_inherits_is_the_askers(
     assert (said["umask"], said["session"], said["signals"]["2"]) == (
         0o027,
         True,
-        "Handlers.SIG_IGN",
+        str(signal.SIG_IGN),
     )
 
 
@@ -167,7 +167,8 @@ SHELL = (
     "dbops kill 9; echo $?; dbops kill 15; echo $?",
     "dbops text 2>&1 >/dev/null | cat; false | dbops status 4",
     "dbops write >&-; echo $?",
-    'trap "" INT; dbops interrupt & sleep 0.3; kill $!; wait $!; echo $?',
+    'trap "" INT; dbops interrupt; echo $?',
+    "dbops interrupt 2>/dev/null; echo $?",
 )
 
 
@@ -201,7 +202,9 @@ def test_a_shell_sees_no_difference(
 
 def _without_places(text: str) -> list[str]:
     """Without what the shell says of its line, where the program's name is a path."""
-    return [line for line in text.splitlines() if not line.startswith(("sh: ", "Killed"))]
+    return [
+        line for line in text.splitlines() if not line.startswith(("sh: ", "Killed", "Terminated"))
+    ]
 
 
 def test_signals_reach_the_program(

@@ -24,6 +24,7 @@ from tests.support.warm_shim import OWN_GROUP, OWN_SESSION
 
 _COERCED = "C.UTF-8"  # PEP 538: what an interpreter takes where the locale is C
 _LENIENT = ("C.UTF-8", "C.utf8", "UTF-8")  # PEP 538: surrogateescape on standard files
+_NAMES = ("<stdin>", "<stdout>", "<stderr>")
 _OTHER_ENCODINGS = (b"PYTHONIOENCODING", b"PYTHONUTF8", b"PYTHONCOERCECLOCALE")
 _LOCALES = (b"LC_ALL", b"LC_CTYPE", b"LANG")
 
@@ -146,25 +147,23 @@ def _take_environment(environ: dict[bytes, bytes]) -> CharacterType:
 def _take_streams(chosen: CharacterType, *, unbuffered: bool) -> None:
     """The three text files that an interpreter opens (Python/pylifecycle.c, create_stdio)."""
     errors = "surrogateescape" if chosen.name in _LENIENT else "strict"
-    sys.stdin = sys.__stdin__ = _stream(0, "<stdin>", errors, plain=False)  # type: ignore[misc]
-    sys.stdout = sys.__stdout__ = _stream(1, "<stdout>", errors, plain=unbuffered)  # type: ignore[misc]
-    sys.stderr = sys.__stderr__ = _stream(  # type: ignore[misc]
-        2, "<stderr>", "backslashreplace", plain=unbuffered
-    )
+    sys.stdin = sys.__stdin__ = _stream(0, errors, unbuffered)  # type: ignore[misc]
+    sys.stdout = sys.__stdout__ = _stream(1, errors, unbuffered)  # type: ignore[misc]
+    sys.stderr = sys.__stderr__ = _stream(2, "backslashreplace", unbuffered)  # type: ignore[misc]
 
 
-def _stream(descriptor: int, name: str, errors: str, *, plain: bool) -> io.TextIOWrapper:
+def _stream(descriptor: int, errors: str, unbuffered: bool) -> io.TextIOWrapper:
     mode = "w" if descriptor else "r"
     raw = io.FileIO(descriptor, mode, closefd=False)
-    raw.name = name
-    buffer = raw if plain else io.BufferedWriter(raw) if descriptor else io.BufferedReader(raw)
+    raw.name = _NAMES[descriptor]
+    written = raw if unbuffered else io.BufferedWriter(raw)
     stream = io.TextIOWrapper(
-        buffer,
+        written if descriptor else io.BufferedReader(raw),
         encoding="utf-8",
         errors=errors,
         newline="\n",
-        line_buffering=not plain and (raw.isatty() or descriptor == 2),
-        write_through=plain,
+        line_buffering=not unbuffered and (raw.isatty() or descriptor == 2),
+        write_through=unbuffered,
     )
     stream.mode = mode  # type: ignore[misc]
     return stream

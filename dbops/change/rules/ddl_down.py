@@ -12,6 +12,7 @@ from dbops.change.schema import ObjectKind
 from dbops.review.finding import Finding, Severity, Unchecked
 
 _OPPOSITE: Final = {Verb.CREATE: Verb.DROP, Verb.DROP: Verb.CREATE, Verb.ALTER: Verb.ALTER}
+_HOLDERS: Final = frozenset({ObjectKind.TABLE, ObjectKind.MATERIALIZED_VIEW, ObjectKind.VIEW})
 _PARTS: Final = frozenset({ObjectKind.COLUMN, ObjectKind.CONSTRAINT, ObjectKind.INDEX})
 
 
@@ -38,7 +39,7 @@ def _examine(case: Case) -> Iterator[Finding | Unchecked]:
 def _takes_back(other: Effect, effect: Effect) -> bool:
     """Whether a statement of down.sql takes back an effect of up.sql."""
     outer = other.verb is Verb.DROP and effect.verb is not Verb.DROP
-    if outer and other.kind is ObjectKind.TABLE and _is_in(effect, other):
+    if outer and other.kind in _HOLDERS and _is_in(effect, other):
         return True
     if outer and other.kind is ObjectKind.SCHEMA and effect.path and other.path:
         return effect.path[0].casefold() == other.path[-1].casefold()

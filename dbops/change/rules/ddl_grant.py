@@ -18,6 +18,9 @@ def _examine(case: Case) -> Iterator[Finding]:
     for reading in (*case.up, *case.down):
         for what in _given(reading):
             yield DDL_GRANT.found(reading.place, what, _HINT)
+    for reading in case.up:  # down.sql takes policies back that up.sql has made
+        for what in _opened(reading):
+            yield DDL_GRANT.found(reading.place, what, _HINT)
 
 
 def _given(reading: Reading) -> Iterator[str]:
@@ -29,9 +32,12 @@ def _given(reading: Reading) -> Iterator[str]:
         yield f"{words[0]} {second}: an account is made or altered"
     elif reading.has("DEFAULT", "PRIVILEGES"):
         yield "default privileges decide on all that is made later"
+
+
+def _opened(reading: Reading) -> Iterator[str]:
     if reading.has("DISABLE", "ROW", "LEVEL") or reading.has("NO", "FORCE", "ROW", "LEVEL"):
         yield "row level security is switched off"
-    if words[:2] == ("DROP", "POLICY"):
+    if reading.words[:2] == ("DROP", "POLICY"):
         yield "a policy of row level security is dropped"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from dbops.change.reading import Act
 from dbops.change.rules.finding import Case, Rule, is_same
 from dbops.review.finding import Finding, Severity
 
@@ -21,6 +22,8 @@ def _examine(case: Case) -> Iterator[Finding]:
                 f"{'.'.join(path)} is new, and personal: does not say what it holds",
                 f"personal: {{{'.'.join(path)}: none}}, or contact, identity, diagnosis …",
             )
+    renamed = case.altered(Act.RENAME_COLUMN)
+    made += [(*table.path, clause.name) for _reading, table, clause in renamed if clause.name]
     if any(reading.doubt is not None for reading in case.up):
         return
     for each in said:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from dbops.change.reading import Act, Does, Reading
+from dbops.change.reading import Act, Does
 from dbops.change.rules.finding import Case, Rule
 from dbops.change.schema import ObjectKind
 from dbops.review.finding import Finding, Severity
@@ -21,23 +21,12 @@ def _examine(case: Case) -> Iterator[Finding]:
     for reading in case.up:
         whole = reading.does is Does.RENAME or reading.renamed is not None
         for name in reading.names if whole and reading.kind in _KINDS else ():
-            if not case.is_made(name, reading):
+            if not case.is_new(name, reading):
                 yield DDL_RENAME.found(reading.place, f"{name.written} is renamed", _HINT)
     for reading, table, clause in case.altered(Act.RENAME_TABLE, Act.RENAME_COLUMN):
         column = f".{clause.column}" if clause.act is Act.RENAME_COLUMN else ""
-        if not _takes_place(reading, case, clause.name):
+        if not case.is_new(table, reading):
             yield DDL_RENAME.found(reading.place, f"{table.written}{column} is renamed", _HINT)
-
-
-def _takes_place(reading: Reading, case: Case, name: str | None) -> bool:
-    """Whether the new name was dropped or renamed before in the same change: an exchange."""
-    if name is None or reading.table is None or not reading.acts(Act.RENAME_TABLE):
-        return False
-    return any(
-        each.does is Does.DROP
-        and any(gone.last.casefold() == name.casefold() for gone in each.names)
-        for each in case.up
-    )
 
 
 DDL_RENAME: Final = Rule("DDL-RENAME", Severity.ERROR, "a name that programs still use", _examine)

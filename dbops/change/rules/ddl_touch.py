@@ -8,6 +8,7 @@ from typing import Final
 
 from dbops.change.diff import Verb
 from dbops.change.reading_effects import Effect, effects, net_effects
+from dbops.change.rules.dependents import PROGRAMS, changed_names
 from dbops.change.rules.finding import Case, Rule, is_same
 from dbops.change.schema import ObjectKind
 from dbops.change.touch import Touch
@@ -30,6 +31,8 @@ def _examine(case: Case) -> Iterator[Finding | Unchecked]:
                 f"touches: [{effect.verb.value} {effect.title}], or leave the statement out",
             )
     idle = [touch for touch in case.change.touches if not _is_named(touch, case)]
+    if any(changed_names(case)):  # the text of what uses it changes with it
+        idle = [touch for touch in idle if touch.kind not in PROGRAMS]
     if idle and any(reading.doubt is not None for reading in case.up):
         yield DDL_TOUCH.unchecked("whether some statement makes differ all that touches: names")
         return

@@ -24,7 +24,8 @@ def _examine(case: Case) -> Iterator[Finding]:
             what = f"{found[0].lower()} is named: it silences triggers or checks"
             yield DDL_TRG.found(reading.place, what, _HINT)
         for clause in reading.acts(Act.SWITCH_TRIGGER):
-            if "DISABLE" in clause.words:
+            new = reading.table is not None and case.is_new(reading.table, reading)
+            if "DISABLE" in clause.words and not new:
                 what = f"trigger {clause.name} is switched off"
                 yield DDL_TRG.found(reading.place, what, _HINT)
         if reading.kind is ObjectKind.TRIGGER and "DISABLE" in reading.words:

@@ -20,7 +20,7 @@ _HELD: Final = frozenset(
     {ObjectKind.TABLE, ObjectKind.VIEW, ObjectKind.MATERIALIZED_VIEW, ObjectKind.FUNCTION}
     | {ObjectKind.PROCEDURE, ObjectKind.TYPE, ObjectKind.DOMAIN, ObjectKind.SEQUENCE}
 )
-_PROGRAMS: Final = frozenset(
+PROGRAMS: Final = frozenset(
     {ObjectKind.VIEW, ObjectKind.MATERIALIZED_VIEW, ObjectKind.FUNCTION, ObjectKind.PROCEDURE}
     | {ObjectKind.TRIGGER, ObjectKind.RULE, ObjectKind.POLICY, ObjectKind.AGGREGATE}
 )
@@ -56,7 +56,7 @@ def dependents(case: Case, changed: Changed) -> tuple[str, ...]:
     return tuple(
         each.name.title
         for each in case.objects
-        if each.name.kind in _PROGRAMS
+        if each.name.kind in PROGRAMS
         and not is_same(each.name.path, changed.name.path)
         and not _goes_along(each, changed)
         and _names(_text(each), changed)

@@ -97,12 +97,14 @@ class Case:
             for each in self._before(at)
         )
 
+    def is_new(self, table: Name, at: Reading) -> bool:
+        """Whether the change has made it before the statement, with rows of a query or without."""
+        kinds = (ObjectKind.TABLE, ObjectKind.MATERIALIZED_VIEW)
+        return any(self._makes(each, table, *kinds) for each in self._before(at))
+
     def is_unused(self, table: Name | None, at: Reading) -> bool:
         """Whether nobody can wait for the table: it is new, or has no rows."""
-        kinds = (ObjectKind.TABLE, ObjectKind.MATERIALIZED_VIEW)
-        return self.is_empty(table, at) or (
-            table is not None and any(self._makes(each, table, *kinds) for each in self._before(at))
-        )
+        return table is not None and (self.is_new(table, at) or self.is_empty(table, at))
 
     def is_empty(self, table: Name | None, at: Reading) -> bool:
         """Whether the table has no rows at the statement, as far as is known.
@@ -121,8 +123,9 @@ class Case:
         )
 
     def _before(self, at: Reading) -> tuple[Reading, ...]:
-        """Return the statements of up.sql that run before one; all before one of down.sql."""
-        return self.up[: self.up.index(at)] if at in self.up else self.up
+        """Return the statements that run before one: of up.sql, and then of down.sql."""
+        every = (*self.up, *self.down)
+        return every[: every.index(at)] if at in every else every
 
     def _makes(self, reading: Reading, table: Name, *kinds: ObjectKind) -> bool:
         """Whether a statement makes the table where there was none."""

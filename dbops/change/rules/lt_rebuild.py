@@ -20,9 +20,10 @@ def _examine(case: Case) -> Iterator[Finding | Unchecked]:
         if reading.table is None or new is None:
             continue
         before, after = case.up[:place], case.up[place + 1 :]
-        if case.is_made(reading.table, reading):
-            yield from _exchange(case, reading.table, new, before, reading)
-            yield from _lost(case, new, after, reading)
+        if case.is_new(reading.table, reading):
+            if any(each.does is Does.DROP and _is_of(each, new) for each in before):
+                yield from _exchange(case, reading.table, new, before, reading)
+                yield from _lost(case, new, after, reading)
         elif any(_makes(each, reading.table) for each in after):
             yield LT_REBUILD.found(
                 reading.place,
@@ -41,9 +42,10 @@ def _exchange(
 ) -> Iterator[Finding]:
     dropped = [n for n, each in enumerate(before) if each.does is Does.DROP and _is_of(each, old)]
     copied = [n for n, each in enumerate(before) if each.does is Does.WRITE and _is_of(each, made)]
-    if not dropped:
-        return
-    if not copied and case.rows(old) != 0:
+    if any(Flag.QUERY in each.flags and _makes(each, made) for each in before):
+        what = f"{old.written} is built anew from a query, which keeps no key, default or check"
+        yield LT_REBUILD.found(reading.place, what, "CREATE TABLE with its columns, then INSERT")
+    elif not copied and case.rows(old) != 0:
         what = f"{old.written} is built anew, and nothing copies its rows{case.measured(old)}"
         yield LT_REBUILD.found(reading.place, what, "INSERT INTO the new table SELECT from the old")
     elif copied and copied[0] > dropped[0]:

@@ -73,30 +73,28 @@ def read_schema(session: Session) -> Schema:
     views and expressions refer to. dbops' own tables are left out, and its schema too where nothing
     else is in it.
 
-    Raises Refused `server-too-old` before 14, Failed `schema-changed` where something came or went meanwhile, so that what belongs to
-    it hangs in the air, and what a query raises.
+    Raises Refused `server-too-old` before 14, Failed `schema-changed` where something came or went
+    meanwhile, so that what belongs to it hangs in the air, and what a query raises.
     """
-    if session.major < OLDEST_READ:
-        raise Refused(
-            "server-too-old",
-            f"the server is {session.server}; dbops compares schemas of {OLDEST_READ} and newer",
-            hint="upgrade the server",
-        )
+    _refuse_old(session)
     with _transaction(session), _pinned(session):
         marks = read_marks(session)
         # One statement, so that it sees one state in a READ COMMITTED transaction too.
         everything = " UNION ALL ".join(_queries(session.major))
         rows = list(rows_of(session, everything, "reading the schema"))
         rows += read_system(session, marks.texts)
-        addresses = {row.address for row in rows}
-        known = {address[:2] for address in addresses} | marks.members
-        strange = [
-            address
-            for address in marks.texts
-            if address not in addresses and address[:2] not in marks.members
-        ]
-        unknown = read_unknown(session, known, strange)
+        known = {row.address for row in rows}
+        unknown = read_unknown(session, known, marks)
     return schema_of(list(Assembly(rows, marks).objects()), unknown)
+
+
+def _refuse_old(session: Session) -> None:
+    if session.major < OLDEST_READ:
+        raise Refused(
+            "server-too-old",
+            f"the server is {session.server}; dbops compares schemas of {OLDEST_READ} and newer",
+            hint="upgrade the server",
+        )
 
 
 def _queries(major: int) -> Iterator[str]:

@@ -10,11 +10,12 @@ something else, made by the server along with it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Final
 
 from dbops.engines.postgresql.change_schema_listing import TEMPORARY, Address
+from dbops.engines.postgresql.change_schema_marks import Marks
 from dbops.engines.postgresql.connect import Session
 
 _CATALOGUES: Final = """
@@ -62,6 +63,20 @@ _PARTS: Final[Mapping[str, str]] = MappingProxyType(
             OR oid IN (SELECT rngmultitypid FROM pg_range)""",
     }
 )
+# What can have a comment or a grant, and is gone with its session.
+_TEMPORARY: Final = " UNION ALL ".join(
+    f"SELECT '{catalog}', oid::bigint FROM {catalog} WHERE {column} IN {among}"
+    for catalog, column, among in (
+        ("pg_class", "relnamespace", _TEMPORARY_SCHEMAS),
+        ("pg_type", "typnamespace", _TEMPORARY_SCHEMAS),
+        ("pg_proc", "pronamespace", _TEMPORARY_SCHEMAS),
+        ("pg_constraint", "connamespace", _TEMPORARY_SCHEMAS),
+        ("pg_statistic_ext", "stxnamespace", _TEMPORARY_SCHEMAS),
+        ("pg_trigger", "tgrelid", _TEMPORARY_TABLES),
+        ("pg_rewrite", "ev_class", _TEMPORARY_TABLES),
+        ("pg_policy", "polrelid", _TEMPORARY_TABLES),
+    )
+)
 _SUBSCRIPTIONS: Final = """
     SELECT 'pg_subscription', oid::bigint FROM pg_subscription
     WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())"""
@@ -73,16 +88,18 @@ _NAMES: Final = """
     ORDER BY 1"""
 
 
-def read_unknown(
-    session: Session, known: Collection[tuple[str, int]], strange: Iterable[Address]
-) -> tuple[str, ...]:
-    """Names of all that somebody made and that is not `known`, sorted, each once.
+def read_unknown(session: Session, listed: Collection[Address], marks: Marks) -> tuple[str, ...]:
+    """Names of all that somebody made and that is not `listed`, sorted, each once.
 
-    `known` has what the listings found and what belongs to extensions. What is `strange` counts
-    too: it has a comment, a grant or a label that no object took.
+    What belongs to extensions is left out. What has a comment, a grant or a label that no listed
+    object took counts too.
     """
-    found = {key for key in _made(session) if key not in known}
-    found |= {(catalog, oid) for catalog, oid, _ in strange}
+    known = {address[:2] for address in listed}
+    found = _made(session) - known
+    found |= {address[:2] for address in marks.texts if address not in listed}
+    found -= marks.members
+    if found:
+        found -= set(session.rows(_TEMPORARY, doing="listing what is temporary"))
     if not found:
         return ()
     catalogs, oids = zip(*sorted(found), strict=True)

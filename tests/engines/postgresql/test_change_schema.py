@@ -144,7 +144,10 @@ def test_rows_of_the_server_do_not_appear(hospital: Hospital) -> None:
         "CREATE RULE r AS ON DELETE TO below DO INSTEAD NOTHING;"
         "CREATE TEMPORARY VIEW seen AS SELECT 1; CREATE TYPE pg_temp.kind AS ENUM ('a');"
         "CREATE FUNCTION pg_temp.f() RETURNS integer LANGUAGE sql AS 'SELECT 1';"
-        "CREATE STATISTICS pg_temp.s ON id, a FROM below; CREATE POLICY p ON below"
+        "CREATE STATISTICS pg_temp.s ON id, a FROM below; CREATE POLICY p ON below;"
+        "GRANT SELECT (id) ON below TO cs_reader; GRANT SELECT ON above TO PUBLIC;"
+        "COMMENT ON COLUMN below.a IS 'x'; COMMENT ON POLICY p ON below IS 'x';"
+        "COMMENT ON RULE r ON below IS 'x'; COMMENT ON TYPE pg_temp.kind IS 'x'"
     )
     with hospital.changed(sql) as schema:
         assert touches(hospital.base, schema) == ()

@@ -1,0 +1,229 @@
+"""`dbops change resume`."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import click
+
+from dbops.cli.options import json_option
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dbops.audit.entry import Effect
+    from dbops.change.attempts import RecordedChange
+    from dbops.change.report import ChangeReport
+    from dbops.change.resume import Became, Onward
+    from dbops.change.run_order import ChangeRun
+    from dbops.change.schema import Schema
+    from dbops.cli.wiring import Wiring
+
+
+@click.command()
+@click.argument("work_id", metavar="[ID]", required=False)
+@click.option("--database", metavar="DB", help="Only this database.")
+@click.option("--revert", is_flag=True, help="Take back what is done, instead of finishing it.")
+@json_option
+@click.pass_obj
+def resume(
+    estate: str | None,
+    work_id: str | None,
+    database: str | None,
+    revert: bool,  # noqa: FBT001 - click passes options by name
+    as_json: bool,  # noqa: FBT001
+) -> int:
+    """Find out what became of runs that broke off, and finish them or take them back.
+
+    After a crash or a lost connection: the journal in the database says which steps are done. A
+    run that did not take place leaves its approvals valid. Of one that is half done the rest of the
+    very files that were approved is run, or with --revert their down.sql; no new approval is asked,
+    and no other bytes are taken.
+
+    \b
+    Example: dbops change resume 2026-031-visit-ward-fk
+    Exit statuses: 0 all is settled, 1 failed, 2 usage, 5 the files are others by now, or what is
+    there cannot be judged, 10 no such work, 11 the database is out of reach: still not known.
+    """
+    from dbops.change.resume import Onward
+    from dbops.cli.change_list import recorded_on
+    from dbops.cli.render import say, show_json
+    from dbops.cli.wiring import open_wiring
+
+    wiring = open_wiring(estate)
+    onward = Onward.REVERT if revert else Onward.FINISH
+    runs = _unsettled(recorded_on(wiring), work_id, database)
+    found = [(run, *settle(wiring, run, onward)) for run in runs]
+    if as_json:
+        show_json([_json(run, became, report) for run, became, report in found])
+    elif not found:
+        of = "" if work_id is None else f" of {work_id}"
+        say(f"nothing is open: every run{of} in this host's ledger has a known end")
+    else:
+        for run, became, report in found:
+            click.echo(_sentence(run, became, report))
+    return 0
+
+
+def _unsettled(
+    runs: Sequence[RecordedChange], work_id: str | None, database: str | None
+) -> list[RecordedChange]:
+    """Those whose effect nobody knows, and those that committed and were not judged to the end."""
+    from dbops.audit.entry import Effect
+
+    return [
+        run
+        for run in runs
+        if work_id in {None, run.work}
+        and database in {None, run.database}
+        and (
+            run.effect is Effect.UNKNOWN or (run.effect is Effect.COMMITTED and run.schema is None)
+        )
+    ]
+
+
+def settle(
+    wiring: Wiring, run: RecordedChange, onward: Onward
+) -> tuple[Became, ChangeReport | None]:
+    """Afterwards the run has a known end, which the ledger knows too.
+
+    Returns what was found, and what was done about it. Raises where the database cannot be asked,
+    and Refused `change-plan` where the files are not those that ran.
+    """
+    from dbops.change.resume import resume_change
+    from dbops.cli.change_run import order_of
+    from dbops.cli.changing import read_change
+    from dbops.review.authorize import only_run
+
+    # Who is at it holds the lock of the work; what is not decided yet must not be recorded.
+    with only_run(wiring.state.locks, run.work):
+        found = read_change(wiring, run.work)
+        _refuse_other_files(run, found.work.plan)
+        engine = wiring.change_engine(wiring.database(run.database))
+        _refuse_other(run, engine.identity())
+        order = replace(
+            order_of(wiring, found, run.database, secrets.token_hex(16), None),
+            identity=engine.identity(),
+        )
+        became, report = resume_change(order, engine, onward, lambda _: None, wiring.sleep)
+        _record(wiring, run, became, report, order)
+    return became, report
+
+
+def _refuse_other_files(run: RecordedChange, plan: str) -> None:
+    from dbops.errors import Refused
+
+    if run.plan not in {None, plan}:
+        raise Refused(
+            "change-plan",
+            f"the files of {run.work} are not those that ran on {run.database}",
+            hint=f"check out the commit that ran: dbops audit show {run.sequence}",
+        )
+
+
+def _refuse_other(run: RecordedChange, identity: str) -> None:
+    """Raise Refused where the alias leads to another database than then: it knows nothing."""
+    from dbops.cli.entries import fit
+    from dbops.errors import Refused
+
+    if run.identity not in {None, fit(identity)}:
+        raise Refused(
+            "change-database",
+            f"{run.database} is another database now than the one that {run.work} ran on",
+            hint="let the name in dbops.toml lead to that one, and ask again",
+        )
+
+
+def _record(
+    wiring: Wiring,
+    run: RecordedChange,
+    became: Became,
+    report: ChangeReport | None,
+    order: ChangeRun,
+) -> None:
+    from dbops.audit.entry import Count, DigestOf, Draft, Event, Label, Phase, Result
+    from dbops.cli.baselines import keep_schema
+    from dbops.cli.ledger import checkpoint_quietly, ledger_of
+
+    schema = _schema(wiring, became, report, order)
+    digests = {} if schema is None else {DigestOf.SCHEMA: keep_schema(wiring, run.database, schema)}
+    ledger_of(wiring).append(
+        Draft(
+            event=Event.CHANGE_RESUME,
+            phase=Phase.OUTCOME,
+            of=run.sequence,
+            target=run.database,
+            work=run.work,
+            names={Label.RUN: run.run},
+            counts={} if report is None else {Count.STEPS: len(report.steps)},
+            digests=digests,
+            result=Result.DONE,
+            effect=_effect(run, became, report),
+        )
+    )
+    checkpoint_quietly(wiring)
+
+
+def _schema(
+    wiring: Wiring, became: Became, report: ChangeReport | None, order: ChangeRun
+) -> Schema | None:
+    """The schema that the database is to have now; None where nobody can vouch for it."""
+    from dbops.change.diff import compare_schemas
+    from dbops.change.resume import Fate
+    from dbops.change.touch import uncovered
+    from dbops.cli.change_drift import live_schema
+
+    if report is not None:
+        return report.after
+    if became.fate is not Fate.WHOLE or order.rehearsed is None:
+        return None
+    live = live_schema(wiring, order.database)
+    differences = compare_schemas(order.rehearsed.source, live)
+    return None if uncovered(differences, order.change.touches) else live
+
+
+def _effect(run: RecordedChange, became: Became, report: ChangeReport | None) -> Effect:
+    """Whether what was approved took place: the run up, or the way back."""
+    from dbops.audit.entry import Effect
+    from dbops.change.resume import Fate
+    from dbops.change.step import Direction
+
+    stands = became.fate is Fate.WHOLE
+    if became.fate is Fate.HALF:
+        stands = report is not None and report.direction is Direction.UP
+    wanted = run.direction is Direction.UP
+    return Effect.COMMITTED if stands is wanted else Effect.NONE
+
+
+def _sentence(run: RecordedChange, became: Became, report: ChangeReport | None) -> str:
+    from dbops.change.resume import Fate
+    from dbops.change.step import Direction
+
+    what = f"{run.work} on {run.database} (ledger entry {run.sequence})"
+    match became.fate:
+        case Fate.WHOLE:
+            return f"{what}: it took place, to its end"
+        case Fate.NOTHING:
+            return f"{what}: it did not take place; the schema is as it was"
+        case Fate.RETURNED:
+            return f"{what}: it was taken back; the schema is as it was"
+        case Fate.HALF:
+            done = f"{became.done} of {became.steps} steps were done"
+            if report is not None and report.direction is Direction.UP:
+                return f"{what}: {done}; now all are, and it was judged"
+            return f"{what}: {done}; they are taken back"
+
+
+def _json(run: RecordedChange, became: Became, report: ChangeReport | None) -> dict[str, object]:
+    return {
+        "work": run.work,
+        "database": run.database,
+        "run": run.run,
+        "entry": run.sequence,
+        "fate": became.fate,
+        "done": became.done,
+        "steps": became.steps,
+        "direction": None if report is None else report.direction,
+    }

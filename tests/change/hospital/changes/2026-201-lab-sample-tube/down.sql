@@ -1,0 +1,3 @@
+DROP INDEX sample_tube;
+
+ALTER TABLE sample DROP COLUMN tube;
