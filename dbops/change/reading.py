@@ -48,7 +48,6 @@ class Flag(StrEnum):
     DEFINER = "definer"
     IF_EXISTS = "if exists"
     IF_NOT_EXISTS = "if not exists"
-    NOT_VALID = "not valid"
     ONLINE = "online"
     PURGE = "purge"
     QUERY = "as query"
@@ -124,9 +123,10 @@ class Default:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column as a statement defines it. `values` counts those of an ENUM or SET.
+    """A column as a statement defines it.
 
-    `filled` says that rows get a value without a default: identity, serial, generated columns.
+    `filled` says that rows get a value without a default: identity, serial, generated columns;
+    `stored` that it is generated and kept.
     """
 
     name: str
@@ -134,7 +134,7 @@ class Column:
     not_null: bool = False
     default: Default | None = None
     filled: bool = False
-    stored: bool = False  # generated, and kept
+    stored: bool = False
     identity: bool = False
     constraints: tuple[Constraint, ...] = ()
 
@@ -163,14 +163,6 @@ class Clause:
     definition: Column | None = None
     constraint: Constraint | None = None
     words: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Grantee:
-    """To whom a GRANT gives."""
-
-    everybody: bool
-    passes_on: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,9 @@ from dbops.change.schema import ObjectKind
 
 _VERBS: Final = {Does.CREATE: Verb.CREATE, Does.ALTER: Verb.ALTER, Does.DROP: Verb.DROP}
 _INSIDE: Final = frozenset({ObjectKind.TRIGGER, ObjectKind.RULE, ObjectKind.POLICY})
+HOLDERS: Final = frozenset({ObjectKind.TABLE, ObjectKind.MATERIALIZED_VIEW, ObjectKind.VIEW})
+"""What triggers, rules and indexes are of, and go with."""
+
 _COLUMN_ACTS: Final = {
     Act.ADD_COLUMN: Verb.CREATE,
     Act.DROP_COLUMN: Verb.DROP,
@@ -124,7 +127,7 @@ def _effect(reading: Reading, verb: Verb, name: Name) -> Effect:
     elif table is not None and kind is ObjectKind.INDEX and len(path) == 1:
         path = (*table.path[:-1], name.last)
     anew = Flag.REPLACE in reading.flags
-    own = name if kind is ObjectKind.TABLE else table
+    own = name if kind in HOLDERS else table
     return Effect(reading.place, verb, kind, path, own, anew)
 
 

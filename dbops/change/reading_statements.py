@@ -197,7 +197,7 @@ def _table(found: Reading, cursor: Cursor) -> Reading:
     name = cursor.name()
     flags = set(found.flags)
     if cursor.at("PARTITION", "OF"):
-        return replace(found, names=_one(name), flags=frozenset(flags | {Flag.IF_EXISTS}))
+        return replace(found, names=_one(name))
     clauses: tuple[Clause, ...] = ()
     if cursor.at("("):
         inside = cursor.group()
@@ -227,8 +227,6 @@ def _alter(blank: Reading, cursor: Cursor) -> Reading:
     name = cursor.name()
     cursor.take("*")
     clauses = tuple(alterations(cursor.rest, cursor.dialect))
-    if has(found.words, "NOT", "VALID"):
-        flags.add(Flag.NOT_VALID)
     if _is_online(found.words):
         flags.add(Flag.ONLINE)
     vague = name is None or not clauses or any(c.act is Act.OTHER for c in clauses)

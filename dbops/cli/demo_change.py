@@ -107,6 +107,7 @@ def _draw_up(office: Office) -> tuple[str, ...]:
         author=ENGINEER,
         databases=(DATABASE,),
         ticket=TICKET,
+        why="the insurance asks for it on every claim",
     )
     drawn = draw_up_change(new)
     head = drawn.files[Kind.CHANGE.manifest].decode().partition("touches:")[0]

@@ -34,6 +34,8 @@ from dbops.change.step import Direction, Step
 from dbops.change.touch import Touch, parse_touch, touches_of
 from dbops.review.work import Risk
 from tests.engines.change_suite_site import ChangeSite, journal_of, reading
+from tests.engines.postgresql.change_database import PgChangeSite
+from tests.engines.sqlite.changes import SqliteChangeSite
 
 LIMITS = Limits(
     lock_wait=timedelta(milliseconds=100),
@@ -127,6 +129,15 @@ class Bench:
         """The text with the full names of tables."""
         words = ("ward", "visit", "audit", "open_visit", "room", "bed", "visit_note")
         return text.format(**{word: self.site.full(word) for word in words})
+
+    def rebuild(self) -> None:
+        """All is as `build` made it, the journal gone."""
+        if isinstance(self.site, SqliteChangeSite):
+            self.site.path.unlink()
+            self.site.path.touch()
+        elif isinstance(self.site, PgChangeSite):
+            self.site.reset()
+        self.build()
 
     def build(self) -> None:
         """Wards, visits, a view, and a trigger that writes of visits."""

@@ -71,7 +71,7 @@ def _interrupt() -> None:
 
 
 def _await() -> None:
-    """Say one's number in the first file and wait for the second; SIGTERM ends it, and it says so."""
+    """Say one's number in the first file and wait for the second; SIGTERM ends it in words."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
     mine, theirs = map(Path, sys.argv[2:])
     mine.with_suffix(".new").write_text(str(os.getpid()))

@@ -156,9 +156,8 @@ def _stream(descriptor: int, errors: str, unbuffered: bool) -> io.TextIOWrapper:
     mode = "w" if descriptor else "r"
     raw = io.FileIO(descriptor, mode, closefd=False)
     raw.name = _NAMES[descriptor]
-    written = raw if unbuffered else io.BufferedWriter(raw)
     stream = io.TextIOWrapper(
-        written if descriptor else io.BufferedReader(raw),
+        _buffer(raw, unbuffered=unbuffered),
         encoding="utf-8",
         errors=errors,
         newline="\n",
@@ -167,6 +166,12 @@ def _stream(descriptor: int, errors: str, unbuffered: bool) -> io.TextIOWrapper:
     )
     stream.mode = mode  # type: ignore[misc]
     return stream
+
+
+def _buffer(raw: io.FileIO, *, unbuffered: bool) -> io.FileIO | io.BufferedIOBase:
+    if raw.readable():
+        return io.BufferedReader(raw)
+    return raw if unbuffered else io.BufferedWriter(raw)
 
 
 def _take_signals(ignored: int) -> None:

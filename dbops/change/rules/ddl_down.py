@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from typing import Final
 
 from dbops.change.diff import Verb
-from dbops.change.reading_effects import Effect, net_effects
+from dbops.change.reading_effects import HOLDERS, Effect, net_effects
 from dbops.change.rules.finding import Case, Rule, is_same
 from dbops.change.schema import ObjectKind
 from dbops.review.finding import Finding, Severity, Unchecked
 
 _OPPOSITE: Final = {Verb.CREATE: Verb.DROP, Verb.DROP: Verb.CREATE, Verb.ALTER: Verb.ALTER}
-_HOLDERS: Final = frozenset({ObjectKind.TABLE, ObjectKind.MATERIALIZED_VIEW, ObjectKind.VIEW})
 _PARTS: Final = frozenset({ObjectKind.COLUMN, ObjectKind.CONSTRAINT, ObjectKind.INDEX})
 
 
@@ -39,7 +38,7 @@ def _examine(case: Case) -> Iterator[Finding | Unchecked]:
 def _takes_back(other: Effect, effect: Effect) -> bool:
     """Whether a statement of down.sql takes back an effect of up.sql."""
     outer = other.verb is Verb.DROP and effect.verb is not Verb.DROP
-    if outer and other.kind in _HOLDERS and _is_in(effect, other):
+    if outer and other.kind in HOLDERS and _is_in(effect, other):
         return True
     if outer and other.kind is ObjectKind.SCHEMA and effect.path and other.path:
         return effect.path[0].casefold() == other.path[-1].casefold()
@@ -48,8 +47,8 @@ def _takes_back(other: Effect, effect: Effect) -> bool:
         goes_along = other.kind is not effect.kind and effect.kind is not ObjectKind.COLUMN
         if unnamed or goes_along:
             return True
-    built = [each for each in (effect, other) if each.kind is ObjectKind.TABLE and each.anew]
-    if built and _is_beside(effect, other):  # a table built anew, which may be anything in it
+    built = [each for each in (effect, other) if each.kind in HOLDERS and each.anew]
+    if built and _is_beside(effect, other):  # built anew, with anything in it
         return True
     if other.kind is not effect.kind or not _is_one(effect, other):
         return False

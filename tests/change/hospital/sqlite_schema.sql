@@ -2,6 +2,7 @@
 
 PRAGMA application_id = 1279345492;
 PRAGMA user_version = 7;
+BEGIN;
 
 CREATE TABLE ward (code TEXT PRIMARY KEY, name TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE patient (
@@ -15,8 +16,8 @@ CREATE TABLE staff (id INTEGER PRIMARY KEY AUTOINCREMENT, login TEXT NOT NULL UN
 CREATE TABLE device (
     id INTEGER PRIMARY KEY,
     serial TEXT NOT NULL,
-    model TEXT NOT NULL,
     bought_on TEXT,
+    model TEXT NOT NULL,
     UNIQUE (model, serial)
 );
 CREATE TABLE device_service (
@@ -102,7 +103,7 @@ INSERT INTO patient SELECT n, 'HX' || (100000 + n), 'Li ' || n, '1970-01-01', 'W
 WITH RECURSIVE n (n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM n WHERE n < 12)
 INSERT INTO staff (login) SELECT 'login' || n FROM n;
 WITH RECURSIVE n (n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM n WHERE n < 8)
-INSERT INTO device SELECT n, 'SN' || n, 'Cobas', '2020-01-01' FROM n;
+INSERT INTO device SELECT n, 'SN' || n, '2020-01-01', 'Cobas' FROM n;
 INSERT INTO device_service SELECT id, '2026-01-01', 1 + id FROM device;
 WITH RECURSIVE n (n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM n WHERE n < 20)
 INSERT INTO test SELECT 'T' || n, 'Test ' || n, 'mmol/l', n, n + 10 FROM n;
@@ -116,3 +117,4 @@ INSERT INTO result SELECT n, 1 + n % 300, 'T' || (1 + n % 20), 1 + n % 8, n % 15
     CASE n % 3 WHEN 0 THEN 'new' ELSE 'released' END, '2026-03-01 09:00:00' FROM n;
 INSERT INTO quality_control SELECT d.id, t.code, '2026-03-01', 5, 1 FROM device AS d, test AS t;
 INSERT INTO setting VALUES ('site', 'S1');
+COMMIT;

@@ -130,6 +130,11 @@ CASES = [
     ),
     *silent(
         "DDL-GRANT",
+        "CREATE POLICY p ON his.visit USING (true);",
+        down="DROP POLICY p ON his.visit; ALTER TABLE his.visit DISABLE ROW LEVEL SECURITY;",
+    ),
+    *silent(
+        "DDL-GRANT",
         "GRANT SELECT, UPDATE ON his.visit TO clerk;",
         "REVOKE ALL ON his.visit FROM PUBLIC;",
         "CREATE POLICY p ON his.visit TO clerk USING (true);",
@@ -148,6 +153,7 @@ CASES = [
         ("his.kin.name is new, and personal: does not say what it holds",),
         manifest="personal: {his.kin.id: none}",
     ),
+    *silent("DDL-PHI", "ALTER TABLE his.ward RENAME COLUMN remark TO note;"),
     *silent("DDL-PHI", "CREATE TEMP TABLE x (id int);", manifest="personal:"),
     *silent("DDL-PHI", "ALTER TABLE ward ADD COLUMN Note text;", dialect="mysql"),
     Found(
@@ -199,6 +205,11 @@ CASES = [
     Found("DDL-TRG", "DROP TRIGGER visit_log ON his.visit;", ("trigger visit_log is dropped",)),
     Found("DDL-TRG", "DISABLE TRIGGER t ON dbo.visit;", ("a trigger is switched off",), "tsql"),
     Found("DDL-TRG", "ALTER TRIGGER t DISABLE;", ("a trigger is switched off",), "oracle"),
+    *silent(
+        "DDL-TRG",
+        "DROP TABLE his.old;",
+        down="CREATE TABLE his.old (id int); ALTER TABLE his.old DISABLE TRIGGER t;",
+    ),
     *silent(
         "DDL-TRG",
         "ALTER TABLE his.visit ENABLE TRIGGER visit_log;",

@@ -80,6 +80,11 @@ CASES = [
         "ALTER TABLE new RENAME TO ward;",
         _REBUILD,
     ),
+    _down(
+        "DROP MATERIALIZED VIEW his.m; CREATE MATERIALIZED VIEW his.m AS SELECT 1 AS a;"
+        "CREATE UNIQUE INDEX i ON his.m (a);",
+        "DROP MATERIALIZED VIEW his.m; CREATE MATERIALIZED VIEW his.m AS SELECT 1 AS b;",
+    ),
     _down(_REBUILD, "SELECT 1;", "alters table ward"),
     _touch(_REBUILD, "alter column ward.id (type)", dialect="sqlite"),
     _touch(
@@ -121,6 +126,11 @@ CASES = [
         "create trigger his.visit.t",
     ),
     _touch("ALTER TABLE Visit ADD COLUMN a int;", "create column visit.a", dialect="sqlite"),
+    _touch(
+        "ALTER TABLE his.visit RENAME COLUMN beds TO bed_count;",
+        "drop column his.visit.beds, create column his.visit.bed_count,"
+        " alter view his.other (definition)",
+    ),
     _touch("GRANT SELECT ON his.ward TO clerk;", "alter table his.ward (grants)"),
     _touch(
         "CREATE TABLE his.a (id bigserial);", "create table his.a, create sequence his.a_id_seq"

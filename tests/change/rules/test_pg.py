@@ -48,6 +48,11 @@ CASES = [
         "ALTER INDEX his.visit_seen_ix RENAME TO x;",
     ),
     *silent("PG-IDX", "CREATE INDEX ix ON visit (beds);", dialect="sqlite"),
+    *silent(
+        "PG-IDX",
+        "DROP TABLE his.visit;",
+        down="CREATE TABLE his.visit (id int); CREATE INDEX i ON his.visit (id);",
+    ),
     Found(
         "PG-NOTVALID",
         "ALTER TABLE his.visit ADD CONSTRAINT f FOREIGN KEY (ward_code) REFERENCES his.ward,"

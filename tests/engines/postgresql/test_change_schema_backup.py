@@ -10,11 +10,11 @@ import pytest
 from dbops.change.schema import Schema
 from dbops.change.schema_text import parse_schema
 from dbops.engines.postgresql.change_schema import read_schema
-from dbops.engines.postgresql.change_schema_backup import source_schema
+from dbops.engines.postgresql.change_schema_backup import read_objects, source_schema
 from dbops.engines.postgresql.connect import connect
 from dbops.engines.postgresql.snapshot import take_snapshot
 from dbops.engines.postgresql.streams import OBJECTS
-from dbops.errors import Refused
+from dbops.errors import Failed, Refused
 from dbops.repository.manifest import Gap
 from tests.engines.postgresql.collecting import parameters, read_all
 from tests.engines.postgresql.features import OddEncoding, build_encoding_database
@@ -114,3 +114,17 @@ def test_backup_goes_on_without_it(pg15: PgServer) -> None:
             "could not be read (permission-denied); changes cannot be rehearsed on this backup",
         ),
     )
+
+
+def test_somebody_who_holds_a_view(pg15: PgServer) -> None:
+    """A view that is being changed is not waited for; the transaction itself goes on."""
+    with fresh_database(pg15, "objects_held") as database, database.connect() as other:
+        other.execute(b"CREATE VIEW v AS SELECT 1")
+        other.execute(b"BEGIN; LOCK TABLE v IN ACCESS EXCLUSIVE MODE")
+        with connect(parameters(database)) as session:
+            session.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            with pytest.raises(Failed) as failure:
+                read_objects(session, 0.05)
+            assert session.value("SELECT current_setting('lock_timeout')") == "0"
+    assert failure.value.code == "lock-behind"
+    assert failure.value.message == "somebody waits for a view"

@@ -1,0 +1,237 @@
+"""A hospital's changes carried out one after the other, as an engineer and dbops would do it.
+
+Each is held against the rules, rehearsed on a copy and run on the original; at the end all of them
+are taken back, the last one first.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+from dbops.change.diff_text import parse_diff
+from dbops.change.evidence import ChangeEvidence
+from dbops.change.manifest import Change
+from dbops.change.manifest_text import parse_change
+from dbops.change.ports import ChangeEngine, SessionOrder
+from dbops.change.rehearsal import ChangeRehearsalOrder
+from dbops.change.rehearse import rehearse_change
+from dbops.change.rehearsed_files import difference_file, source_file
+from dbops.change.report import ChangeReport
+from dbops.change.revert import revert_change
+from dbops.change.rules.finding import Facts
+from dbops.change.rules.lint import lint
+from dbops.change.run import run_change
+from dbops.change.run_order import ChangeRun, Rehearsed
+from dbops.change.schema import ObjectName, Schema
+from dbops.change.schema_text import parse_schema
+from dbops.change.script import steps_of, verify_steps
+from dbops.change.stage import Moment
+from dbops.change.step import Direction, Step
+from dbops.engines.postgresql.change import PostgresqlChangeEngine
+from dbops.engines.sqlite.change import SqliteChangeEngine
+from dbops.estate.values import SqliteAddress
+from dbops.review.finding import Report
+from dbops.review.folder import read_work
+from dbops.review.work import Work
+from tests.engines.postgresql.repair_database import parameters_of
+from tests.fix_postgresql import PgServer
+
+PLACE = Path(__file__).parent
+FOLDERS = tuple(sorted((PLACE / "changes").iterdir()))
+NOW = datetime(2026, 11, 21, 22, 30, tzinfo=UTC)
+
+
+class Original(Protocol):
+    """A database as the hospital uses it, of which copies can be made."""
+
+    @property
+    def engine(self) -> ChangeEngine: ...
+
+    def copied(self) -> AbstractContextManager[ChangeEngine]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class PgOriginal:
+    """A database of a running server."""
+
+    server: PgServer
+    name: str
+
+    @property
+    def engine(self) -> ChangeEngine:
+        return self._engine(self.name)
+
+    @contextmanager
+    def copied(self) -> Iterator[ChangeEngine]:
+        name = f"{self.name}_copy"
+        self.server.create_database(name, template=self.name)
+        try:
+            yield self._engine(name)
+        finally:
+            self.server.drop_database(name)
+
+    def _engine(self, name: str) -> PostgresqlChangeEngine:
+        return PostgresqlChangeEngine(
+            lambda: parameters_of(self.server, name, self.server.superuser)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteOriginal:
+    """A file that nobody has open."""
+
+    path: Path
+
+    @property
+    def engine(self) -> ChangeEngine:
+        return self._engine(self.path)
+
+    @contextmanager
+    def copied(self) -> Iterator[ChangeEngine]:
+        copy = self.path.with_suffix(".copy")
+        shutil.copyfile(self.path, copy)
+        yield self._engine(copy)
+        copy.unlink()
+
+    def _engine(self, path: Path) -> SqliteChangeEngine:
+        return SqliteChangeEngine(SqliteAddress(name="lab", path=path))
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """A change as its folder has it."""
+
+    work: Work
+    change: Change
+    up: tuple[Step, ...]
+    down: tuple[Step, ...]
+    verify: tuple[Step, ...]
+
+    @property
+    def database(self) -> str:
+        """The one of the last ring."""
+        return self.change.databases[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What came of a change: in the eyes of the rules, on a copy, and on the original."""
+
+    proposed: Proposed
+    order: ChangeRun
+    lint: Report
+    evidence: ChangeEvidence
+    before: Schema
+    run: ChangeReport
+    after: Schema
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """All changes of a database, and how each was taken back: last in, first out."""
+
+    start: Schema
+    start_counts: Mapping[ObjectName, int]
+    carried: tuple[Carried, ...]
+    reverted: tuple[ChangeReport, ...]
+    end: Schema
+    end_counts: Mapping[ObjectName, int]
+
+
+def proposed(folder: Path) -> Proposed:
+    """The change of a folder; raises Refused for what its grammar does not allow."""
+    work = read_work(PLACE, folder)
+    up, down = (steps_of(work, way) for way in Direction)
+    return Proposed(work, parse_change(work), up, down, verify_steps(work))
+
+
+def changes_of(database: str) -> tuple[Proposed, ...]:
+    """All changes that a database is to have, in their order."""
+    found = map(proposed, FOLDERS)
+    return tuple(each for each in found if database in each.change.databases)
+
+
+def history_of(original: Original, changes: tuple[Proposed, ...]) -> History:
+    """Everything done, and everything taken back."""
+    start, counts = looked(original.engine)
+    carried = tuple(_carried(original, each, changes) for each in changes)
+    reverted = tuple(
+        revert_change(_anew(each.order), original.engine, unobserved) for each in reversed(carried)
+    )
+    return History(start, counts, carried, reverted, *looked(original.engine))
+
+
+def looked(engine: ChangeEngine) -> tuple[Schema, Mapping[ObjectName, int]]:
+    """The schema, and the rows of each table."""
+    with engine.session(_reading("look")) as session:
+        return session.schema(), session.counts()
+
+
+def unobserved(_moment: Moment) -> None:
+    """Nobody looks on."""
+
+
+def _carried(original: Original, found: Proposed, others: tuple[Proposed, ...]) -> Carried:
+    engine, change = original.engine, found.change
+    with engine.session(_reading(change.id)) as session:
+        before, sizes = session.schema(), session.sizes()
+    said = lint(change, found.up, found.down, engine.traits.dialect, Facts(before, sizes))
+    rehearsal_order = ChangeRehearsalOrder(
+        work=found.work,
+        change=change,
+        up=found.up,
+        down=found.down,
+        verify=found.verify,
+        host="verify-1",
+        database=found.database,
+        backup=f"{found.database}@12",
+        taken=NOW - timedelta(hours=20),
+        proof="restored and compared",
+        source=before,
+    )
+    with original.copied() as copy:
+        rehearsal = rehearse_change(rehearsal_order, copy, lambda: NOW)
+    work = replace(found.work, files={**found.work.files, **rehearsal.files})
+    order = ChangeRun(
+        change=change,
+        up=found.up,
+        down=found.down,
+        verify=found.verify,
+        plan=work.plan,
+        run=secrets.token_hex(16),
+        database=found.database,
+        identity=engine.identity(),
+        rehearsed=_rehearsed(work, found.database),
+        required_by=tuple(each.change.id for each in others if change.id in each.change.requires),
+    )
+    report = run_change(order, engine, unobserved)
+    after, _ = looked(engine)
+    return Carried(found, order, said, rehearsal.evidence, before, report, after)
+
+
+def _rehearsed(work: Work, database: str) -> Rehearsed:
+    """What the files beside the change say, as a run reads them."""
+    source, difference = source_file(database), difference_file(database)
+    return Rehearsed(
+        parse_schema(work.files[source], source), parse_diff(work.files[difference], difference)
+    )
+
+
+def _anew(order: ChangeRun) -> ChangeRun:
+    return replace(order, run=secrets.token_hex(16))
+
+
+def _reading(work: str) -> SessionOrder:
+    return SessionOrder(
+        work=work,
+        lock_wait=timedelta(seconds=1),
+        statement=timedelta(seconds=30),
+        read_only=True,
+    )

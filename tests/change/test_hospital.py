@@ -1,0 +1,177 @@
+"""A hospital's own schema, and its changes of a year: proposed, rehearsed, run and taken back."""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import apsw
+import pytest
+
+from dbops.change.diff import compare_schemas, is_only_order
+from dbops.change.manifest import DataLoss
+from dbops.change.revert import revert_change
+from dbops.change.rules.lint import accepts, blocking
+from dbops.change.schema import ObjectKind, ObjectName, Schema
+from dbops.change.touch import touches_of
+from dbops.errors import Refused
+from tests.change.hospital.history import (
+    FOLDERS,
+    PLACE,
+    History,
+    PgOriginal,
+    SqliteOriginal,
+    changes_of,
+    history_of,
+    proposed,
+)
+from tests.fix_postgresql import PgServer
+
+ROLES = ("hospital_doctor", "hospital_nurse", "hospital_billing", "hospital_report")
+
+
+@pytest.fixture(scope="module")
+def pg_hospital(pg17: PgServer) -> Iterator[PgOriginal]:
+    """The hospital's database with some thousand rows; it and its roles are gone afterwards."""
+    name = f"hospital_{secrets.token_hex(6)}"
+    pg17.create_database(name)
+    with pg17.connect(name) as connection:
+        for role in ROLES:
+            connection.execute(f"CREATE ROLE {role}".encode())
+        for script in ("schema.sql", "rows.sql"):
+            connection.execute((PLACE / script).read_bytes())
+    yield PgOriginal(pg17, name)
+    pg17.drop_database(name)
+    with pg17.connect("postgres") as connection:
+        for role in ROLES:
+            connection.execute(f"DROP ROLE {role}".encode())
+
+
+@pytest.fixture(scope="module")
+def sqlite_hospital(tmp_path_factory: pytest.TempPathFactory) -> SqliteOriginal:
+    """The laboratory's file."""
+    path = tmp_path_factory.mktemp("hospital") / "lab.db"
+    connection = apsw.Connection(str(path))
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute((PLACE / "sqlite_schema.sql").read_text())
+    connection.close()
+    return SqliteOriginal(path)
+
+
+@pytest.fixture(scope="module")
+def on_pg(pg_hospital: PgOriginal) -> History:
+    """Everything that was done to the hospital's database."""
+    return history_of(pg_hospital, changes_of("his"))
+
+
+@pytest.fixture(scope="module")
+def on_sqlite(sqlite_hospital: SqliteOriginal) -> History:
+    """Everything that was done to the laboratory's file."""
+    return history_of(sqlite_hospital, changes_of("lab"))
+
+
+@pytest.fixture(params=["postgresql", "sqlite"])
+def history(request: pytest.FixtureRequest) -> History:
+    """Each of the two."""
+    name = {"postgresql": "on_pg", "sqlite": "on_sqlite"}[request.param]
+    found = request.getfixturevalue(name)
+    assert isinstance(found, History)
+    return found
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_each_change_is_one_that_dbops_reads(folder: Path) -> None:
+    """Its folder is its id; it has both ways, something to verify, and says why it is made."""
+    found = proposed(folder)
+    assert found.change.id == folder.name
+    assert found.up
+    assert found.down
+    assert found.verify
+    assert found.change.why
+    assert found.change.touches
+
+
+def test_the_schema_is_as_large_as_a_hospital_has_it(on_pg: History, on_sqlite: History) -> None:
+    """Nearly every kind of object is there, none is unknown, and changes are ten and more."""
+    kinds = _kinds(on_pg.start)
+    assert on_pg.start.unknown == on_sqlite.start.unknown == ()
+    assert kinds[ObjectKind.TABLE] >= 30
+    assert len(kinds) >= 20
+    assert len(on_pg.carried) >= 10
+    assert _kinds(on_sqlite.start)[ObjectKind.TABLE] >= 12
+    assert len(on_sqlite.carried) >= 3
+
+
+def test_no_rule_stops_a_change(history: History) -> None:
+    """What the rules call an error is accepted with a reason, and nothing else is accepted."""
+    for each in history.carried:
+        change, report = each.proposed.change, each.lint
+        assert blocking(report, change.accepted) == ()
+        for entry in change.accepted:
+            assert entry.why
+            assert any(accepts(entry, finding) for finding in report.findings)
+
+
+def test_a_rehearsal_goes_up_and_down_and_up(history: History) -> None:
+    """The copy is as before in the end, but for the place of a column that came back last."""
+    for each in history.carried:
+        found = each.evidence
+        assert found.unseen == ()
+        assert found.down is not None
+        assert found.down.lost is each.proposed.change.data_loss
+        assert found.down.equal is (found.down.order == ())
+        assert not found.down.order or found.down.lost is DataLoss.RECOVERABLE
+
+
+def test_a_run_makes_differ_what_its_touches_say_and_nothing_else(history: History) -> None:
+    """Read again afterwards, the database differs from before in just these lines."""
+    for each in history.carried:
+        differences = compare_schemas(each.before, each.after)
+        own = [one for one in differences if not is_only_order(one)]
+        assert set(touches_of(own)) == set(each.proposed.change.touches)
+        assert each.run.after == each.after
+        assert set(each.evidence.touched) >= set(each.proposed.change.touches)
+
+
+def test_taken_back_one_after_the_other_all_is_as_it_was(history: History) -> None:
+    """Each down.sql leads back to where its change began, and the last one to the first day."""
+    for each, report in zip(reversed(history.carried), history.reverted, strict=True):
+        apart = compare_schemas(each.before, report.after)
+        assert [one for one in apart if not is_only_order(one)] == []
+    assert history.end == history.reverted[-1].after
+    assert _in_any_order(history.end) == _in_any_order(history.start)
+
+
+def test_on_postgresql_the_last_digest_is_the_first(on_pg: History) -> None:
+    """No column came back last there: the texts are equal byte for byte."""
+    assert on_pg.end.digest == on_pg.start.digest
+
+
+def test_rows_are_lost_only_where_a_change_says_so(on_pg: History, on_sqlite: History) -> None:
+    """All rows are there again, but for those of the one table that was dropped."""
+    gone = ObjectName(ObjectKind.TABLE, ("his", "fax_log"))
+    assert sum(on_pg.start_counts.values()) > 5000
+    assert on_pg.end_counts == {**on_pg.start_counts, gone: 0}
+    assert on_sqlite.end_counts == on_sqlite.start_counts
+
+
+def test_what_was_taken_back_cannot_be_taken_back_again(
+    on_pg: History, pg_hospital: PgOriginal
+) -> None:
+    """The journal in the database remembers the year."""
+    with pytest.raises(Refused) as refusal:
+        revert_change(on_pg.carried[0].order, pg_hospital.engine, lambda _: None)
+    assert refusal.value.code == "change-returned"
+
+
+def _kinds(schema: Schema) -> Counter[ObjectKind]:
+    return Counter(name.kind for name in schema.objects)
+
+
+def _in_any_order(schema: Schema) -> dict[ObjectName, dict[str, str]]:
+    return {
+        name: {key: text for key, text in each.properties.items() if key != "position"}
+        for name, each in schema.objects.items()
+    }
