@@ -9,49 +9,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Final
 
-from dbops.change.reading import Act, Clause, Does, Doubt, Flag, Name, Reading, has
-from dbops.change.reading_clauses import alterations, elements
+from dbops.change.reading import Act, Does, Doubt, Flag, Name, Reading
+from dbops.change.reading_clauses import alterations
+from dbops.change.reading_creates import ROLES, create, is_online, kind_of, one
 from dbops.change.reading_words import Cursor, Word, parts, upper_words
 from dbops.change.schema import ObjectKind
 
-_KINDS: Final = (
-    (("TABLE",), ObjectKind.TABLE),
-    (("UNLOGGED", "TABLE"), ObjectKind.TABLE),
-    (("VIRTUAL", "TABLE"), ObjectKind.VIRTUAL_TABLE),
-    (("FOREIGN", "TABLE"), ObjectKind.FOREIGN_TABLE),
-    (("FOREIGN", "DATA", "WRAPPER"), ObjectKind.WRAPPER),
-    (("MATERIALIZED", "VIEW"), ObjectKind.MATERIALIZED_VIEW),
-    (("VIEW",), ObjectKind.VIEW),
-    (("RECURSIVE", "VIEW"), ObjectKind.VIEW),
-    (("INDEX",), ObjectKind.INDEX),
-    (("SEQUENCE",), ObjectKind.SEQUENCE),
-    (("FUNCTION",), ObjectKind.FUNCTION),
-    (("PROCEDURE",), ObjectKind.PROCEDURE),
-    (("PROC",), ObjectKind.PROCEDURE),
-    (("AGGREGATE",), ObjectKind.AGGREGATE),
-    (("EVENT", "TRIGGER"), ObjectKind.EVENT_TRIGGER),
-    (("CONSTRAINT", "TRIGGER"), ObjectKind.TRIGGER),
-    (("TRIGGER",), ObjectKind.TRIGGER),
-    (("RULE",), ObjectKind.RULE),
-    (("POLICY",), ObjectKind.POLICY),
-    (("STATISTICS",), ObjectKind.STATISTICS),
-    (("TYPE",), ObjectKind.TYPE),
-    (("DOMAIN",), ObjectKind.DOMAIN),
-    (("SCHEMA",), ObjectKind.SCHEMA),
-    (("EXTENSION",), ObjectKind.EXTENSION),
-    (("PUBLICATION",), ObjectKind.PUBLICATION),
-    (("SERVER",), ObjectKind.SERVER),
-    (("USER", "MAPPING"), ObjectKind.USER_MAPPING),
-    (("DATABASE",), ObjectKind.DATABASE),
-    (("DEFAULT", "PRIVILEGES"), ObjectKind.DEFAULT_PRIVILEGES),
-)
-_ON_TABLES: Final = frozenset({ObjectKind.TRIGGER, ObjectKind.RULE, ObjectKind.POLICY})
-_SIDES: Final = (
-    *("UNIQUE", "BITMAP", "FULLTEXT", "SPATIAL", "CLUSTERED", "NONCLUSTERED", "COLUMNSTORE"),
-    *("GLOBAL", "LOCAL", "TEMP", "TEMPORARY", "EDITIONABLE", "NONEDITIONABLE", "FORCE", "TRUSTED"),
-    *("UNLOGGED", "IGNORE"),
-)
-_ROLES: Final = frozenset({"USER", "ROLE", "LOGIN", "GROUP", "PROFILE"})
 _CONTROL: Final = (
     *("BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "SAVEPOINT", "RELEASE", "PREPARE"),
 )
@@ -106,117 +69,14 @@ def _renamed_by_call(words: tuple[Word, ...]) -> Iterator[Name]:
         yield Name(tuple(part.strip('[]"') for part in texts[0].split(".")))
 
 
-def _kind(cursor: Cursor) -> ObjectKind | None:
-    return next((kind for phrase, kind in _KINDS if cursor.take(*phrase)), None)
-
-
-def _create(blank: Reading, cursor: Cursor) -> Reading:
-    flags: set[Flag] = set()
-    if cursor.take("OR", "REPLACE") or cursor.take("OR", "ALTER"):
-        flags.add(Flag.REPLACE)
-    if cursor.at("DEFINER"):  # MySQL
-        flags.add(Flag.DEFINER)
-        cursor.until(*_DEFINED)
-    if cursor.take("SQL", "SECURITY"):
-        cursor.next()
-    while side := cursor.take_any(*_SIDES):
-        flags |= {Flag.UNIQUE} if side == "UNIQUE" else set()
-        flags |= {Flag.TEMPORARY} if side in {"TEMP", "TEMPORARY"} else set()
-    found = replace(blank, does=Does.CREATE)
-    if cursor.peek() in _ROLES and not cursor.at("USER", "MAPPING"):
-        return replace(found, flags=frozenset(flags))
-    kind = _kind(cursor)
-    if kind is None:
-        return replace(found, doubt=Doubt.OPAQUE)
-    flags |= {Flag.CONCURRENTLY} if cursor.take("CONCURRENTLY") else set()
-    flags |= {Flag.IF_NOT_EXISTS} if cursor.take("IF", "NOT", "EXISTS") else set()
-    found = replace(found, kind=kind, flags=frozenset(flags))
-    if kind is ObjectKind.INDEX:
-        return _index(found, cursor)
-    if kind is ObjectKind.TABLE:
-        return _table(found, cursor)
-    return _named(found, cursor)
-
-
-_DEFINED: Final = ("SQL", "VIEW", "TRIGGER", "PROCEDURE", "FUNCTION", "EVENT")
-
-
-def _named(found: Reading, cursor: Cursor) -> Reading:
-    """Return the reading of an object of which no more than its name is of interest."""
-    if found.kind is ObjectKind.SCHEMA and cursor.take("AUTHORIZATION"):
-        return replace(found, names=_one(cursor.name()))
-    if found.kind in {ObjectKind.USER_MAPPING, ObjectKind.DEFAULT_PRIVILEGES}:
-        return found
-    name = cursor.name()
-    flags = set(found.flags)
-    if found.has("SECURITY", "DEFINER"):
-        flags.add(Flag.DEFINER)
-    table = None
-    if found.kind in _ON_TABLES:
-        cursor.until("TO" if found.kind is ObjectKind.RULE else "ON")
-        cursor.take_any("ON", "TO")
-        table = cursor.name()
-    doubt = Doubt.PART if name is None else None
-    return replace(
-        found, names=_one(name), table=table, flags=frozenset(flags), doubt=found.doubt or doubt
-    )
-
-
-def _index(found: Reading, cursor: Cursor) -> Reading:
-    name = None if cursor.at("ON") else cursor.name()
-    cursor.until("ON")
-    cursor.take("ON")
-    cursor.take("ONLY")
-    table = cursor.name()
-    cursor.until("(")
-    columns = cursor.names()
-    rest = upper_words(cursor.rest)
-    flags = set(found.flags)
-    if "WHERE" in rest:
-        flags.add(Flag.WHERE)
-    if _is_online(rest):
-        flags.add(Flag.ONLINE)
-    doubt = Doubt.PART if table is None else None
-    return replace(
-        found,
-        names=_one(name),
-        table=table,
-        columns=columns,
-        flags=frozenset(flags),
-        doubt=doubt,
-    )
-
-
-def _is_online(words: tuple[str, ...]) -> bool:
-    """Whether Oracle's ONLINE or SQL Server's ONLINE = ON is said."""
-    off = has(words, "ONLINE", "=", "OFF")
-    return "ONLINE" in words and not off
-
-
-def _table(found: Reading, cursor: Cursor) -> Reading:
-    name = cursor.name()
-    flags = set(found.flags)
-    if cursor.at("PARTITION", "OF"):
-        return replace(found, names=_one(name))
-    clauses: tuple[Clause, ...] = ()
-    if cursor.at("("):
-        inside = cursor.group()
-        if inside and inside[0].upper not in {"SELECT", "WITH"}:
-            clauses = tuple(elements(inside, cursor.dialect))
-    if "SELECT" in upper_words(cursor.rest) or cursor.at("AS"):
-        flags.add(Flag.QUERY)
-    doubt = Doubt.PART if name is None or any(c.act is Act.OTHER for c in clauses) else None
-    return replace(found, names=_one(name), clauses=clauses, flags=frozenset(flags), doubt=doubt)
-
-
 def _alter(blank: Reading, cursor: Cursor) -> Reading:
     found = replace(blank, does=Does.ALTER)
     cursor.take_any("ONLINE", "OFFLINE", "IGNORE", "FORCE")
-    if cursor.peek() in _ROLES and not cursor.at("USER", "MAPPING"):
+    if cursor.peek() in ROLES and not cursor.at("USER", "MAPPING"):
         return found
     if cursor.at("SYSTEM") or cursor.at("SESSION"):
         return replace(found, does=Does.SETTING)
-    kind = _kind(cursor)
+    kind = kind_of(cursor)
     if kind is None:
         return replace(found, doubt=Doubt.OPAQUE)
     found = replace(found, kind=kind)
@@ -227,12 +87,12 @@ def _alter(blank: Reading, cursor: Cursor) -> Reading:
     name = cursor.name()
     cursor.take("*")
     clauses = tuple(alterations(cursor.rest, cursor.dialect))
-    if _is_online(found.words):
+    if is_online(found.words):
         flags.add(Flag.ONLINE)
     vague = name is None or not clauses or any(c.act is Act.OTHER for c in clauses)
     return replace(
         found,
-        names=_one(name),
+        names=one(name),
         table=name,
         clauses=clauses,
         flags=frozenset(flags),
@@ -246,7 +106,7 @@ def _altered(found: Reading, cursor: Cursor) -> Reading:
     if found.kind in {ObjectKind.USER_MAPPING, ObjectKind.DEFAULT_PRIVILEGES}:
         return found
     name = None if cursor.take("ALL") else cursor.name()
-    flags = {Flag.ONLINE} if _is_online(found.words) else set[Flag]()
+    flags = {Flag.ONLINE} if is_online(found.words) else set[Flag]()
     if found.has("SECURITY", "DEFINER"):
         flags.add(Flag.DEFINER)
     table = None
@@ -255,22 +115,22 @@ def _altered(found: Reading, cursor: Cursor) -> Reading:
     if found.kind in {ObjectKind.FUNCTION, ObjectKind.PROCEDURE, ObjectKind.AGGREGATE}:
         cursor.group()
     renamed = cursor.name() if cursor.take("RENAME", "TO") else None
-    return replace(found, names=_one(name), table=table, renamed=renamed, flags=frozenset(flags))
+    return replace(found, names=one(name), table=table, renamed=renamed, flags=frozenset(flags))
 
 
 def _drop(blank: Reading, cursor: Cursor) -> Reading:
     found = replace(blank, does=Does.DROP)
     cursor.take_any("TEMPORARY", "TEMP")
-    if cursor.peek() in _ROLES or cursor.take("OWNED"):
+    if cursor.peek() in ROLES or cursor.take("OWNED"):
         return found
-    kind = _kind(cursor)
+    kind = kind_of(cursor)
     if kind is None:
         return replace(found, doubt=Doubt.OPAQUE)
     flags = {Flag.CONCURRENTLY} if cursor.take("CONCURRENTLY") else set[Flag]()
     flags |= {Flag.IF_EXISTS} if cursor.take("IF", "EXISTS") else set()
     flags |= {Flag.CASCADE} if "CASCADE" in found.words else set()
     flags |= {Flag.PURGE} if "PURGE" in found.words else set()
-    flags |= {Flag.ONLINE} if _is_online(found.words) else set()
+    flags |= {Flag.ONLINE} if is_online(found.words) else set()
     names: list[Name] = []
     table = None
     for part in parts(cursor.rest):
@@ -305,7 +165,7 @@ def _rename(blank: Reading, cursor: Cursor) -> Reading:
     cursor.take("TABLE")
     name = cursor.name()
     renamed = cursor.name() if cursor.take("TO") else None
-    found = replace(blank, does=Does.RENAME, kind=ObjectKind.TABLE, names=_one(name))
+    found = replace(blank, does=Does.RENAME, kind=ObjectKind.TABLE, names=one(name))
     return replace(found, renamed=renamed, doubt=None if renamed else Doubt.PART)
 
 
@@ -319,13 +179,13 @@ def _write(blank: Reading, cursor: Cursor) -> Reading:
         blank,
         does=Does.WRITE,
         kind=ObjectKind.TABLE,
-        names=_one(cursor.name()),
+        names=one(cursor.name()),
         flags=frozenset(flags | ({Flag.QUERY} if "SELECT" in blank.words else set())),
     )
 
 
 def _copy(blank: Reading, cursor: Cursor) -> Reading:
-    return replace(blank, does=Does.WRITE, kind=ObjectKind.TABLE, names=_one(cursor.name()))
+    return replace(blank, does=Does.WRITE, kind=ObjectKind.TABLE, names=one(cursor.name()))
 
 
 def _grant(blank: Reading, _cursor: Cursor) -> Reading:
@@ -338,20 +198,16 @@ def _revoke(blank: Reading, _cursor: Cursor) -> Reading:
 
 def _switch(blank: Reading, cursor: Cursor) -> Reading:
     """T-SQL's DISABLE TRIGGER and ENABLE TRIGGER."""
-    kind = _kind(cursor)
+    kind = kind_of(cursor)
     name = cursor.name()
     table = cursor.name() if cursor.take("ON") else None
     doubt = None if kind is ObjectKind.TRIGGER else Doubt.OPAQUE
-    found = replace(blank, does=Does.ALTER, kind=kind, names=_one(name), table=table)
+    found = replace(blank, does=Does.ALTER, kind=kind, names=one(name), table=table)
     return replace(found, doubt=doubt)
 
 
-def _one(name: Name | None) -> tuple[Name, ...]:
-    return () if name is None else (name,)
-
-
 _READERS: Final[dict[str, Callable[[Reading, Cursor], Reading]]] = {
-    "CREATE": _create,
+    "CREATE": create,
     "ALTER": _alter,
     "DROP": _drop,
     "TRUNCATE": _truncate,

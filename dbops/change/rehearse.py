@@ -28,6 +28,7 @@ from dbops.errors import Partly, Refused
 from dbops.wording import listed
 
 _COLUMN: Final = ObjectKind.COLUMN
+_PARTITION_OF: Final = "partition of"
 
 
 def _unobserved(_moment: Moment) -> None:
@@ -168,7 +169,7 @@ def _refuse_vanished(
 ) -> None:
     """Raise Refused `change-rows` where a table has fewer rows, and no loss is declared.
 
-    One that was renamed has them under its new name.
+    One that was renamed has them under its new name; a partition may have given them to another.
     """
     if order.change.data_loss is not DataLoss.NONE:
         return
@@ -176,7 +177,8 @@ def _refuse_vanished(
     lost = [
         f"{name.written} {count} → {after.get(name, 'gone')}"
         for name, count in sorted(fewer.items())
-        if name in after or not _is_renamed(name, count, before, after, old, new)
+        if (name in after or not _is_renamed(name, count, before, after, old, new))
+        and not _is_beside(name, before, after, old, new)
     ]
     if lost:
         raise Refused(
@@ -200,6 +202,30 @@ def _is_renamed(
         rows == count and other not in before and columns <= _columns(new, other)
         for other, rows in after.items()
     )
+
+
+def _is_beside(
+    name: ObjectName,
+    before: Mapping[ObjectName, int],
+    after: Mapping[ObjectName, int],
+    old: Schema,
+    new: Schema,
+) -> bool:
+    """Whether all partitions of its table together have as many rows as before."""
+    whole = _whole(old, name)
+    if whole is None:
+        return False
+    rows, left = (
+        sum(count for each, count in counts.items() if _whole(schema, each) == whole)
+        for counts, schema in ((before, old), (after, new))
+    )
+    return rows <= left
+
+
+def _whole(schema: Schema, table: ObjectName) -> str | None:
+    """The table that it is a partition of, as the server spells it."""
+    found = schema.objects.get(table)
+    return None if found is None else found.properties.get(_PARTITION_OF)
 
 
 def _columns(schema: Schema, table: ObjectName) -> set[str]:

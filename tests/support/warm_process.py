@@ -168,7 +168,9 @@ def _stream(descriptor: int, errors: str, unbuffered: bool) -> io.TextIOWrapper:
     return stream
 
 
-def _buffer(raw: io.FileIO, *, unbuffered: bool) -> io.FileIO | io.BufferedIOBase:
+def _buffer(
+    raw: io.FileIO, *, unbuffered: bool
+) -> io.FileIO | io.BufferedReader | io.BufferedWriter:
     if raw.readable():
         return io.BufferedReader(raw)
     return raw if unbuffered else io.BufferedWriter(raw)
