@@ -138,13 +138,13 @@ def evidence_of(work: Work, database: str) -> ChangeEvidence | None:
 def databases_of(change: Change, ring: str | None, only: str | None = None) -> tuple[str, ...]:
     """The databases that a command line means: a ring's, one, or all where there is one ring.
 
-    Raises NotFound `no-ring` and `change-database`; Refused `change-ring` where nobody said which.
+    Raises NotFound `no-ring` and `change-not-of`; Refused `change-ring` where nobody said which.
     """
     names = ", ".join(each.name for each in change.rings)
     if only is not None:
         if change.ring_of(only) is None:
             raise NotFound(
-                "change-database",
+                "change-not-of",
                 f"{change.id} is not of {only}",
                 hint=f"it is of {', '.join(change.databases)}",
             )

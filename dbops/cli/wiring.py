@@ -214,7 +214,7 @@ class Wiring:
         """
         if not isinstance(source, PostgresqlAddress):
             return None
-        from dbops.engines.postgresql.change_source import source_schema
+        from dbops.engines.postgresql.change_schema_backup import source_schema
 
         return source_schema(contents)
 

@@ -15,9 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.postgresql import NAME, found_postgresql_estate
+from tests.crash.postgresql import NAME, fill, found_postgresql_estate
 from tests.crash.processes import wait_until
-from tests.fix_postgresql import PgDatabase, PgServer
+from tests.engines.postgresql.sealed import fresh_database
+from tests.fix_postgresql import PgServer
 from tests.support import telltale, warm
 from tests.support.estate import DATABASE, found_test_estate
 from tests.support.warm_shim import Refused
@@ -364,10 +365,13 @@ def _comparable(answer: tuple[int, str, str]) -> tuple[object, ...]:
 
 
 def test_workers_are_spawned(tmp_path: Path, pg17: PgServer) -> None:
-    """A backup whose rows two processes of its own have to read ends well, and silently."""
-    root = found_postgresql_estate(tmp_path / "estate", PgDatabase(pg17, "postgres"))
-    words = ["--estate", str(root), "backup", "run", NAME, "--jobs", "2"]
-    status, out, err = ended(warm.run_forked(warm.zygote(), words))
+    """A backup whose tables two processes of its own have to read ends well, and silently."""
+    with fresh_database(pg17, "warm") as database:
+        for table in ("one", "two"):
+            fill(database, table, 10)
+        root = found_postgresql_estate(tmp_path / "estate", database)
+        words = ["--estate", str(root), "backup", "run", NAME, "--jobs", "2"]
+        status, out, err = ended(warm.run_forked(warm.zygote(), words))
     assert (status, err) == (0, "")
     assert out.startswith(f"{NAME}@1  ")
 

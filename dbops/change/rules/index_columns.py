@@ -17,10 +17,25 @@ _INDEX: Final = re.compile(r"\bON\b[^(]*\(([^()]*)", re.IGNORECASE)
 
 def leading_columns(case: Case, table: Name) -> tuple[tuple[str, ...], ...]:
     """Return the columns of each index of a table, in order, before the change and by it."""
-    return (*_known(case, table), *_made(case, table))
+    names = (table, *_later_names(case, table))
+    return (*_known(case, table), *(columns for name in names for columns in _made(case, name)))
+
+
+def _later_names(case: Case, table: Name) -> Iterator[Name]:
+    """Yield what the change calls the table afterwards."""
+    for reading in case.up:
+        own = reading.table
+        if own is not None and is_same(own.path, table.path):
+            for clause in reading.acts(Act.RENAME_TABLE):
+                if clause.name is not None:
+                    yield Name((*own.path[:-1], clause.name))
 
 
 def _known(case: Case, table: Name) -> Iterator[tuple[str, ...]]:
+    for each in case.belonging(table, ObjectKind.COLUMN):
+        unique = " UNIQUE" in each.properties.get("definition", "").upper()
+        if unique or each.properties.get("primary key") == "1":  # SQLite says it of the column
+            yield (each.name.path[-1].casefold(),)
     for kind, form in ((ObjectKind.CONSTRAINT, _KEY), (ObjectKind.INDEX, _INDEX)):
         for each in case.belonging(table, kind):
             if " where " in (text := each.properties.get("definition", "")).lower():

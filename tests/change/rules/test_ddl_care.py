@@ -35,6 +35,12 @@ CASES = [
     ),
     *silent(
         "DDL-FK",
+        "CREATE TABLE n (code text REFERENCES ward); ALTER TABLE n RENAME TO bed;"
+        "CREATE INDEX i ON bed (code);",
+        dialect="sqlite",
+    ),
+    *silent(
+        "DDL-FK",
         "ALTER TABLE visit ADD FOREIGN KEY (ward_code) REFERENCES ward (code);",
         dialect="mysql",
     ),
