@@ -16,7 +16,7 @@ from dbops.change.report import ChangeReport, StepReport
 from dbops.change.stage import Stage
 from dbops.change.standing import standing_of
 from dbops.change.step import Direction, Part, Step
-from dbops.errors import DbopsError, Failed, Refused
+from dbops.errors import DbopsError, Failed, Partly, Refused
 
 Judge = Callable[[ChangeSession], Judged]
 
@@ -116,14 +116,26 @@ def _alone(going: Going, step: Step) -> list[StepReport]:
         effect, attempts = patiently(going, lambda: _outside(going, step))
     except CommitUnknown:
         raise _unknown(going) from None
-    except DbopsError:
-        clean_up(going, step)
+    except DbopsError as fault:
+        _clean_up_after(going, step, fault)
         if was is Remains.DONE or going.session.remains(step) is not Remains.DONE:
             _stand_back(going)
             raise
         effect, attempts = StepEffect(0.0), going.order.change.limits.attempts
     _end(going, step)
     return [StepReport(step, effect, alone=True, attempts=attempts)]
+
+
+def _clean_up_after(going: Going, step: Step, fault: DbopsError) -> None:
+    try:
+        clean_up(going, step)
+    except DbopsError as failure:
+        raise Partly(
+            "change-left",
+            f"{fault.message}; and what {step.name} of {going.order.work} left half done may be"
+            f" there still: {failure.message}",
+            hint=f"clean it up: dbops change resume {going.order.work}",
+        ) from None
 
 
 def _began_before(going: Going, step: Step) -> bool:

@@ -15,7 +15,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
-from tabulate import tabulate
 
 from dbops.errors import DbopsError
 
@@ -37,6 +36,8 @@ def show_json(value: object) -> None:
 
 def show_table(rows: Sequence[Sequence[object]], headers: Sequence[str]) -> None:
     """A table that needs no colour to be understood; wide (Chinese) characters are aligned."""
+    from tabulate import tabulate  # with its wcwidth a good part of the start of any command
+
     click.echo(tabulate(rows, headers=headers, tablefmt="simple", disable_numparse=True))
 
 

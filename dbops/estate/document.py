@@ -58,7 +58,9 @@ _OF_SPANS = {
 class Table(BaseModel):
     """A table of the file; a key that it does not know is an error."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        strict=True, extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True
+    )
 
 
 class EstateTable(Table):

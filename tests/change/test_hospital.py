@@ -95,12 +95,12 @@ def test_each_change_is_one_that_dbops_reads(folder: Path) -> None:
 
 def test_the_schema_is_as_large_as_a_hospital_has_it(on_pg: History, on_sqlite: History) -> None:
     """Nearly every kind of object is there, none is unknown, and changes are ten and more."""
-    kinds = _kinds(on_pg.start)
-    assert on_pg.start.unknown == on_sqlite.start.unknown == ()
+    kinds = _kinds(on_pg.start.schema)
+    assert on_pg.start.schema.unknown == on_sqlite.start.schema.unknown == ()
     assert kinds[ObjectKind.TABLE] >= 30
     assert len(kinds) >= 20
     assert len(on_pg.carried) >= 10
-    assert _kinds(on_sqlite.start)[ObjectKind.TABLE] >= 12
+    assert _kinds(on_sqlite.start.schema)[ObjectKind.TABLE] >= 12
     assert len(on_sqlite.carried) >= 3
 
 
@@ -128,33 +128,33 @@ def test_a_rehearsal_goes_up_and_down_and_up(history: History) -> None:
 def test_a_run_makes_differ_what_its_touches_say_and_nothing_else(history: History) -> None:
     """Read again afterwards, the database differs from before in just these lines."""
     for each in history.carried:
-        differences = compare_schemas(each.before, each.after)
+        differences = compare_schemas(each.before.schema, each.after.schema)
         own = [one for one in differences if not is_only_order(one)]
         assert set(touches_of(own)) == set(each.proposed.change.touches)
-        assert each.run.after == each.after
+        assert each.run.after == each.after.schema
         assert set(each.evidence.touched) >= set(each.proposed.change.touches)
 
 
 def test_taken_back_one_after_the_other_all_is_as_it_was(history: History) -> None:
     """Each down.sql leads back to where its change began, and the last one to the first day."""
     for each, report in zip(reversed(history.carried), history.reverted, strict=True):
-        apart = compare_schemas(each.before, report.after)
+        apart = compare_schemas(each.before.schema, report.after)
         assert [one for one in apart if not is_only_order(one)] == []
-    assert history.end == history.reverted[-1].after
-    assert _in_any_order(history.end) == _in_any_order(history.start)
+    assert history.end.schema == history.reverted[-1].after
+    assert _in_any_order(history.end.schema) == _in_any_order(history.start.schema)
 
 
 def test_on_postgresql_the_last_digest_is_the_first(on_pg: History) -> None:
     """No column came back last there: the texts are equal byte for byte."""
-    assert on_pg.end.digest == on_pg.start.digest
+    assert on_pg.end.schema.digest == on_pg.start.schema.digest
 
 
 def test_rows_are_lost_only_where_a_change_says_so(on_pg: History, on_sqlite: History) -> None:
     """All rows are there again, but for those of the one table that was dropped."""
     gone = ObjectName(ObjectKind.TABLE, ("his", "fax_log"))
-    assert sum(on_pg.start_counts.values()) > 5000
-    assert on_pg.end_counts == {**on_pg.start_counts, gone: 0}
-    assert on_sqlite.end_counts == on_sqlite.start_counts
+    assert sum(on_pg.start.counts.values()) > 5000
+    assert on_pg.end.counts == {**on_pg.start.counts, gone: 0}
+    assert on_sqlite.end.counts == on_sqlite.start.counts
 
 
 def test_what_was_taken_back_cannot_be_taken_back_again(

@@ -19,7 +19,7 @@ from dbops.change.diff_text import parse_diff
 from dbops.change.evidence import ChangeEvidence
 from dbops.change.manifest import Change
 from dbops.change.manifest_text import parse_change
-from dbops.change.ports import ChangeEngine, SessionOrder
+from dbops.change.ports import ChangeEngine, SessionOrder, TableSize
 from dbops.change.rehearsal import ChangeRehearsalOrder
 from dbops.change.rehearse import rehearse_change
 from dbops.change.rehearsed_files import difference_file, source_file
@@ -121,6 +121,15 @@ class Proposed:
 
 
 @dataclass(frozen=True, slots=True)
+class Looked:
+    """A database at one instant, with about how large its tables are, and their rows."""
+
+    schema: Schema
+    sizes: Mapping[ObjectName, TableSize]
+    counts: Mapping[ObjectName, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Carried:
     """What came of a change: in the eyes of the rules, on a copy, and on the original."""
 
@@ -128,21 +137,19 @@ class Carried:
     order: ChangeRun
     lint: Report
     evidence: ChangeEvidence
-    before: Schema
+    before: Looked
     run: ChangeReport
-    after: Schema
+    after: Looked
 
 
 @dataclass(frozen=True, slots=True)
 class History:
     """All changes of a database, and how each was taken back: last in, first out."""
 
-    start: Schema
-    start_counts: Mapping[ObjectName, int]
+    start: Looked
     carried: tuple[Carried, ...]
     reverted: tuple[ChangeReport, ...]
-    end: Schema
-    end_counts: Mapping[ObjectName, int]
+    end: Looked
 
 
 def proposed(folder: Path) -> Proposed:
@@ -160,29 +167,39 @@ def changes_of(database: str) -> tuple[Proposed, ...]:
 
 def history_of(original: Original, changes: tuple[Proposed, ...]) -> History:
     """Everything done, and everything taken back."""
-    start, counts = looked(original.engine)
-    carried = tuple(_carried(original, each, changes) for each in changes)
+    start = found = looked(original.engine)
+    carried: list[Carried] = []
+    for each in changes:
+        carried.append(_carried(original, each, changes, found))
+        found = carried[-1].after
     reverted = tuple(
         revert_change(_anew(each.order), original.engine, unobserved) for each in reversed(carried)
     )
-    return History(start, counts, carried, reverted, *looked(original.engine))
+    return History(start, tuple(carried), reverted, looked(original.engine))
 
 
-def looked(engine: ChangeEngine) -> tuple[Schema, Mapping[ObjectName, int]]:
-    """The schema, and the rows of each table."""
-    with engine.session(_reading("look")) as session:
-        return session.schema(), session.counts()
+def looked(engine: ChangeEngine) -> Looked:
+    """The schema and the rows of each table."""
+    order = SessionOrder(
+        work="look",
+        lock_wait=timedelta(seconds=1),
+        statement=timedelta(seconds=30),
+        read_only=True,
+    )
+    with engine.session(order) as session:
+        return Looked(session.schema(), session.sizes(), session.counts())
 
 
 def unobserved(_moment: Moment) -> None:
     """Nobody looks on."""
 
 
-def _carried(original: Original, found: Proposed, others: tuple[Proposed, ...]) -> Carried:
+def _carried(
+    original: Original, found: Proposed, others: tuple[Proposed, ...], before: Looked
+) -> Carried:
     engine, change = original.engine, found.change
-    with engine.session(_reading(change.id)) as session:
-        before, sizes = session.schema(), session.sizes()
-    said = lint(change, found.up, found.down, engine.traits.dialect, Facts(before, sizes))
+    facts = Facts(before.schema, before.sizes)
+    said = lint(change, found.up, found.down, engine.traits.dialect, facts)
     rehearsal_order = ChangeRehearsalOrder(
         work=found.work,
         change=change,
@@ -194,7 +211,7 @@ def _carried(original: Original, found: Proposed, others: tuple[Proposed, ...]) 
         backup=f"{found.database}@12",
         taken=NOW - timedelta(hours=20),
         proof="restored and compared",
-        source=before,
+        source=before.schema,
     )
     with original.copied() as copy:
         rehearsal = rehearse_change(rehearsal_order, copy, lambda: NOW)
@@ -212,8 +229,7 @@ def _carried(original: Original, found: Proposed, others: tuple[Proposed, ...]) 
         required_by=tuple(each.change.id for each in others if change.id in each.change.requires),
     )
     report = run_change(order, engine, unobserved)
-    after, _ = looked(engine)
-    return Carried(found, order, said, rehearsal.evidence, before, report, after)
+    return Carried(found, order, said, rehearsal.evidence, before, report, looked(engine))
 
 
 def _rehearsed(work: Work, database: str) -> Rehearsed:
@@ -226,12 +242,3 @@ def _rehearsed(work: Work, database: str) -> Rehearsed:
 
 def _anew(order: ChangeRun) -> ChangeRun:
     return replace(order, run=secrets.token_hex(16))
-
-
-def _reading(work: str) -> SessionOrder:
-    return SessionOrder(
-        work=work,
-        lock_wait=timedelta(seconds=1),
-        statement=timedelta(seconds=30),
-        read_only=True,
-    )

@@ -1,0 +1,111 @@
+"""`dbops change` on a PostgreSQL server: schemas, steps outside of a transaction, locks, drift."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli import changes
+from tests.cli.changes import WORK, request, write
+from tests.cli.ops import Ops, found_ops
+from tests.cli.repairs import done
+from tests.fix_postgresql import PgDatabase, PgServer
+from tests.support.postgresql_estate import add_lab
+
+HOSPITAL = """
+CREATE SCHEMA his;
+CREATE TABLE his.ward(code varchar(8) PRIMARY KEY, name text NOT NULL);
+CREATE TABLE his.visit(id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    ward_code varchar(8) NOT NULL, note text, CHECK (length(note) < 100));
+CREATE VIEW his.visit_now AS SELECT id, ward_code FROM his.visit WHERE note IS NOT NULL;
+INSERT INTO his.ward VALUES ('ORT', '骨科'), ('ICU', '重症医学科');
+INSERT INTO his.visit(ward_code, note) SELECT 'ORT', 'n' FROM generate_series(1, 100);
+"""
+UP = """\
+-- step: the key, not yet for old rows
+ALTER TABLE his.visit ADD CONSTRAINT visit_ward_fk
+    FOREIGN KEY (ward_code) REFERENCES his.ward (code) NOT VALID;
+
+-- step: now for old rows too
+ALTER TABLE his.visit VALIDATE CONSTRAINT visit_ward_fk;
+
+-- step: find visits by ward
+CREATE INDEX CONCURRENTLY visit_ward_ix ON his.visit (ward_code);
+
+-- step: who asks about today
+CREATE OR REPLACE VIEW his.visit_now AS
+    SELECT id, ward_code FROM his.visit WHERE note IS NOT NULL AND id > 0;
+"""
+DOWN = """\
+CREATE OR REPLACE VIEW his.visit_now AS
+    SELECT id, ward_code FROM his.visit WHERE note IS NOT NULL;
+DROP INDEX CONCURRENTLY his.visit_ward_ix;
+ALTER TABLE his.visit DROP CONSTRAINT visit_ward_fk;
+"""
+VERIFY = """\
+SELECT count(*) = 0 FROM his.visit AS v
+    WHERE NOT EXISTS (SELECT FROM his.ward AS w WHERE w.code = v.ward_code);
+"""
+TOUCHES = (
+    "create constraint his.visit.visit_ward_fk",
+    "create index his.visit_ward_ix",
+    "alter view his.visit_now (definition)",
+)
+
+
+@pytest.fixture
+def lab(pg17: PgServer, tmp_path: Path) -> Iterator[tuple[Ops, PgDatabase]]:
+    """An estate whose database `lab` lies on a server, and is proven; gone afterwards."""
+    server = pg17
+    name = f"changed_{secrets.token_hex(6)}"
+    server.create_database(name)
+    database = PgDatabase(server, name)
+    ops = found_ops(tmp_path / "estate")
+    add_lab(tmp_path / "estate", database)
+    alter(database, HOSPITAL)
+    for words in (("backup", "run", "lab"), ("backup", "verify", "lab")):
+        done(ops.run(*words))
+    yield ops, database
+    server.drop_database(name)
+
+
+def alter(database: PgDatabase, script: str) -> None:
+    with database.connect() as connection:
+        connection.execute(script.encode())
+
+
+def test_the_whole_story(lab: tuple[Ops, PgDatabase]) -> None:
+    """Rehearsed with its locks, run with an index built concurrently, drift, and taken back."""
+    ops, database = lab
+    write(ops, up=UP, down=DOWN, verify=VERIFY, touches=TOUCHES, databases="lab", more="")
+    assert done(ops.run("change", "check", WORK)).stdout == f"{WORK}: nothing stops it\n"
+    request(ops)
+    rehearsed = json.loads(done(ops.run("change", "rehearse", WORK, "--json")).stdout)
+    (found,) = rehearsed["databases"]
+    assert found["down"] == "the schema was exactly as before"
+    assert sorted(found["touched"]) == sorted(TOUCHES)
+    locks = [lock for step in found["steps"] for lock in step["locks"]]
+    assert {"object": "his.ward", "mode": "SHARE ROW EXCLUSIVE", "blocks": "writes"} in locks
+    request(ops)
+    changes.approve(ops)
+    ran = done(changes.run(ops))
+    assert "lab is changed: 4 steps" in ran.stdout
+    assert "constraint `visit_ward_fk` of `his.visit` is new" in ran.stdout
+    assert done(ops.run("change", "drift", "lab")).exit_code == 0
+    alter(database, "ALTER TABLE his.visit ALTER ward_code TYPE text")
+    drifted = ops.run("change", "drift", "lab")
+    assert drifted.exit_code == 4
+    assert "column `ward_code` of `his.visit`: varchar(8) → text" in drifted.stdout
+    alter(database, "DROP VIEW his.visit_now; ALTER TABLE his.visit ALTER ward_code TYPE varchar(8)")
+    alter(
+        database,
+        "CREATE VIEW his.visit_now AS"
+        " SELECT id, ward_code FROM his.visit WHERE note IS NOT NULL AND id > 0",
+    )
+    request(ops)
+    changes.approve(ops)
+    assert "lab is as it was" in done(changes.revert(ops)).stdout
