@@ -58,9 +58,7 @@ _OF_SPANS = {
 class Table(BaseModel):
     """A table of the file; a key that it does not know is an error."""
 
-    model_config = ConfigDict(
-        strict=True, extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True
-    )
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class EstateTable(Table):

@@ -12,7 +12,7 @@ from dbops.change.run_order import ChangeRun
 from dbops.change.standing import State
 from dbops.change.step import Direction
 from dbops.errors import Refused, Unreachable
-from tests.change.bench import TOUCHES, Bench, up_and_down
+from tests.change.bench import Bench, up_and_down
 
 
 def revert(bench: Bench, order: ChangeRun) -> ChangeReport:
@@ -66,8 +66,9 @@ def test_what_another_change_requires_stays(bench: Bench) -> None:
     order = replace(bench.order(), required_by=("c-2", "c-3"))
     bench.run(order)
     script = ("CREATE TABLE {bed} (n integer);", "DROP TABLE {bed};", "SELECT 1 = 1;")
-    more = {"id": "c-2", "requires": ("c-1",)}
-    needing = bench.order(*script, ["create table {bed}"], plan="q" * 64, **more)
+    needing = bench.order(
+        *script, ["create table {bed}"], plan="q" * 64, id="c-2", requires=("c-1",)
+    )
     bench.run(needing)
     refused = refusal(bench, order)
     assert refused.code == "change-required"

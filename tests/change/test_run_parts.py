@@ -29,16 +29,17 @@ def bench(postgresql_bench: Bench) -> Bench:
     return postgresql_bench
 
 
-def apart(bench: Bench, **more: object) -> ChangeRun:
+def apart(
+    bench: Bench, verify: str = "SELECT true;", failed: FailedVerify = FailedVerify.STOP
+) -> ChangeRun:
     """A change of three parts, the second of which stands alone."""
-    settings: dict[str, object] = {"rehearsed": bench.rehearsed(APART_UP), **more}
-    return bench.order(APART_UP, APART_DOWN, touches=APART_TOUCHES, **settings)  # type: ignore[arg-type] # as `order` takes them
+    return bench.order(APART_UP, APART_DOWN, verify, APART_TOUCHES, failed=failed)
 
 
-def index(bench: Bench, **more: object) -> ChangeRun:
+def index(bench: Bench) -> ChangeRun:
     """A change that builds one index, aside."""
     down = "DROP INDEX CONCURRENTLY {visit_note};"
-    return bench.order(INDEX, down, "SELECT true;", ["create index {visit_note}"], **more)  # type: ignore[arg-type] # as above
+    return bench.order(INDEX, down, "SELECT true;", ["create index {visit_note}"])
 
 
 def test_parts_run_in_their_order(bench: Bench) -> None:
@@ -47,7 +48,7 @@ def test_parts_run_in_their_order(bench: Bench) -> None:
     assert [each.alone for each in report.steps] == [False, True, False]
     assert up_and_down(bench.journal()) == [(UP, 1), (UP, 2), (UP, 2), (UP, 3), (UP, 0)]
     assert [entry.progress for entry in bench.journal()][1:3] == [Progress.BEGAN, Progress.DONE]
-    assert len(report.differences) == 4  # a table with its column and key, an index, a column
+    assert len(report.differences) == 5  # a table, its column and key, an index, a column
 
 
 def test_an_index_that_ends_not_valid_is_cleaned_up(bench: Bench) -> None:
@@ -140,15 +141,8 @@ def test_what_was_not_declared_goes_as_well(bench: Bench) -> None:
 
 def test_down_by_policy_that_fails_is_told(bench: Bench) -> None:
     """Then it is half done, and both reasons are said."""
-    order = apart(bench, verify=FALSE, failed=FailedVerify.DOWN)
-    order = bench.order(
-        APART_UP,
-        APART_DOWN.replace("DROP TABLE IF EXISTS {room};", "DROP TABLE IF EXISTS {bed};"),
-        FALSE,
-        APART_TOUCHES,
-        rehearsed=order.rehearsed,
-        failed=FailedVerify.DOWN,
-    )
+    down = APART_DOWN.replace("{room}", "{bed}")
+    order = bench.order(APART_UP, down, FALSE, APART_TOUCHES, failed=FailedVerify.DOWN)
     with pytest.raises(Partly) as caught:
         bench.run(order)
     assert caught.value.message.startswith(
@@ -162,7 +156,7 @@ def test_a_step_that_fails_after_a_committed_part(bench: Bench) -> None:
     """It is half done, and says why."""
     bench.site.run("UPDATE his.visit SET note = NULL", "ALTER TABLE his.ward ADD phone integer")
     with pytest.raises(Partly) as caught:
-        bench.run(apart(bench, rehearsed=None))
+        bench.run(apart(bench))
     assert caught.value.code == "change-partly"
     assert caught.value.message.startswith("c-1 is half done on lab: step 3 at line 5")
 
@@ -172,7 +166,7 @@ def test_a_lock_after_a_committed_part(bench: Bench) -> None:
     with bench.site.holding("ward"), pytest.raises(Partly) as caught:
         bench.run(apart(bench))
     assert caught.value.message.startswith("c-1 is half done on lab: c-1 waited 3 times for a lock")
-    order = apart(bench, rehearsed=None)
+    order = apart(bench)
     resume_change(order, bench.site.engine, Onward.FINISH, bench.observe, bench.slept.append)
     assert bench.state() is State.WHOLE
 

@@ -81,7 +81,7 @@ def alter(database: PgDatabase, script: str) -> None:
 def test_the_whole_story(lab: tuple[Ops, PgDatabase]) -> None:
     """Rehearsed with its locks, run with an index built concurrently, drift, and taken back."""
     ops, database = lab
-    write(ops, up=UP, down=DOWN, verify=VERIFY, touches=TOUCHES, databases="lab", more="")
+    write(ops, up=UP, down=DOWN, verify=VERIFY, touches=TOUCHES, databases="lab", more="why: the map error of May")
     assert done(ops.run("change", "check", WORK)).stdout == f"{WORK}: nothing stops it\n"
     request(ops)
     rehearsed = json.loads(done(ops.run("change", "rehearse", WORK, "--json")).stdout)
@@ -89,23 +89,17 @@ def test_the_whole_story(lab: tuple[Ops, PgDatabase]) -> None:
     assert found["down"] == "the schema was exactly as before"
     assert sorted(found["touched"]) == sorted(TOUCHES)
     locks = [lock for step in found["steps"] for lock in step["locks"]]
-    assert {"object": "his.ward", "mode": "SHARE ROW EXCLUSIVE", "blocks": "writes"} in locks
+    assert {"object": "his.ward", "mode": "ShareRowExclusiveLock", "blocks": "writes"} in locks
     request(ops)
     changes.approve(ops)
     ran = done(changes.run(ops))
     assert "lab is changed: 4 steps" in ran.stdout
     assert "constraint `visit_ward_fk` of `his.visit` is new" in ran.stdout
     assert done(ops.run("change", "drift", "lab")).exit_code == 0
-    alter(database, "ALTER TABLE his.visit ALTER ward_code TYPE text")
+    alter(database, "ALTER TABLE his.ward ALTER name TYPE varchar(40)")
     drifted = ops.run("change", "drift", "lab")
     assert drifted.exit_code == 4
-    assert "column `ward_code` of `his.visit`: varchar(8) → text" in drifted.stdout
-    alter(database, "DROP VIEW his.visit_now; ALTER TABLE his.visit ALTER ward_code TYPE varchar(8)")
-    alter(
-        database,
-        "CREATE VIEW his.visit_now AS"
-        " SELECT id, ward_code FROM his.visit WHERE note IS NOT NULL AND id > 0",
-    )
+    assert "  column `name` of `his.ward`: text → varchar(40)\n" in drifted.stdout
     request(ops)
     changes.approve(ops)
     assert "lab is as it was" in done(changes.revert(ops)).stdout

@@ -50,6 +50,7 @@ _READ_EARLY = (
     b"WCWIDTH_",
     b"_PYTHON",
 )
+_WHEN_USED = ("tabulate",)  # which modules of dbops import inside their functions
 _TAKEN_OVER = (b"PYTHONUNBUFFERED", b"PYTHONDONTWRITEBYTECODE")
 _SAME_OF_STATUS = ("Uid", "Gid", "Groups", "Cap", "NoNewPrivs", "Seccomp", "SigBlk")
 
@@ -215,10 +216,11 @@ class Server:
 def _preload() -> None:
     """Import every module of dbops, from where a cold start has it."""
     package = importlib.import_module("dbops")
-    for module in pkgutil.walk_packages(package.__path__, "dbops."):
-        if not module.name.endswith(".__main__"):
+    modules = [module.name for module in pkgutil.walk_packages(package.__path__, "dbops.")]
+    for name in (*_WHEN_USED, *modules):
+        if not name.endswith(".__main__"):
             try:
-                importlib.import_module(module.name)
+                importlib.import_module(name)
             except Exception:  # noqa: BLE001, S112 - the command that needs it will say so
                 continue
     gc.collect()

@@ -166,12 +166,17 @@ def changes_of(database: str) -> tuple[Proposed, ...]:
 
 
 def history_of(original: Original, changes: tuple[Proposed, ...]) -> History:
-    """Everything done, and everything taken back."""
+    """Everything done, and everything taken back.
+
+    The copy is made once and goes along: to make one for each change would cost more than to
+    rehearse it.
+    """
     start = found = looked(original.engine)
     carried: list[Carried] = []
-    for each in changes:
-        carried.append(_carried(original, each, changes, found))
-        found = carried[-1].after
+    with original.copied() as copy:
+        for each in changes:
+            carried.append(_carried(original.engine, copy, each, changes, found))
+            found = carried[-1].after
     reverted = tuple(
         revert_change(_anew(each.order), original.engine, unobserved) for each in reversed(carried)
     )
@@ -195,9 +200,13 @@ def unobserved(_moment: Moment) -> None:
 
 
 def _carried(
-    original: Original, found: Proposed, others: tuple[Proposed, ...], before: Looked
+    engine: ChangeEngine,
+    copy: ChangeEngine,
+    found: Proposed,
+    others: tuple[Proposed, ...],
+    before: Looked,
 ) -> Carried:
-    engine, change = original.engine, found.change
+    change = found.change
     facts = Facts(before.schema, before.sizes)
     said = lint(change, found.up, found.down, engine.traits.dialect, facts)
     rehearsal_order = ChangeRehearsalOrder(
@@ -213,8 +222,7 @@ def _carried(
         proof="restored and compared",
         source=before.schema,
     )
-    with original.copied() as copy:
-        rehearsal = rehearse_change(rehearsal_order, copy, lambda: NOW)
+    rehearsal = rehearse_change(rehearsal_order, copy, lambda: NOW)
     work = replace(found.work, files={**found.work.files, **rehearsal.files})
     order = ChangeRun(
         change=change,

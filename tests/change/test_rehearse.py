@@ -1,0 +1,241 @@
+"""A rehearsal on a copy: up, down and up again, and what is written down of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from dbops.change.diff_text import parse_diff
+from dbops.change.evidence import DownEvidence, RowCounts, parse_evidence
+from dbops.change.manifest import DataLoss
+from dbops.change.rehearsal import ChangeRehearsal, ChangeRehearsalOrder
+from dbops.change.rehearse import rehearse_change
+from dbops.change.schema import Schema
+from dbops.change.schema_text import parse_schema
+from dbops.change.step import Direction
+from dbops.errors import Refused
+from dbops.review.work import Kind, Work
+from tests.change.bench import APART_DOWN, APART_TOUCHES, APART_UP, DOWN, TOUCHES, UP, VERIFY, Bench
+
+NOW = datetime(2026, 11, 23, 2, 10, 30, 500_000, tzinfo=UTC)
+TAKEN = datetime(2026, 11, 22, 18, 0, tzinfo=UTC)
+FILES = {"change.yml": b"id: c-1\n", "up.sql": b"-- up\n", "rehearsed-lab.yml": b"old\n"}
+TRUE = "SELECT 1 = 1;"
+
+
+def asked(
+    bench: Bench,
+    up: str = UP,
+    down: str = DOWN,
+    verify: str = VERIFY,
+    touches: tuple[str, ...] = TOUCHES,
+    loss: DataLoss = DataLoss.NONE,
+) -> ChangeRehearsalOrder:
+    """What is to be rehearsed on the bench's database, as if it were a copy."""
+    order = bench.order(up, down, verify, touches, data_loss=loss)
+    return ChangeRehearsalOrder(
+        work=Work(Kind.CHANGE, "c-1", "changes/c-1", FILES),
+        change=order.change,
+        up=order.up,
+        down=order.down,
+        verify=order.verify,
+        host="verify-1",
+        database="lab",
+        backup="lab@12",
+        taken=TAKEN,
+        proof="proven",
+        source=None,
+    )
+
+
+def rehearsed(bench: Bench, order: ChangeRehearsalOrder) -> ChangeRehearsal:
+    """What was found."""
+    return rehearse_change(order, bench.site.engine, lambda: NOW, bench.slept.append)
+
+
+def refusal(bench: Bench, order: ChangeRehearsalOrder) -> Refused:
+    """How it was refused."""
+    with pytest.raises(Refused) as caught:
+        rehearsed(bench, order)
+    return caught.value
+
+
+def test_what_is_found_is_written_down(bench: Bench) -> None:
+    """Findings, the source and the differences: each reads back, and is of the files as they are."""
+    before = bench.schema()
+    found = rehearsed(bench, asked(bench))
+    evidence = found.evidence
+    assert list(found.files) == ["rehearsed-lab.yml", "rehearsed-lab.schema", "rehearsed-lab.diff"]
+    assert parse_evidence(found.files["rehearsed-lab.yml"], "yml") == evidence
+    assert parse_schema(found.files["rehearsed-lab.schema"], "schema") == before
+    differences = parse_diff(found.files["rehearsed-lab.diff"], "diff")
+    assert [touch.line for touch in evidence.touched if touch.line in map(bench.say, TOUCHES)]
+    assert len(differences) == len(evidence.touched)
+    assert (evidence.id, evidence.host, evidence.backup) == ("c-1", "verify-1", "lab@12")
+    assert (evidence.at, evidence.taken) == (NOW.replace(microsecond=0), TAKEN)
+    assert (evidence.source, evidence.unseen) == (before.digest, ())
+    assert [(step.direction, step.name) for step in evidence.steps] == [
+        (Direction.UP, "rooms"),
+        (Direction.UP, "phones"),
+        (Direction.DOWN, "step 1"),
+        (Direction.DOWN, "step 2"),
+    ]
+    assert evidence.rows[bench.say("{room}")] == RowCounts(None, 0, None)
+    assert evidence.rows[bench.say("{visit}")] == RowCounts(3, 3, 3)
+    assert evidence.down == DownEvidence(equal=True)
+    assert set(evidence.files) == {"change.yml", "up.sql"}
+    assert bench.has("room")  # up.sql has run again
+
+
+def test_the_source_is_what_the_backup_says(bench: Bench) -> None:
+    """A server prints some objects differently after a restore, so the copy's own does not count."""
+    source = Schema({})
+    found = rehearsed(bench, replace(asked(bench), source=source))
+    assert found.evidence.source == source.digest
+    assert parse_schema(found.files["rehearsed-lab.schema"], "schema") == source
+
+
+def test_locks_are_measured(postgresql_bench: Bench) -> None:
+    """Each step says which locks it added, and what others cannot do meanwhile."""
+    evidence = rehearsed(postgresql_bench, asked(postgresql_bench)).evidence
+    phones = evidence.steps[1].locks
+    assert [(lock.object, lock.blocks) for lock in phones] == [("his.ward", "reads")]
+
+
+def test_what_is_not_declared_is_refused(bench: Bench) -> None:
+    """As it would be on the database, in words."""
+    refused = refusal(bench, asked(bench, touches=TOUCHES[:1]))
+    ward = bench.say("{ward}")
+    assert refused.code == "change-undeclared"
+    assert refused.message.startswith(
+        "c-1 was rolled back: c-1 changes what its touches do not name: 1 difference:"
+        f" column `phone` of `{ward}` is new: varchar(20)"
+    )
+
+
+def test_a_touch_that_is_not_seen_is_remarked(bench: Bench) -> None:
+    """The evidence names it."""
+    touches = (*TOUCHES, "drop view {open_visit}")
+    found = rehearsed(bench, asked(bench, touches=touches))
+    assert found.evidence.unseen == (bench.touch("drop view {open_visit}"),)
+
+
+LEFT = [
+    pytest.param("DROP TABLE {room};", "change-down", "down.sql of c-1 was rolled back", id="less"),
+    pytest.param(
+        "ALTER TABLE {ward} DROP COLUMN phone; DROP TABLE {room}; DROP VIEW {open_visit};",
+        "change-undeclared",
+        "down.sql of c-1 was rolled back",
+        id="more",
+    ),
+    pytest.param(
+        DOWN + "DELETE FROM {visit} WHERE id = 3;",
+        "change-rows",
+        "rows are lost by down.sql of c-1: ",
+        id="rows",
+    ),
+]
+
+
+@pytest.mark.parametrize(("down", "code", "says"), LEFT)
+def test_a_way_back_that_does_not_lead_back(bench: Bench, down: str, code: str, says: str) -> None:
+    """It leaves something, takes more along, or takes rows."""
+    refused = refusal(bench, asked(bench, down=down))
+    assert refused.code == code
+    assert refused.message.startswith(says)
+
+
+def test_a_column_comes_back_last(bench: Bench) -> None:
+    """That is no difference, and the evidence names the columns."""
+    up = "ALTER TABLE {ward} DROP COLUMN name; ALTER TABLE {ward} ADD COLUMN phone varchar(20);"
+    down = "ALTER TABLE {visit} DROP COLUMN note; ALTER TABLE {visit} ADD COLUMN note varchar(40);"
+    up = "ALTER TABLE {visit} ADD COLUMN phone varchar(20); ALTER TABLE {visit} DROP COLUMN note;"
+    down = "ALTER TABLE {visit} ADD COLUMN note varchar(40); ALTER TABLE {visit} DROP COLUMN phone;"
+    touches = ("drop column {visit}.note", "create column {visit}.phone")
+    found = rehearsed(bench, asked(bench, up, down, TRUE, touches))
+    assert found.evidence.down == DownEvidence(equal=True)
+    visit = bench.say("{visit}")
+    bench.rebuild()
+    bench.site.run(bench.say("ALTER TABLE {visit} ADD COLUMN last varchar(8)"))
+    found = rehearsed(bench, asked(bench, up, down, TRUE, touches))
+    assert found.evidence.down == DownEvidence(
+        equal=False, order=(f"{visit}.last", f"{visit}.note")
+    )
+
+
+def test_rows_that_vanish_are_refused(bench: Bench) -> None:
+    """Without a declared loss no table may have fewer rows, or be gone with some."""
+    up = "DELETE FROM {visit} WHERE id = 3; CREATE TABLE {room} (n integer);"
+    order = asked(bench, up, "DROP TABLE {room};", TRUE, ("create table {room}",))
+    visit = bench.say("{visit}")
+    refused = refusal(bench, order)
+    assert refused.code == "change-rows"
+    assert refused.message == f"rows are lost by up.sql of c-1: {visit} 3 → 2"
+    assert refused.hint == "keep them, or declare data_loss in change.yml"
+
+
+def test_rows_may_vanish_where_that_is_declared(bench: Bench) -> None:
+    """The evidence has the counts, and what the change says of its loss."""
+    up = "DELETE FROM {visit} WHERE id = 3; CREATE TABLE {room} (n integer);"
+    touches = ("create table {room}",)
+    order = asked(bench, up, "DROP TABLE {room};", TRUE, touches, DataLoss.RECOVERABLE)
+    evidence = rehearsed(bench, order).evidence
+    assert evidence.rows[bench.say("{visit}")] == RowCounts(3, 2, 2)
+    assert evidence.down == DownEvidence(equal=True, lost=DataLoss.RECOVERABLE)
+
+
+def test_a_table_that_is_renamed_keeps_its_rows(bench: Bench) -> None:
+    """They are there under another name, which is no loss."""
+    bench.site.run(bench.say("CREATE TABLE {bed} (n integer)"))
+    bench.site.run(bench.say("INSERT INTO {bed} VALUES (1), (2)"))
+    up, down = "ALTER TABLE {bed} RENAME TO room;", "ALTER TABLE {room} RENAME TO bed;"
+    found = rehearsed(bench, asked(bench, up, down, TRUE, ("drop table {bed}", TOUCHES[0])))
+    assert found.evidence.rows[bench.say("{room}")] == RowCounts(None, 2, None)
+
+
+def test_a_change_without_a_way_back(bench: Bench) -> None:
+    """Where the loss is permanent there may be none, and the evidence says so."""
+    evidence = rehearsed(bench, asked(bench, down="", loss=DataLoss.PERMANENT)).evidence
+    assert evidence.down is None
+    assert evidence.rows[bench.say("{visit}")] == RowCounts(3, 3, None)
+
+
+def test_a_second_time_that_is_another(postgresql_bench: Bench) -> None:
+    """What up.sql does once only is found out."""
+    bench = postgresql_bench
+    up = (
+        "CREATE TABLE IF NOT EXISTS his.seen (n integer);"
+        " DO $$ BEGIN IF EXISTS (SELECT FROM his.ward WHERE code = 'SEEN') THEN"
+        " CREATE TABLE his.room (a integer); ELSE CREATE TABLE his.room (b integer); END IF; END $$;"
+        " INSERT INTO his.ward (code) VALUES ('SEEN') ON CONFLICT DO NOTHING;"
+    )
+    down = "DROP TABLE his.room; DROP TABLE his.seen;"
+    refused = refusal(
+        bench, asked(bench, up, down, TRUE, ("create table {room}", "create table his.seen"))
+    )
+    assert refused.code == "change-again"
+    assert refused.message.startswith(
+        "after down.sql, up.sql of c-1 comes to something else than the first time: "
+    )
+
+
+def test_parts_are_rehearsed_as_they_run(postgresql_bench: Bench) -> None:
+    """A step that stands alone does so here; nothing of a copy is called half done."""
+    bench = postgresql_bench
+    evidence = rehearsed(bench, asked(bench, APART_UP, APART_DOWN, TRUE, APART_TOUCHES)).evidence
+    assert [step.name for step in evidence.steps][:3] == ["step 1", "notes", "step 3"]
+    bench.rebuild()
+    refused = refusal(bench, asked(bench, APART_UP, APART_DOWN, TRUE, TOUCHES))
+    assert refused.code == "change-partly"
+    assert refused.hint == "correct the scripts of c-1, and rehearse again"
+
+
+def test_the_journal_of_the_backup_counts(bench: Bench) -> None:
+    """A copy on which the change has run, or what it requires has not, is none to rehearse on."""
+    order = asked(bench)
+    needing = replace(order, change=replace(order.change, requires=("c-0",)))
+    assert refusal(bench, needing).code == "change-requires"
+    bench.run(bench.order())
+    assert refusal(bench, order).code == "change-already"
