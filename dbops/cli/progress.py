@@ -6,11 +6,12 @@ import sys
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import NoReturn, Self
-
-from tqdm import tqdm
+from typing import TYPE_CHECKING, NoReturn, Self
 
 from dbops.cli.render import say, size
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 LINE_EVERY_SECONDS = 30.0
 
@@ -29,6 +30,8 @@ class Progress:
         self._total = 0
         self._bar: tqdm[NoReturn] | None = None
         if not quiet and sys.stderr.isatty():
+            from tqdm import tqdm  # a night without a terminal does not wait for it
+
             self._bar = tqdm(
                 desc=title, unit="B", unit_scale=True, leave=False, dynamic_ncols=True, delay=0.3
             )

@@ -45,8 +45,9 @@ def test_a_change_is_taken_back(bench: Bench, with_rehearsal: bool) -> None:
     assert bench.has("room")
 
 
-def test_what_has_not_run_is_not_taken_back(bench: Bench) -> None:
+def test_what_has_not_run_is_not_taken_back(sqlite_bench: Bench) -> None:
     """Nor is what was taken back already, nor another revision of it."""
+    bench = sqlite_bench
     order = bench.order()
     assert refusal(bench, order).message == "c-1 has not run on this database"
     bench.run(order)
@@ -61,8 +62,9 @@ def test_what_has_not_run_is_not_taken_back(bench: Bench) -> None:
     )
 
 
-def test_what_another_change_requires_stays(bench: Bench) -> None:
+def test_what_another_change_requires_stays(sqlite_bench: Bench) -> None:
     """As long as that one stands."""
+    bench = sqlite_bench
     order = replace(bench.order(), required_by=("c-2", "c-3"))
     bench.run(order)
     script = ("CREATE TABLE {bed} (n integer);", "DROP TABLE {bed};", "SELECT 1 = 1;")
@@ -91,8 +93,9 @@ def test_what_was_changed_since_stays(bench: Bench) -> None:
     )
 
 
-def test_without_a_rehearsal_it_must_be_there_at_least(bench: Bench) -> None:
+def test_without_a_rehearsal_it_must_be_there_at_least(sqlite_bench: Bench) -> None:
     """What the change made and somebody dropped cannot be taken back."""
+    bench = sqlite_bench
     order = bench.order()
     bench.run(order)
     bench.site.run(bench.say("DROP TABLE {room}"))
@@ -101,8 +104,9 @@ def test_without_a_rehearsal_it_must_be_there_at_least(bench: Bench) -> None:
     assert refused.message == f"what c-1 changed was changed again since: table {room} is gone"
 
 
-def test_what_others_changed_beside_it_does_not_matter(bench: Bench) -> None:
+def test_what_others_changed_beside_it_does_not_matter(sqlite_bench: Bench) -> None:
     """Only what the change touched is looked at, and only that may come back."""
+    bench = sqlite_bench
     order = bench.order(rehearsed=bench.rehearsed())
     bench.run(order)
     bench.site.run(bench.say("CREATE TABLE {bed} (n integer)"))
@@ -137,8 +141,9 @@ def test_a_way_back_that_does_not_lead_back_is_rolled_back(
     assert bench.state() is State.WHOLE
 
 
-def test_a_change_without_a_way_back(bench: Bench) -> None:
+def test_a_change_without_a_way_back(sqlite_bench: Bench) -> None:
     """One whose loss is permanent may have no down.sql."""
+    bench = sqlite_bench
     order = bench.order(down="")
     bench.run(order)
     refused = refusal(bench, order)

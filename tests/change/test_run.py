@@ -44,8 +44,9 @@ def test_a_change_runs(bench: Bench) -> None:
     ]
 
 
-def test_a_touch_that_is_not_seen_is_told(bench: Bench) -> None:
+def test_a_touch_that_is_not_seen_is_told(sqlite_bench: Bench) -> None:
     """A difference that is declared and does not come is no fault, and is said."""
+    bench = sqlite_bench
     report = bench.run(bench.order(touches=[*TOUCHES, "drop view {open_visit}"]))
     assert report.unseen == (bench.touch("drop view {open_visit}"),)
 
@@ -67,8 +68,9 @@ def test_drift_is_refused_in_words(bench: Bench) -> None:
     assert bench.moments == []
 
 
-def test_without_a_rehearsal_touches_alone_decide(bench: Bench) -> None:
+def test_without_a_rehearsal_touches_alone_decide(sqlite_bench: Bench) -> None:
     """Where no evidence is asked for, what the schema was before is not asked either."""
+    bench = sqlite_bench
     bench.site.run(bench.say("ALTER TABLE {visit} ADD COLUMN by_hand varchar(8)"))
     bench.run(bench.order())
     assert bench.has("room")
@@ -168,8 +170,9 @@ def test_a_lock_that_is_let_go_costs_an_attempt(bench: Bench) -> None:
     assert bench.has("room")
 
 
-def test_one_attempt_may_be_all(bench: Bench) -> None:
+def test_one_attempt_may_be_all(sqlite_bench: Bench) -> None:
     """A change that waits once says so."""
+    bench = sqlite_bench
     limits = replace(LIMITS, attempts=1, lock_wait=timedelta(milliseconds=50))
     with bench.site.holding("ward"), pytest.raises(Unreachable) as caught:
         bench.run(bench.order(limits=limits))
@@ -177,8 +180,9 @@ def test_one_attempt_may_be_all(bench: Bench) -> None:
     assert bench.slept == []
 
 
-def test_a_second_run_is_refused(bench: Bench) -> None:
+def test_a_second_run_is_refused(sqlite_bench: Bench) -> None:
     """What has run does not run again: neither these files nor another revision of them."""
+    bench = sqlite_bench
     bench.run(bench.order())
     for plan, where in (("p" * 64, ""), ("q" * 64, " in another revision")):
         with pytest.raises(Refused) as caught:
@@ -188,8 +192,9 @@ def test_a_second_run_is_refused(bench: Bench) -> None:
         assert caught.value.status is ExitStatus.REFUSED
 
 
-def test_what_a_change_requires_must_have_run(bench: Bench) -> None:
+def test_what_a_change_requires_must_have_run(sqlite_bench: Bench) -> None:
     """The journal of this database says whether it has."""
+    bench = sqlite_bench
     needing = bench.order(
         *LATER, ["create table {bed}"], plan="q" * 64, id="c-2", requires=("c-1",)
     )
@@ -205,8 +210,9 @@ def test_what_a_change_requires_must_have_run(bench: Bench) -> None:
     assert bench.has("bed")
 
 
-def test_nothing_runs_beside_a_half_done_change(bench: Bench) -> None:
+def test_nothing_runs_beside_a_half_done_change(sqlite_bench: Bench) -> None:
     """While one change is half done nobody can say how the schema is to be."""
+    bench = sqlite_bench
     order = bench.order(plan="q" * 64, id="c-2")
     with bench.site.engine.session(order.session()) as session:
         session.note([order.author.entry(Direction.UP, order.up[0], Progress.BEGAN)])
@@ -236,8 +242,9 @@ def test_another_database_is_refused(bench: Bench) -> None:
     assert not bench.has("room")
 
 
-def test_a_journal_that_was_written_by_hand_is_not_believed(bench: Bench) -> None:
+def test_a_journal_that_was_written_by_hand_is_not_believed(sqlite_bench: Bench) -> None:
     """An entry of this plan whose step is not of its scripts stops everything."""
+    bench = sqlite_bench
     order = bench.order()
     entry = replace(order.author.entry(Direction.UP, order.up[0], Progress.DONE), sha256="0" * 64)
     with bench.site.engine.session(order.session()) as session:

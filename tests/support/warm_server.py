@@ -50,7 +50,7 @@ _READ_EARLY = (
     b"WCWIDTH_",
     b"_PYTHON",
 )
-_WHEN_USED = ("tabulate",)  # which modules of dbops import inside their functions
+_WHEN_USED = ("tabulate", "tqdm")  # which modules of dbops import inside their functions
 _TAKEN_OVER = (b"PYTHONUNBUFFERED", b"PYTHONDONTWRITEBYTECODE")
 _SAME_OF_STATUS = ("Uid", "Gid", "Groups", "Cap", "NoNewPrivs", "Seccomp", "SigBlk")
 

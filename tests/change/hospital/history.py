@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import Protocol
 
 from dbops.change.diff_text import parse_diff
-from dbops.change.evidence import ChangeEvidence
 from dbops.change.manifest import Change
 from dbops.change.manifest_text import parse_change
 from dbops.change.ports import ChangeEngine, SessionOrder, TableSize
-from dbops.change.rehearsal import ChangeRehearsalOrder
+from dbops.change.rehearsal import ChangeRehearsal, ChangeRehearsalOrder
 from dbops.change.rehearse import rehearse_change
 from dbops.change.rehearsed_files import difference_file, source_file
 from dbops.change.report import ChangeReport
@@ -130,16 +129,27 @@ class Looked:
 
 
 @dataclass(frozen=True, slots=True)
-class Carried:
-    """What came of a change: in the eyes of the rules, on a copy, and on the original."""
+class Rehearsal:
+    """What the rules say of a change, and what it came to on a copy of `source`."""
 
     proposed: Proposed
-    order: ChangeRun
     lint: Report
-    evidence: ChangeEvidence
-    before: Looked
-    run: ChangeReport
-    after: Looked
+    source: Schema
+    found: ChangeRehearsal
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What came of a change on the original."""
+
+    rehearsal: Rehearsal
+    order: ChangeRun
+    report: ChangeReport
+
+    @property
+    def change(self) -> Change:
+        """What it says of itself."""
+        return self.order.change
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,12 +181,16 @@ def history_of(original: Original, changes: tuple[Proposed, ...]) -> History:
     The copy is made once and goes along: to make one for each change would cost more than to
     rehearse it.
     """
-    start = found = looked(original.engine)
+    start = looked(original.engine)
+    before = start.schema
     carried: list[Carried] = []
     with original.copied() as copy:
         for each in changes:
-            carried.append(_carried(original.engine, copy, each, changes, found))
-            found = carried[-1].after
+            found = _rehearsed(copy, each, before, start.sizes)
+            order = _order(original.engine, found, changes)
+            report = run_change(order, original.engine, unobserved)
+            carried.append(Carried(found, order, report))
+            before = report.after  # or the next run finds that the database has drifted
     reverted = tuple(
         revert_change(_anew(each.order), original.engine, unobserved) for each in reversed(carried)
     )
@@ -199,19 +213,13 @@ def unobserved(_moment: Moment) -> None:
     """Nobody looks on."""
 
 
-def _carried(
-    engine: ChangeEngine,
-    copy: ChangeEngine,
-    found: Proposed,
-    others: tuple[Proposed, ...],
-    before: Looked,
-) -> Carried:
-    change = found.change
-    facts = Facts(before.schema, before.sizes)
-    said = lint(change, found.up, found.down, engine.traits.dialect, facts)
-    rehearsal_order = ChangeRehearsalOrder(
+def _rehearsed(
+    copy: ChangeEngine, found: Proposed, source: Schema, sizes: Mapping[ObjectName, TableSize]
+) -> Rehearsal:
+    dialect = copy.traits.dialect
+    order = ChangeRehearsalOrder(
         work=found.work,
-        change=change,
+        change=found.change,
         up=found.up,
         down=found.down,
         verify=found.verify,
@@ -220,31 +228,31 @@ def _carried(
         backup=f"{found.database}@12",
         taken=NOW - timedelta(hours=20),
         proof="restored and compared",
-        source=before.schema,
+        source=source,
     )
-    rehearsal = rehearse_change(rehearsal_order, copy, lambda: NOW)
-    work = replace(found.work, files={**found.work.files, **rehearsal.files})
-    order = ChangeRun(
+    said = lint(found.change, found.up, found.down, dialect, Facts(source, sizes))
+    return Rehearsal(found, said, source, rehearse_change(order, copy, lambda: NOW))
+
+
+def _order(engine: ChangeEngine, found: Rehearsal, others: tuple[Proposed, ...]) -> ChangeRun:
+    """What is run: with what stands in the files beside the change now, as a run reads them."""
+    own = found.proposed
+    change, database = own.change, own.database
+    work = replace(own.work, files={**own.work.files, **found.found.files})
+    source, difference = source_file(database), difference_file(database)
+    return ChangeRun(
         change=change,
-        up=found.up,
-        down=found.down,
-        verify=found.verify,
+        up=own.up,
+        down=own.down,
+        verify=own.verify,
         plan=work.plan,
         run=secrets.token_hex(16),
-        database=found.database,
+        database=database,
         identity=engine.identity(),
-        rehearsed=_rehearsed(work, found.database),
+        rehearsed=Rehearsed(
+            parse_schema(work.files[source], source), parse_diff(work.files[difference], difference)
+        ),
         required_by=tuple(each.change.id for each in others if change.id in each.change.requires),
-    )
-    report = run_change(order, engine, unobserved)
-    return Carried(found, order, said, rehearsal.evidence, before, report, looked(engine))
-
-
-def _rehearsed(work: Work, database: str) -> Rehearsed:
-    """What the files beside the change say, as a run reads them."""
-    source, difference = source_file(database), difference_file(database)
-    return Rehearsed(
-        parse_schema(work.files[source], source), parse_diff(work.files[difference], difference)
     )
 
 

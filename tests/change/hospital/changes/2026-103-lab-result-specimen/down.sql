@@ -1,3 +1,5 @@
+ALTER TABLE his.lab_result DROP CONSTRAINT lab_result_specimen_key;
+
 DROP INDEX CONCURRENTLY IF EXISTS his.lab_result_waiting;
 
 DROP INDEX CONCURRENTLY IF EXISTS his.lab_result_specimen;
