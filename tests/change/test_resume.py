@@ -49,8 +49,9 @@ def brought(bench: Bench, order: ChangeRun, before: Schema, where: Onward) -> No
     bench.rebuild()
 
 
-def test_dying_at_every_moment(bench: Bench) -> None:
+def test_dying_at_every_moment(sqlite_bench: Bench) -> None:
     """One transaction took place or did not; the journal and the schema agree."""
+    bench = sqlite_bench
     before, order = bench.schema(), bench.order(rehearsed=bench.rehearsed())
     fates: list[Fate] = []
     while bench.killed_at(len(fates), order):
@@ -103,7 +104,8 @@ def test_the_connection_is_lost_at_every_moment(
     codes: list[tuple[str, Fate]] = []
     while (code := _cut(bench, pg_change_site, len(codes), order)) is not None:
         codes.append((code, told(bench, order, before)))
-        brought(bench, order, before, Onward.FINISH)
+        if codes[-1][1] is Fate.HALF:
+            brought(bench, order, before, Onward.FINISH)
     assert codes == [
         ("connection-lost", Fate.NOTHING),
         ("connection-lost", Fate.NOTHING),

@@ -285,7 +285,7 @@ MISTAKES = (
         2,
         "audit-event",
         'there is no event "backups"',
-        "name one, such as backup.run, or a group: backup, estate, keys, ledger, repair, "
+        "name one, such as backup.run, or a group: backup, change, estate, keys, ledger, repair, "
         "repository, "
         "restore, review, trust",
     ),
