@@ -22,6 +22,7 @@ from dbops.change.ports import (
     CommitUnknown,
     JournalEntry,
     SessionOrder,
+    StepEffect,
 )
 from dbops.change.report import ChangeReport
 from dbops.change.run import run_change
@@ -32,6 +33,7 @@ from dbops.change.stage import Moment, Stage
 from dbops.change.standing import State, standing_of
 from dbops.change.step import Direction, Step
 from dbops.change.touch import Touch, parse_touch, touches_of
+from dbops.errors import Failed
 from dbops.review.work import Risk
 from tests.engines.change_suite_site import ChangeSite, journal_of, reading
 from tests.engines.postgresql.change_database import PgChangeSite
@@ -85,9 +87,13 @@ class Died(BaseException):
 
 @dataclass
 class Deaf:
-    """An engine whose sessions never hear the answer to a COMMIT that took place."""
+    """An engine whose sessions never hear the answer to a COMMIT that took place.
+
+    Or, where they are deaf to `errors`, why a step outside of a transaction failed.
+    """
 
     engine: ChangeEngine
+    errors: bool = False
 
     @property
     def traits(self) -> ChangeTraits:
@@ -102,19 +108,26 @@ class Deaf:
     @contextmanager
     def session(self, order: SessionOrder) -> Iterator[ChangeSession]:
         with self.engine.session(order) as session:
-            yield cast("ChangeSession", _DeafSession(session))
+            yield cast("ChangeSession", _DeafSession(session, errors=self.errors))
 
 
 class _DeafSession:
-    def __init__(self, session: ChangeSession) -> None:
+    def __init__(self, session: ChangeSession, *, errors: bool) -> None:
         self._session = session
+        self._errors = errors
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._session, name)
 
     def commit(self) -> None:
         self._session.commit()
-        raise CommitUnknown("commit-unknown", "no answer", hint="ask the journal")
+        if not self._errors:
+            raise CommitUnknown("commit-unknown", "no answer", hint="ask the journal")
+
+    def run_alone(self, step: Step) -> StepEffect:
+        with suppress(Failed):
+            self._session.run_alone(step)
+        return StepEffect(0.0)
 
 
 @dataclass

@@ -9,12 +9,13 @@ import pytest
 
 from dbops.change.ports import Progress
 from dbops.change.resume import Fate, Onward, resume_change, what_became
+from dbops.change.run import run_change
 from dbops.change.run_order import ChangeRun, FailedVerify
 from dbops.change.stage import Stage
 from dbops.change.standing import State
 from dbops.change.step import Direction
 from dbops.errors import ExitStatus, Failed, Partly, Refused, Unreachable
-from tests.change.bench import APART_DOWN, APART_TOUCHES, APART_UP, Bench, up_and_down
+from tests.change.bench import APART_DOWN, APART_TOUCHES, APART_UP, Bench, Deaf, up_and_down
 from tests.engines.postgresql.change_database import PgChangeSite
 
 INDEX = "CREATE UNIQUE INDEX CONCURRENTLY visit_note ON {visit} (note);"
@@ -65,6 +66,19 @@ def test_an_index_that_ends_not_valid_is_cleaned_up(bench: Bench) -> None:
     bench.site.run("UPDATE his.visit SET note = id")
     bench.run(order)
     assert bench.state() is State.WHOLE
+
+
+def test_a_step_that_ends_well_is_looked_at(bench: Bench) -> None:
+    """Where an engine says nothing, and what it built is not valid, that is no success."""
+    before = bench.schema()
+    deaf = Deaf(bench.site.engine, errors=True)
+    with pytest.raises(Failed) as caught:
+        run_change(index(bench), deaf, bench.observe, bench.slept.append)
+    assert caught.value.code == "change-half-built"
+    assert caught.value.message == (
+        "step 1 of c-1 ended without an error, and what it made is not valid; it was removed again"
+    )
+    assert bench.schema() == before
 
 
 def test_an_index_that_was_there_half_built_is_not_ours(bench: Bench) -> None:
