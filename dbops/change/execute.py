@@ -118,8 +118,11 @@ def _alone(going: Going, step: Step) -> list[StepReport]:
         raise _unknown(going) from None
     except DbopsError as fault:
         _clean_up_after(going, step, fault)
-        if was is Remains.DONE or going.session.remains(step) is not Remains.DONE:
-            _stand_back(going)
+        left = going.session.remains(step)
+        if was is Remains.DONE or left is not Remains.DONE:
+            # What is half done still, or done after all, was begun: resume looks at it again.
+            if was is Remains.DONE or left is Remains.NOTHING:
+                _stand_back(going)
             raise
         effect, attempts = StepEffect(0.0), going.order.change.limits.attempts
     _end(going, step)

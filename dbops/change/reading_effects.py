@@ -74,8 +74,9 @@ def effects(reading: Reading) -> Iterator[Effect]:
 def net_effects(readings: Iterable[Reading]) -> tuple[Effect, ...]:
     """Return what a script does to objects when all of it has run.
 
-    What it makes and drops again is nothing; what it drops and makes again is altered; and what
-    it gives to a table goes with the table where that takes another name.
+    What it makes and drops again is nothing; what it drops and makes again is altered; what it
+    makes and alters is made; and what it gives to a table goes with the table where that takes
+    another name.
     """
     every: list[Effect] = []
     for reading in readings:
@@ -108,6 +109,8 @@ def _settled(every: Iterable[Effect]) -> Iterator[Effect]:
         verbs = (found[0].verb, found[-1].verb)
         if verbs == (Verb.DROP, Verb.CREATE):
             yield replace(found[0], verb=Verb.ALTER, anew=True, was=None)
+        elif verbs == (Verb.CREATE, Verb.ALTER):
+            yield found[0]
         elif verbs != (Verb.CREATE, Verb.DROP) or found[0].anew:
             yield from found
 

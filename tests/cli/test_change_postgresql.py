@@ -81,7 +81,8 @@ def alter(database: PgDatabase, script: str) -> None:
 def test_the_whole_story(lab: tuple[Ops, PgDatabase]) -> None:
     """Rehearsed with its locks, run with an index built concurrently, drift, and taken back."""
     ops, database = lab
-    write(ops, up=UP, down=DOWN, verify=VERIFY, touches=TOUCHES, databases="lab", more="why: the map error of May")
+    why = "why: the map error of May could not have been stored"
+    write(ops, up=UP, down=DOWN, verify=VERIFY, touches=TOUCHES, databases="lab", more=why)
     assert done(ops.run("change", "check", WORK)).stdout == f"{WORK}: nothing stops it\n"
     request(ops)
     rehearsed = json.loads(done(ops.run("change", "rehearse", WORK, "--json")).stdout)

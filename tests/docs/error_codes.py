@@ -27,6 +27,9 @@ _CLASSES = (
     "Unreachable",
     "TryAgain",
     "NoIdentity",
+    "NotAsDeclared",
+    "LockTimeout",
+    "CommitUnknown",
 )
 # What carries a code to where it is raised: where it is used, and the code's position.
 _CARRIERS = {

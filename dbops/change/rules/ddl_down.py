@@ -25,14 +25,30 @@ def _examine(case: Case) -> Iterator[Finding | Unchecked]:
     if any(reading.doubt is not None for reading in case.down):
         yield DDL_DOWN.unchecked("whether down.sql takes all of up.sql back")
         return
+    parts = dict(_attached(case))
     for effect in up:
-        if not any(_takes_back(other, effect) for other in down):
+        whole = replace(effect, path=parts.get(effect.path, effect.path))
+        if not any(_takes_back(other, each) for other in down for each in (effect, whole)):
             how = {Verb.CREATE: "creates", Verb.DROP: "drops", Verb.ALTER: "alters"}[effect.verb]
             yield DDL_DOWN.found(
                 effect.place,
                 f"up.sql {how} {effect.title}, and down.sql does not take that back",
                 "write the opposite statement in down.sql",
             )
+
+
+def _attached(case: Case) -> Iterator[tuple[tuple[str, ...] | None, tuple[str, ...]]]:
+    """Yield indexes that become partitions of another, and that other, with which they go."""
+    for reading in case.up:
+        if reading.kind is ObjectKind.INDEX and reading.has("ATTACH", "PARTITION"):
+            for whole in reading.names:
+                for each in case.up:
+                    if each.kind is ObjectKind.INDEX and each.does is Does.CREATE:
+                        yield from (
+                            (path, whole.path)
+                            for path in (effect.path for effect in effects(each))
+                            if path and path[-1].upper() == reading.words[-1]
+                        )
 
 
 def _takes_back(other: Effect, effect: Effect) -> bool:
@@ -50,9 +66,15 @@ def _takes_back(other: Effect, effect: Effect) -> bool:
     built = [each for each in (effect, other) if each.kind in HOLDERS and each.anew]
     if built and _is_beside(effect, other):  # built anew, with anything in it
         return True
-    if other.kind is not effect.kind or not _is_one(effect, other):
+    if not _is_one_kind(effect, other) or not _is_one(effect, other):
         return False
     return effect.anew or other.anew or other.verb is _OPPOSITE[effect.verb]
+
+
+def _is_one_kind(effect: Effect, other: Effect) -> bool:
+    """DROP TABLE is also how a virtual table goes."""
+    virtual = {ObjectKind.TABLE, ObjectKind.VIRTUAL_TABLE}
+    return other.kind is effect.kind or {other.kind, effect.kind} == virtual
 
 
 def _is_one(effect: Effect, other: Effect) -> bool:

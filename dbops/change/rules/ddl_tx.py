@@ -10,6 +10,7 @@ from dbops.change.rules.finding import Case, Rule
 from dbops.review.finding import Finding, Severity
 
 _OWN: Final = ("FOREIGN_KEYS", "IGNORE_CHECK_CONSTRAINTS", "SESSION_REPLICATION_ROLE")
+_IN_HEADER: Final = frozenset({"USER_VERSION", "APPLICATION_ID"})
 _SAID_ELSEWHERE: Final = frozenset(
     {
         *_OWN,
@@ -28,7 +29,9 @@ def _examine(case: Case) -> Iterator[Finding]:
         if reading.does is Does.TRANSACTION:
             what = f"{first} begins or ends a transaction"
             yield DDL_TX.found(reading.place, what, "remove it: dbops begins, counts and ends")
-        elif reading.does is Does.SETTING and not _is_elsewhere(reading):
+        elif reading.does is Does.SETTING and not (
+            _is_elsewhere(reading) or _is_harmless(reading, case.dialect)
+        ):
             what = f"{first} changes a setting for all that follows"
             yield DDL_TX.found(reading.place, what, "remove it: write names with their schema")
 
@@ -37,6 +40,21 @@ def _is_elsewhere(reading: Reading) -> bool:
     """Whether another rule says so, and better."""
     words = set(reading.words)
     return bool(words & _SAID_ELSEWHERE) or any("TIMEOUT" in word for word in words)
+
+
+def _is_harmless(reading: Reading, dialect: str) -> bool:
+    """Whether it ends with the transaction and means no name otherwise, or is a number of the file.
+
+    SET LOCAL of MySQL is of the session.
+    """
+    words = reading.words
+    if dialect == "sqlite":
+        return bool(_IN_HEADER & set(words[1:4]))
+    if dialect != "postgres":
+        return False
+    if words[1:2] == ("LOCAL",):
+        return words[2:3] not in {("SEARCH_PATH",), ("ROLE",), ("SESSION",)}
+    return words[1:2] == ("CONSTRAINTS",)
 
 
 DDL_TX: Final = Rule(

@@ -15,6 +15,7 @@ from dbops.review.finding import Finding, LintRule, Unchecked
 Known = TypeVar("Known")
 
 _KIBI: Final = 1024
+_TABLES: Final = (ObjectKind.TABLE, ObjectKind.VIRTUAL_TABLE)
 _NO_ROWS: Final = 1 << 18  # bytes that an empty table and its indexes may have
 
 
@@ -93,7 +94,7 @@ class Case:
     def is_made(self, table: Name, at: Reading) -> bool:
         """Whether the change itself has made the table, before the statement."""
         return any(
-            self._makes(each, table, ObjectKind.TABLE) and Flag.QUERY not in each.flags
+            self._makes(each, table, *_TABLES) and Flag.QUERY not in each.flags
             for each in self._before(at)
         )
 

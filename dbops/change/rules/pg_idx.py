@@ -22,7 +22,16 @@ def _examine(case: Case) -> Iterator[Finding]:
             what = "REINDEX without CONCURRENTLY: nobody writes the table meanwhile"
             yield PG_IDX.found(reading.place, what, "write REINDEX … CONCURRENTLY")
         elif reading.kind is ObjectKind.INDEX and reading.does in {Does.CREATE, Does.DROP}:
-            yield from _blocks(case, reading)
+            if not _is_frame(case, reading):
+                yield from _blocks(case, reading)
+
+
+def _is_frame(case: Case, reading: Reading) -> bool:
+    """Whether it makes an index of a partitioned table alone, which has no rows of its own."""
+    if reading.table is None or not reading.has("ON", "ONLY"):
+        return False
+    known = case.find(ObjectKind.TABLE, reading.table)
+    return known is not None and "partitioned by" in known.properties
 
 
 def _blocks(case: Case, reading: Reading) -> Iterator[Finding]:

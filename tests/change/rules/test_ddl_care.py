@@ -190,7 +190,20 @@ CASES = [
         ("PRAGMA changes a setting for all that follows",),
         "sqlite",
     ),
+    Found(
+        "DDL-TX",
+        "SET LOCAL search_path = his; SET LOCAL ROLE boss;",
+        ("SET changes a setting for all that follows",),
+    ),
+    Found(
+        "DDL-TX",
+        "SET LOCAL sql_mode = '';",
+        ("SET changes a setting for all that follows",),
+        "mysql",
+    ),
     *silent("DDL-TX", "SELECT 'COMMIT';", "SET lock_timeout = 0;"),
+    *silent("DDL-TX", "SET LOCAL work_mem = '1GB';", "SET CONSTRAINTS ALL DEFERRED;"),
+    *silent("DDL-TX", "PRAGMA user_version = 8;", dialect="sqlite"),
     *silent("DDL-TX", "SET XACT_ABORT ON;", dialect="tsql"),
     Found(
         "DDL-TRG",

@@ -197,6 +197,7 @@ CASES = [
         "SELECT count(*) FROM his.visit;",
         "CREATE TABLE his.copy AS SELECT * FROM his.visit;",
         "CREATE RULE r AS ON DELETE TO his.visit DO INSTEAD DELETE FROM his.old;",
+        "CREATE VIRTUAL TABLE words USING fts5(w); INSERT INTO words(words) VALUES ('rebuild');",
     ),
 ]
 

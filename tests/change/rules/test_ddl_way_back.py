@@ -34,6 +34,12 @@ CASES = [
     ),
     _down("CREATE TABLE his.a (id int);", "SELECT 1;", "creates table his.a"),
     _down("DROP TABLE his.a;", "DROP TABLE his.a;", "drops table his.a"),
+    _down("CREATE VIRTUAL TABLE words USING fts5(word);", "DROP TABLE words;"),
+    _down(
+        "CREATE VIRTUAL TABLE words USING fts5(word);",
+        "DROP TABLE others;",
+        "creates virtual table words",
+    ),
     _down(
         "ALTER TABLE his.visit ADD COLUMN a int, ADD COLUMN b int;",
         "ALTER TABLE his.visit DROP COLUMN a;",
