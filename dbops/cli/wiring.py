@@ -195,13 +195,13 @@ class Wiring:
         return SqliteChangeEngine(address, self.clock)
 
     def change_engine_of_copy(self, source: Address, copy: Engine) -> ChangeEngine:
-        """A scratch copy of `source`, to be changed by the copy's own administrator."""
+        """A scratch copy of `source`, seen by the role that changes the source."""
         if isinstance(source, PostgresqlAddress):
             from dbops.engines.postgresql.change import change_engine_of_copy
             from dbops.engines.postgresql.engine import PostgresqlEngine
 
             assert isinstance(copy, PostgresqlEngine)  # noqa: S101 - what its scratch place yields
-            return change_engine_of_copy(copy)
+            return change_engine_of_copy(copy, source.as_login(source.admin).user)
         from dbops.engines.sqlite.engine import SqliteEngine
 
         assert isinstance(copy, SqliteEngine)  # noqa: S101 - what its scratch place yields

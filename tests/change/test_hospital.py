@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import apsw
@@ -15,6 +16,7 @@ from dbops.change.manifest import DataLoss
 from dbops.change.revert import revert_change
 from dbops.change.rules.lint import accepts, blocking
 from dbops.change.schema import ObjectKind, ObjectName, Schema
+from dbops.change.script import parse_steps
 from dbops.change.touch import touches_of
 from dbops.errors import Refused
 from tests.change.hospital.history import (
@@ -26,6 +28,7 @@ from tests.change.hospital.history import (
     changes_of,
     history_of,
     proposed,
+    rehearsed,
 )
 from tests.fix_postgresql import PgServer
 
@@ -162,6 +165,25 @@ def test_what_was_taken_back_cannot_be_taken_back_again(
     with pytest.raises(Refused) as refusal:
         revert_change(on_pg.carried[0].order, pg_hospital.engine, lambda _: None)
     assert refusal.value.code == "change-returned"
+
+
+def test_rows_that_arrive_in_no_other_partition_are_lost(
+    on_pg: History, pg_hospital: PgOriginal
+) -> None:
+    """Observations of April leave the default partition, as in the change, and go nowhere."""
+    april = next(each for each in changes_of("his") if each.change.id == "2026-106-april")
+    leaving = b"DELETE FROM his.observation_rest WHERE observed_at < '2026-05-01';\n"
+    change = replace(
+        april,
+        up=parse_steps(leaving, "up.sql"),
+        verify=parse_steps(b"SELECT true;\n", "verify.sql"),
+    )
+    with pg_hospital.copied() as copy, pytest.raises(Refused) as refusal:
+        rehearsed(copy, change, on_pg.end.schema, on_pg.end.sizes)
+    assert refusal.value.code == "change-rows"
+    assert refusal.value.message == (
+        "rows are lost by up.sql of 2026-106-april: his.observation_rest 765 → 45"
+    )
 
 
 def _kinds(schema: Schema) -> Counter[ObjectKind]:

@@ -104,3 +104,43 @@ def test_the_whole_story(lab: tuple[Ops, PgDatabase]) -> None:
     request(ops)
     changes.approve(ops)
     assert "lab is as it was" in done(changes.revert(ops)).stdout
+
+
+def test_a_rehearsal_runs_as_the_role_that_runs_it(lab: tuple[Ops, PgDatabase]) -> None:
+    """No superuser: it owns what it makes, on the copy as on the database itself."""
+    ops, database = lab
+    role = f"builder_{database.name}"
+    config = ops.root / "dbops.toml"
+    secret = ops.root / "secrets" / "lab-admin"
+    secret.write_text("geheim")
+    secret.chmod(0o600)
+    login = f'user = "{role}"\npassword = {{ file = "secrets/lab-admin" }}\n'
+    config.write_text(f"{config.read_text('utf-8')}\n[databases.lab.admin]\n{login}", "utf-8")
+    alter(database, f"CREATE ROLE {role} LOGIN PASSWORD 'geheim'")
+    try:
+        for thing in (
+            f"DATABASE {database.name}",
+            "SCHEMA his",
+            "TABLE his.ward",
+            "TABLE his.visit",
+        ):
+            alter(database, f"ALTER {thing} OWNER TO {role}")
+        for words in (("backup", "run", "lab"), ("backup", "verify", "lab")):
+            done(ops.run(*words))
+        write(
+            ops,
+            up="CREATE TABLE his.bed(no integer PRIMARY KEY);\n",
+            down="DROP TABLE his.bed;\n",
+            verify="SELECT count(*) = 0 FROM his.bed;\n",
+            touches=("create table his.bed",),
+            databases="lab",
+            more="why: beds are counted on paper\npersonal: {his.bed.no: none}",
+        )
+        request(ops)
+        done(ops.run("change", "rehearse", WORK))
+        request(ops)
+        changes.approve(ops)
+        assert "table `his.bed` is new" in done(changes.run(ops)).stdout
+    finally:
+        alter(database, f"REASSIGN OWNED BY {role} TO postgres; DROP OWNED BY {role}")
+        alter(database, f"DROP ROLE {role}")

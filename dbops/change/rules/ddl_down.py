@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from dbops.change.diff import Verb
-from dbops.change.reading_effects import HOLDERS, Effect, net_effects
+from dbops.change.reading_effects import HOLDERS, Effect, effects, net_effects
 from dbops.change.rules.finding import Case, Rule, is_same
 from dbops.change.schema import ObjectKind
 from dbops.review.finding import Finding, Severity, Unchecked
@@ -25,9 +26,9 @@ def _examine(case: Case) -> Iterator[Finding | Unchecked]:
     if any(reading.doubt is not None for reading in case.down):
         yield DDL_DOWN.unchecked("whether down.sql takes all of up.sql back")
         return
-    parts = dict(_attached(case))
+    wholes = _wholes(case)
     for effect in up:
-        whole = replace(effect, path=parts.get(effect.path, effect.path))
+        whole = replace(effect, path=wholes.get(effect.path or (), effect.path))
         if not any(_takes_back(other, each) for other in down for each in (effect, whole)):
             how = {Verb.CREATE: "creates", Verb.DROP: "drops", Verb.ALTER: "alters"}[effect.verb]
             yield DDL_DOWN.found(
@@ -37,18 +38,16 @@ def _examine(case: Case) -> Iterator[Finding | Unchecked]:
             )
 
 
-def _attached(case: Case) -> Iterator[tuple[tuple[str, ...] | None, tuple[str, ...]]]:
-    """Yield indexes that become partitions of another, and that other, with which they go."""
-    for reading in case.up:
-        if reading.kind is ObjectKind.INDEX and reading.has("ATTACH", "PARTITION"):
-            for whole in reading.names:
-                for each in case.up:
-                    if each.kind is ObjectKind.INDEX and each.does is Does.CREATE:
-                        yield from (
-                            (path, whole.path)
-                            for path in (effect.path for effect in effects(each))
-                            if path and path[-1].upper() == reading.words[-1]
-                        )
+def _wholes(case: Case) -> dict[tuple[str, ...], tuple[str, ...]]:
+    """Return the indexes that up.sql makes partitions of another, which they go with, and that."""
+    readings = [each for each in case.up if each.kind is ObjectKind.INDEX]
+    wholes = {
+        each.words[-1]: each.names[0].path
+        for each in readings
+        if each.names and each.has("ATTACH", "PARTITION")
+    }
+    made = (effect.path for each in readings for effect in effects(each))
+    return {path: wholes[path[-1].upper()] for path in made if path and path[-1].upper() in wholes}
 
 
 def _takes_back(other: Effect, effect: Effect) -> bool:

@@ -22,8 +22,7 @@ def _examine(case: Case) -> Iterator[Finding]:
             what = "REINDEX without CONCURRENTLY: nobody writes the table meanwhile"
             yield PG_IDX.found(reading.place, what, "write REINDEX … CONCURRENTLY")
         elif reading.kind is ObjectKind.INDEX and reading.does in {Does.CREATE, Does.DROP}:
-            if not _is_frame(case, reading):
-                yield from _blocks(case, reading)
+            yield from _blocks(case, reading)
 
 
 def _is_frame(case: Case, reading: Reading) -> bool:
@@ -38,7 +37,7 @@ def _blocks(case: Case, reading: Reading) -> Iterator[Finding]:
     verb = "made" if reading.does is Does.CREATE else "dropped"
     tables = [reading.table] if reading.table else [_table(case, name) for name in reading.names]
     for table in tables:
-        if not case.is_unused(table, reading):
+        if not case.is_unused(table, reading) and not _is_frame(case, reading):
             of = "" if table is None else f" of {table.written}"
             yield PG_IDX.found(
                 reading.place,

@@ -13,7 +13,8 @@ from dbops.engines.postgresql.change_opening import Clock, refuse_other_database
 from dbops.engines.postgresql.change_session import PostgresqlChangeSession
 from dbops.engines.postgresql.change_words import alone_kind
 from dbops.engines.postgresql.connect import Parameters, connect
-from dbops.engines.postgresql.engine import PostgresqlEngine, parameters_of
+from dbops.engines.postgresql.engine import PostgresqlEngine
+from dbops.engines.postgresql.scratch_login import login_on_copy
 from dbops.engines.postgresql.snapshot import read_identity
 
 TRAITS: Final = ChangeTraits(
@@ -59,6 +60,10 @@ class PostgresqlChangeEngine:
                 found.close()
 
 
-def change_engine_of_copy(copy: PostgresqlEngine) -> PostgresqlChangeEngine:
-    """Return the change engine of a restored copy, which its own administrator changes."""
-    return PostgresqlChangeEngine(lambda: parameters_of(copy.address, copy.password))
+def change_engine_of_copy(copy: PostgresqlEngine, role: str) -> PostgresqlChangeEngine:
+    """Return the change engine of a restored copy; afterwards `role` may log in on its server.
+
+    It is the role that changes the source: who owns what it makes, and what it may not do, are the
+    same there.
+    """
+    return PostgresqlChangeEngine(login_on_copy(copy, role, creates=True))

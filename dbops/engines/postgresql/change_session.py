@@ -19,6 +19,7 @@ from dbops.change.ports import (
 from dbops.change.schema import ObjectName, Schema
 from dbops.change.step import Step
 from dbops.engines.postgresql import change_alone, change_opening
+from dbops.engines.postgresql.change_beside import Beside
 from dbops.engines.postgresql.change_counting import invalid_indexes, row_counts, table_sizes
 from dbops.engines.postgresql.change_effects import Footprint
 from dbops.engines.postgresql.change_faults import (
@@ -64,6 +65,7 @@ class PostgresqlChangeSession:
         self._finished: set[str] = set()
         self._began: State | None = None
         self._footprint: Footprint | None = None
+        self._beside: Beside | None = None
         pin(session, self._pins)
         self._opened = state_of(session, "opening the session")
         if not order.read_only:
@@ -107,6 +109,7 @@ class PostgresqlChangeSession:
         command(self._session, _BEGIN, doing=doing)
         self._began = state_of(self._session, doing)
         self._footprint = Footprint(self._session)
+        self._beside = Beside(self._session)
 
     def run(self, step: Step) -> StepEffect:
         doing = place(step)
@@ -122,6 +125,7 @@ class PostgresqlChangeSession:
             raise change_fault(self._session, error, at) from None
         seconds = self._clock.monotonic() - began
         self._watch(doing)
+        self._refuse_reached(doing)
         locks, rewritten = footprint.added()
         return StepEffect(seconds, locks, rewritten)
 
@@ -186,6 +190,7 @@ class PostgresqlChangeSession:
             doing = "checking deferred constraints"
             command(self._session, "SET CONSTRAINTS ALL IMMEDIATE", doing=doing)
             self._watch(doing)
+            self._refuse_reached(doing)
         return tuple(
             f"index {name} is not valid: no query uses it, and every write keeps it up to date"
             for oid, name in invalid_indexes(self._session).items()
@@ -197,6 +202,8 @@ class PostgresqlChangeSession:
         self._refuse_read_only(doing)
         if self._began is not None:
             self._open(doing)
+            if self._beside is not None:
+                self._beside.note(doing)
             note_entries(self._session, entries)
         elif entries:
             self._refuse_within(doing)
@@ -209,11 +216,13 @@ class PostgresqlChangeSession:
         doing = f"committing {self._order.work}"
         self._open(doing)
         self._watch(doing)
+        if self._beside is not None:
+            self._beside.refuse_altered(doing)
         self._commit(doing)
-        self._began = self._footprint = None
+        self._began = self._footprint = self._beside = None
 
     def rollback(self) -> None:
-        self._began = self._footprint = None
+        self._began = self._footprint = self._beside = None
         if not self._session.connection.closed:
             command(self._session, "ROLLBACK", doing="rolling back")
 
@@ -265,6 +274,11 @@ class PostgresqlChangeSession:
 
     def _refuse_changed(self, now: State, doing: str) -> None:
         refuse_changed(self._opened, now, held=self._held, doing=doing)
+
+    def _refuse_reached(self, doing: str) -> None:
+        """Raises Refused `change-statement` for what no comparison would see."""
+        if self._beside is not None:
+            self._beside.refuse_reached(doing)
 
     def _refuse_read_only(self, doing: str) -> None:
         if self._order.read_only:

@@ -186,7 +186,7 @@ def history_of(original: Original, changes: tuple[Proposed, ...]) -> History:
     carried: list[Carried] = []
     with original.copied() as copy:
         for each in changes:
-            found = _rehearsed(copy, each, before, start.sizes)
+            found = rehearsed(copy, each, before, start.sizes)
             order = _order(original.engine, found, changes)
             report = run_change(order, original.engine, unobserved)
             carried.append(Carried(found, order, report))
@@ -213,9 +213,10 @@ def unobserved(_moment: Moment) -> None:
     """Nobody looks on."""
 
 
-def _rehearsed(
+def rehearsed(
     copy: ChangeEngine, found: Proposed, source: Schema, sizes: Mapping[ObjectName, TableSize]
 ) -> Rehearsal:
+    """What the rules and a rehearsal on the copy say; the copy has the change afterwards."""
     dialect = copy.traits.dialect
     order = ChangeRehearsalOrder(
         work=found.work,

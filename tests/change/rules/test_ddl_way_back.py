@@ -14,6 +14,13 @@ _REBUILD = (
     "CREATE TABLE new (id int); INSERT INTO new SELECT 1 FROM ward; DROP TABLE ward;"
     "ALTER TABLE new RENAME TO ward;"
 )
+_INDEX_BY_PARTS = (
+    "CREATE INDEX code ON ONLY his.visit (code);"
+    "CREATE INDEX CONCURRENTLY code_1 ON his.visit_1 (code);"
+    "CREATE INDEX CONCURRENTLY code_2 ON his.visit_2 (code);"
+    "ALTER INDEX his.code ATTACH PARTITION his.code_1;"
+    "ALTER INDEX his.code ATTACH PARTITION his.code_2;"
+)
 
 
 def _down(up: str, down: str, *sentences: str) -> Found:
@@ -34,6 +41,19 @@ CASES = [
     ),
     _down("CREATE TABLE his.a (id int);", "SELECT 1;", "creates table his.a"),
     _down("DROP TABLE his.a;", "DROP TABLE his.a;", "drops table his.a"),
+    _down("CREATE SEQUENCE his.s; ALTER SEQUENCE his.s CACHE 5;", "DROP SEQUENCE his.s;"),
+    _down(
+        "CREATE SEQUENCE his.s; ALTER SEQUENCE his.s CACHE 5;",
+        "DROP SEQUENCE his.t;",
+        "creates sequence his.s",
+    ),
+    _down(_INDEX_BY_PARTS, "DROP INDEX his.code;"),
+    _down(
+        _INDEX_BY_PARTS,
+        "DROP INDEX his.code_1;",
+        "creates index his.code",
+        "creates index his.code_2",
+    ),
     _down("CREATE VIRTUAL TABLE words USING fts5(word);", "DROP TABLE words;"),
     _down(
         "CREATE VIRTUAL TABLE words USING fts5(word);",

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from dbops.change.rules.finding import Facts
+from dbops.change.schema import SchemaObject, schema_of
 from tests.change.rules.cases import Found, silent
-from tests.change.rules.judging import judged, unchecked
+from tests.change.rules.judging import VISIT, judged, unchecked
 
 _SIZE = "; his.visit has 1,200,000 rows, 310 MB"
 _DIFFERS = "has a default that may differ by row"
 _BUILDS = "builds its index while nobody uses the table"
 _REWRITE = "every row is written anew while nobody uses the table"
+_BY_MONTH = Facts(schema_of([SchemaObject(VISIT, {"partitioned by": "RANGE (seen_at)"})]))
 
 CASES = [
     Found(
@@ -48,6 +51,17 @@ CASES = [
         "ALTER INDEX his.visit_seen_ix RENAME TO x;",
     ),
     *silent("PG-IDX", "CREATE INDEX ix ON visit (beds);", dialect="sqlite"),
+    Found(
+        "PG-IDX",
+        "CREATE INDEX ix ON ONLY his.visit (beds);",
+        (
+            "an index of his.visit is made without CONCURRENTLY: nobody writes the table meanwhile"
+            + _SIZE,
+        ),
+    ),
+    Found(
+        "PG-IDX", "CREATE INDEX ix ON ONLY his.visit (beds);", (), down="SELECT 1;", facts=_BY_MONTH
+    ),
     *silent(
         "PG-IDX",
         "DROP TABLE his.visit;",

@@ -302,11 +302,11 @@ def test_an_administrator_without_superpowers(site: PgChangeSite) -> None:
     assert [one.step for one in journal_of(site)] == [1]
 
 
-def test_a_copy_is_changed_by_its_own_administrator(site: PgChangeSite) -> None:
+def test_a_copy_is_changed_by_the_role_that_changes_its_source(site: PgChangeSite) -> None:
     """The engine of a restored copy is the engine of that database."""
     parameters = site.engine.admin()
     copy = PostgresqlEngine(address_of(parameters, parameters.dbname), lambda: None)
-    engine = change_engine_of_copy(copy)
+    engine = change_engine_of_copy(copy, parameters.user)
     assert engine.identity() == site.engine.identity() == copy.identity()
     with engine.session(order()) as session:
         session.begin()
