@@ -56,6 +56,8 @@ def _database() -> str:
         "collate": "d.datcollate",
         "ctype": "d.datctype",
         "connection limit": "nullif(d.datconnlimit, -1)",
+        "template": yes("d.datistemplate"),
+        "connections": yes("NOT d.datallowconn", "not allowed"),
         "settings": _SETTINGS,
         "comment": "shobj_description(d.oid, 'pg_database')",
         "labels": "(SELECT string_agg(concat(provider, ': ', label), ', ' ORDER BY provider)"

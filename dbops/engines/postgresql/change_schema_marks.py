@@ -86,7 +86,7 @@ def _grants() -> str:
         FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid
         LEFT JOIN pg_init_privs AS p ON p.classoid = 'pg_class'::regclass
             AND p.objoid = a.attrelid AND p.objsubid = a.attnum
-        WHERE a.attacl IS DISTINCT FROM p.initprivs AND a.attnum > 0 AND NOT a.attisdropped
+        WHERE a.attacl IS DISTINCT FROM p.initprivs AND NOT a.attisdropped
             AND a.attacl IS NOT NULL""")
     lists.append("""
         SELECT 'pg_default_acl', oid, 0, defaclrole, defaclacl, '' FROM pg_default_acl""")

@@ -16,6 +16,7 @@ from dbops.engines.postgresql.change_schema_listing import (
     role,
     yes,
 )
+from dbops.engines.postgresql.change_schema_tables import STORAGE_OPTIONS
 
 _COLUMNS = (
     "(SELECT string_agg(format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod)), ', '"
@@ -46,7 +47,7 @@ def _views() -> str:
         "owner": role("c.relowner"),
         "definition": "pg_get_viewdef(c.oid)",
         "columns": _COLUMNS,
-        "options": in_order("c.reloptions"),
+        "options": STORAGE_OPTIONS,
         "tablespace": "(SELECT spcname FROM pg_tablespace WHERE oid = c.reltablespace)",
         "access method": "(SELECT amname FROM pg_am WHERE oid = c.relam AND amname <> 'heap')",
     }

@@ -36,6 +36,8 @@ _TOAST_OPTIONS = (
     "(SELECT string_agg('toast.' || o, ', ' ORDER BY o COLLATE \"C\")"
     " FROM pg_class AS t, unnest(t.reloptions) AS o WHERE t.oid = c.reltoastrelid)"
 )
+STORAGE_OPTIONS = f"nullif(concat_ws(', ', {in_order('c.reloptions')}, {_TOAST_OPTIONS}), '')"
+"""The options of a relation `c`, and of its TOAST table, as one text."""
 _INHERITED = (
     "CASE WHEN {0}.{1}inhcount > 0 THEN CASE WHEN {0}.{1}islocal THEN 'and of its own'"
     " ELSE 'yes' END END"
@@ -62,7 +64,7 @@ def _tables() -> str:
         "unlogged": yes("c.relpersistence = 'u'"),
         "access method": "(SELECT amname FROM pg_am WHERE oid = c.relam AND amname <> 'heap')",
         "tablespace": _TABLESPACE.format("c"),
-        "options": f"nullif(concat_ws(', ', {in_order('c.reloptions')}, {_TOAST_OPTIONS}), '')",
+        "options": STORAGE_OPTIONS,
         "row security": yes("c.relrowsecurity"),
         "row security of owner": yes("c.relforcerowsecurity"),
         "replica identity": "CASE WHEN c.relkind <> 'f' THEN CASE c.relreplident"
@@ -70,6 +72,9 @@ def _tables() -> str:
         "partitioned by": "pg_get_partkeydef(c.oid)",
         "partition of": f"CASE WHEN c.relispartition THEN {_PARENTS.format('c.oid')} END",
         "partition": "pg_get_expr(c.relpartbound, c.oid)",
+        "detach pending": yes(
+            "EXISTS (SELECT FROM pg_inherits WHERE inhrelid = c.oid AND inhdetachpending)"
+        ),
         "inherits": f"CASE WHEN NOT c.relispartition THEN {_PARENTS.format('c.oid')} END",
         "of type": "nullif(c.reloftype, 0)::regtype",
         "server": foreign.format(

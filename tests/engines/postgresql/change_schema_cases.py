@@ -183,6 +183,12 @@ CONSTRAINTS = (
          "alter constraint his.visit.once (comment)"),
     turn("COMMENT ON INDEX his.once IS", "'x'", "NULL",
          "alter constraint his.visit.once (index comment)"),
+    Case("a partition that is being detached",
+         "UPDATE pg_inherits SET inhdetachpending = true"
+         " WHERE inhrelid = 'his.result_2025'::regclass",
+         ("alter table his.result_2025 (detach pending)",),
+         "UPDATE pg_inherits SET inhdetachpending = false"
+         " WHERE inhrelid = 'his.result_2025'::regclass"),
     Case("a key to a partitioned table",
          "ALTER TABLE his.result ADD PRIMARY KEY (day); "
          "ALTER TABLE his.visit ADD CONSTRAINT on_day FOREIGN KEY (born) REFERENCES his.result",

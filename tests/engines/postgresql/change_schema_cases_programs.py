@@ -34,6 +34,12 @@ PROGRAMS = (
          "alter view his.visits (options)"),
     turn("ALTER MATERIALIZED VIEW his.counted", "SET (fillfactor = 50)", "RESET (fillfactor)",
          "alter materialized view his.counted (options)"),
+    Case("TOAST of a materialized view", "DROP MATERIALIZED VIEW his.counted;"
+         " CREATE MATERIALIZED VIEW his.counted AS SELECT ''::text AS n;"
+         " ALTER MATERIALIZED VIEW his.counted SET (toast.vacuum_truncate = off)",
+         ("alter materialized view his.counted (columns, definition, options)",),
+         "DROP MATERIALIZED VIEW his.counted;"
+         " CREATE MATERIALIZED VIEW his.counted AS SELECT count(*) AS n FROM his.visit"),
     Case("another materialized view", "DROP MATERIALIZED VIEW his.counted;"
          " CREATE MATERIALIZED VIEW his.counted AS SELECT 1 AS n",
          ("alter materialized view his.counted (columns, definition)",),
@@ -178,6 +184,10 @@ DATABASE = (
     Case("settings", "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET work_mem = ''2MB''',"
          " current_database()); END $$", ("alter database current (settings)",),
          "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I RESET work_mem',"
+         " current_database()); END $$"),
+    Case("a template", "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I IS_TEMPLATE true',"
+         " current_database()); END $$", ("alter database current (template)",),
+         "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I IS_TEMPLATE false',"
          " current_database()); END $$"),
     Case("drop an extension", "DROP EXTENSION citext", ("drop extension citext",),
          "CREATE EXTENSION citext"),

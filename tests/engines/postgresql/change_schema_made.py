@@ -28,6 +28,7 @@ UNKNOWN = (
     ("GRANT SELECT, UPDATE (rolname) ON pg_catalog.pg_authid TO cs_reader",
      ("table pg_catalog.pg_authid",)),
     ("REVOKE USAGE ON LANGUAGE sql FROM PUBLIC", ("language sql",)),
+    ("GRANT SELECT (ctid) ON his.visit TO cs_reader", ("table his.visit",)),
     ("COMMENT ON RULE \"_RETURN\" ON his.visits IS 'x'", ('rule "_RETURN" on his.visits',)),
 )  # fmt: skip
 """Statements, and what the server calls what they made."""
