@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from dbops.change.follow import followed
 from dbops.change.schema import POSITION, ObjectKind, ObjectName, Schema, SchemaObject
 
 
@@ -23,7 +24,8 @@ class Difference:
 
     `before` and `after` are the properties that differ: all of them for an object that is only on
     one side. A property that is not set on one side is missing there. `within` are the objects that
-    it belongs to, the nearest first, on the side where it is.
+    it belongs to, the nearest first, on the side where it is; behind them those of its own kind
+    that it follows, as a column of a partition follows that of the partitioned table.
     """
 
     verb: Verb
@@ -85,4 +87,4 @@ def _within(one: SchemaObject, schema: Schema) -> tuple[ObjectName, ...]:
         found.append(at)
         outer = schema.objects.get(at)
         at = None if outer is None else outer.of
-    return tuple(found)
+    return (*found, *followed(one, schema))

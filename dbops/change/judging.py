@@ -13,7 +13,7 @@ from dbops.change.ports import ChangeSession
 from dbops.change.run_order import ChangeRun
 from dbops.change.schema import Schema, refuse_unknown
 from dbops.change.step import Step
-from dbops.change.touch import Touch, names_touched, uncovered, unseen
+from dbops.change.touch import Touch, leaders, names_touched, uncovered, unseen
 from dbops.errors import Failed, Refused
 
 _REVERSED: Final = {Verb.CREATE: Verb.DROP, Verb.DROP: Verb.CREATE, Verb.ALTER: Verb.ALTER}
@@ -127,6 +127,7 @@ def touched(differences: Iterable[Difference], touches: Iterable[Touch]) -> tupl
         and (
             (each.name.kind, each.name.written) in own
             or any((name.kind, name.written) in outer for name in each.within)
+            or any((name.kind, name.written) in own for name in leaders(each))
         )
     )
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -56,6 +57,9 @@ FORMAT: Final = '{"dbops":"schema/v1"}'
 
 POSITION: Final = "position"
 """The property of a column that says the how-manieth it is, counted from 1 without gaps."""
+
+# A function with its arguments, `age(date, integer)`, needs no quotes: its dots are inside.
+_SIGNATURE: Final = re.compile(r'[^."()]+\([^"()]*\)')
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -164,13 +168,13 @@ def schema_of(objects: list[SchemaObject], unknown: tuple[str, ...] = ()) -> Sch
 
 
 def _written(part: str) -> str:
-    plain = part and part.isprintable() and not any(sign in part for sign in ' ."')
-    if plain or _is_signature(part):
+    plain = part and part.isprintable() and not any(sign in part for sign in ' ."()')
+    if plain or (part.isprintable() and _SIGNATURE.fullmatch(part)):
         return part
-    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in part)
+    shown = "".join(_shown(sign) for sign in part)
     return '"' + shown.replace('"', '""') + '"'
 
 
-def _is_signature(part: str) -> bool:
-    """Whether it is a function with its arguments, `age(date, integer)`, which needs no quotes."""
-    return part.endswith(")") and "(" in part and part.isprintable() and '"' not in part
+def _shown(sign: str) -> str:
+    """A sign between quotes; a backslash is two, so that no text looks like another's escape."""
+    return sign if sign.isprintable() and sign != "\\" else sign.encode("unicode_escape").decode()

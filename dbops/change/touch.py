@@ -64,16 +64,26 @@ def parse_touch(line: str) -> Touch | None:
 
 
 def touches_of(differences: Iterable[Difference]) -> tuple[Touch, ...]:
-    """Return the fewest touches that cover the differences: what is made or dropped takes along
-    what belongs to it.
+    """Return the fewest touches that cover the differences.
+
+    What is made or dropped takes along what belongs to it, and what follows it.
     """
     found = tuple(differences)
     outer = {(each.verb, each.name) for each in found if each.verb is not Verb.ALTER}
+    altered = {each.name: set(each.changed) for each in found if each.verb is Verb.ALTER}
     return tuple(
         touch_of(each)
         for each in found
         if not any((each.verb, name) in outer for name in each.within)
+        and not any(set(each.changed) <= altered.get(name, set()) for name in leaders(each))
     )
+
+
+def leaders(difference: Difference) -> tuple[ObjectName, ...]:
+    """Return the objects of its own kind that an altered one follows."""
+    if difference.verb is not Verb.ALTER:
+        return ()
+    return tuple(name for name in difference.within if name.kind is difference.name.kind)
 
 
 def uncovered(
@@ -116,9 +126,14 @@ def _covered(
 
 
 def _alters(touch: Touch, difference: Difference) -> bool:
-    name = difference.name
-    same = (touch.verb, touch.kind, touch.written) == (Verb.ALTER, name.kind, name.written)
-    return same and set(difference.changed) <= set(touch.properties)
+    return (
+        touch.verb is Verb.ALTER
+        and set(difference.changed) <= set(touch.properties)
+        and any(
+            (touch.kind, touch.written) == (name.kind, name.written)
+            for name in (difference.name, *leaders(difference))
+        )
+    )
 
 
 def names_touched(touches: Iterable[Touch]) -> frozenset[tuple[ObjectKind, str]]:

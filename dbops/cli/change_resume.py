@@ -171,6 +171,7 @@ def _schema(
 ) -> Schema | None:
     """The schema that the database is to have now; None where nobody can vouch for it."""
     from dbops.change.diff import compare_schemas
+    from dbops.change.diff_text import same_effect
     from dbops.change.resume import Fate
     from dbops.change.touch import uncovered
     from dbops.cli.change_drift import live_schema
@@ -181,7 +182,10 @@ def _schema(
         return None
     live = live_schema(wiring, order.database)
     differences = compare_schemas(order.rehearsed.source, live)
-    return None if uncovered(differences, order.change.touches) else live
+    if uncovered(differences, order.change.touches):
+        return None
+    # What the change itself made may have been altered by hand since.
+    return None if same_effect(differences, order.rehearsed.differences) else live
 
 
 def _effect(run: RecordedChange, became: Became, report: ChangeReport | None) -> Effect:

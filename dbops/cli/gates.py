@@ -33,13 +33,21 @@ def gate(
     record of the attempt before Refused is raised. The outcome is to be recorded inside, since two
     runs at once would both find the approvals unused.
     """
+    from dbops.audit.entry import Event
     from dbops.cli.reviewing import authorize_or_refuse
     from dbops.review.authorize import only_run
 
     alone = nullcontext() if work_id is None else only_run(wiring.state.locks, work_id)
     with alone:
         try:
-            allowed = authorize_or_refuse(wiring, kind, database, work_id, settings=settings)
+            allowed = authorize_or_refuse(
+                wiring,
+                kind,
+                database,
+                work_id,
+                settings=settings,
+                takes_back=event is Event.CHANGE_REVERT,
+            )
         except Refused as refusal:
             _record_refused(wiring, event or _event(kind), database, work_id, refusal.code)
             raise

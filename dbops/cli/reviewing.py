@@ -198,12 +198,14 @@ def authorize_or_refuse(
     work_id: str | None,
     *,
     settings: Mapping[str, str] | None = None,
+    takes_back: bool = False,
 ) -> Authorization | None:
     """Afterwards the work is allowed to run now; None where the policy asks nothing for its kind.
 
     `database` is what is written to: an alias, a path, or None for work that has none; `work_id`
     what `--review` named. `settings` are what the command line says, as the manifest of that kind
-    names them: Refused `review-other` unless the approved work says the same. Raises NotFound
+    names them: Refused `review-other` unless the approved work says the same. `takes_back` says
+    that what has run is taken back. Raises NotFound
     `policy-missing`; Refused `review-needed` where approval is asked and no work is named, with the
     reasons where the named one does not allow it, and `target-…` where a path is another name of
     something else. Statements that were not seen before are recorded first.
@@ -228,6 +230,7 @@ def authorize_or_refuse(
             refuse_unreviewed(policy, memory_of(wiring), now)
         return None
     order = _order(wiring, kind, database, work_id, demo=policy.demo)
+    order = replace(order, takes_back=takes_back)
     check_rules_protected(order, policy)
     # Only now is the estate believed: asking a database may run a command that stands in it.
     if order.database is not None:

@@ -36,7 +36,7 @@ class AuthorizeOrder:
     the directory of the trust root, `protected` whatever else decides (the recipients document,
     the ledger's directory). `touched` are the files and directories that the run writes to, None
     where it writes to a server, which no demo's rules reach. `euid` is the account that dbops runs
-    as.
+    as. `takes_back` says that what has run is taken back.
     """
 
     worktree: Path
@@ -49,6 +49,7 @@ class AuthorizeOrder:
     protected: tuple[Path, ...] = ()
     touched: tuple[Path, ...] | None
     euid: int
+    takes_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,17 @@ def authorize(
     commit = refuse_uncommitted(order.worktree, work)
     manifest = read_manifest(work)
     identities = _identities(order)
-    judgement = judge(work, manifest, policy, trust, memory, identities, order.database, now)
+    judgement = judge(
+        work,
+        manifest,
+        policy,
+        trust,
+        memory,
+        identities,
+        order.database,
+        now,
+        ages=not order.takes_back,
+    )
     if not judgement.complete:
         raise _refused(order.id, judgement.reasons)
     return Authorization(

@@ -28,14 +28,15 @@ def judge_evidence(case: Case, signers: Collection[Person]) -> tuple[Reason, ...
     """Return why the evidence that a rule asks for does not count; empty where it does.
 
     `signers` are the author and the approvers, none of whom may have signed it. The rule with the
-    shortest `evidence_age` decides how old it may be. The undo of a repair needs none of its own:
-    it was rehearsed with the repair, and no backup holds what it would undo. Nor do changes that
-    `dbops change run` does not run: they make a database ready for repairs, or record its schema.
+    shortest `evidence_age` decides how old it may be, unless work is taken back. The undo of a
+    repair needs none of its own: it was rehearsed with the repair, and no backup holds what it
+    would undo. Nor do changes that `dbops change run` does not run: they make a database ready for
+    repairs, or record its schema.
     """
     rules = [rule for rule in case.rules if rule.evidence]
     if not rules or _is_undo(case.work) or _is_set_aside(case.work):
         return ()
-    ages = [rule.evidence_age for rule in rules if rule.evidence_age is not None]
+    ages = [rule.evidence_age for rule in rules if rule.evidence_age is not None and case.ages]
     try:
         _check(case, signers, min(ages, default=None))
     except Refused as fault:

@@ -34,7 +34,9 @@ class Case:
     """What is judged, with everything that the judgement rests on.
 
     `identities` are the live ones by alias, None where nobody looked; `database` is the one that
-    is about to be run on, None where the question is only whether the folder is complete.
+    is about to be run on, None where the question is only whether the folder is complete. `ages`
+    is False for what takes work back: that it was rehearsed stays true however long it has stood,
+    and it cannot be rehearsed anew on a backup that has it.
     """
 
     work: Work
@@ -46,6 +48,7 @@ class Case:
     database: str | None
     now: datetime
     rules: tuple[Rule, ...]
+    ages: bool = True
 
 
 def grounds(found: Verified, case: Case) -> Iterator[Reason]:

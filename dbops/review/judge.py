@@ -98,15 +98,18 @@ def judge(
     identities: Mapping[str, str] | None,
     database: str | None,
     now: datetime,
+    *,
+    ages: bool = True,
 ) -> Judgement:
     """Return whether the work may run at `now`, and everything that stands in the way.
 
     `identities` are the live databases' own by alias; None where only the folder is in question,
     as in a merge request. `database` is the alias that the run writes to, None for work without
-    one and where only the folder is in question. Raises nothing for what is in the folder.
+    one and where only the folder is in question. `ages` is False where work is taken back. Raises
+    nothing for what is in the folder.
     """
     rules, without = policy.matching(manifest.kind, manifest.concerns, manifest.risk)
-    case = Case(work, manifest, policy, trust, memory, identities, database, now, rules)
+    case = Case(work, manifest, policy, trust, memory, identities, database, now, rules, ages)
     faults = [*_without_rule(case, without), *_of_run(case), *_hidden(work)]
     if not any(rule.asks for rule in rules):
         evidence = judge_evidence(case, ())

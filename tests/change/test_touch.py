@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dbops.change.diff import Difference, Verb, compare_schemas
@@ -40,6 +40,19 @@ _touches = st.builds(
 def test_a_line_is_read_back(touch: Touch) -> None:
     """Whatever the object is called."""
     assert parse_touch(touch.line) == touch
+
+
+_odd = st.text(st.sampled_from('ab.()"\\n\n '), min_size=1, max_size=9)
+
+
+@given(st.lists(_odd, min_size=2, max_size=2), st.lists(_odd, min_size=2, max_size=2))
+@example(["x.y()", "z()"], ["x", "y().z()"])
+@example(["s", "a b\n"], ["s", "a b\\n"])
+def test_two_names_are_written_otherwise(one: list[str], other: list[str]) -> None:
+    """A touch is of one object: dots, quotes, parentheses and hidden characters confuse nothing."""
+    first, second = (ObjectName(ObjectKind.TABLE, tuple(path)).written for path in (one, other))
+    assert (first == second) is (one == other)
+    assert first.isprintable()
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,41 @@ def test_a_run_that_was_killed_is_settled(ops: Ops, monkeypatch: pytest.MonkeyPa
     )
 
 
+def test_what_was_altered_behind_a_killed_run_is_not_recorded(
+    ops: Ops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A column of the change is no longer what it made: whoever settles the run does not vouch."""
+    wiring = wiring_of(ops)
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("dbops.cli.baselines.keep_schema", die)
+        with pytest.raises(KeyboardInterrupt):
+            run_reviewed_change(wiring, read_change(wiring, WORK), "example", Direction.UP)
+    changes.alter(
+        ops,
+        "DROP INDEX visit_referred_by; CREATE UNIQUE INDEX visit_referred_by ON visit (id);",
+    )
+    done(ops.run("change", "resume", WORK))
+    assert "no schema of example was ever recorded" in ops.run("change", "drift", "example").stderr
+
+
+def test_a_way_back_does_not_grow_old(ops: Ops) -> None:
+    """Eight days later the change is taken back: its rehearsal would be too old for a run."""
+    done(run(ops))
+    request(ops)
+    changes.approve(ops)
+    wiring = wiring_of(ops)
+    late = replace(wiring, clock=lambda: wiring.clock() + timedelta(days=8))
+    found = read_change(wiring, WORK)
+    with pytest.raises(Refused) as caught:
+        run_reviewed_change(late, found, "example", Direction.UP)
+    assert caught.value.code == "evidence-old"
+    assert run_reviewed_change(late, found, "example", Direction.DOWN).direction is Direction.DOWN
+
+
 def test_a_resume_takes_no_other_files(ops: Ops, monkeypatch: pytest.MonkeyPatch) -> None:
     """What goes on is what was approved, or nothing."""
     wiring = wiring_of(ops)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -54,6 +55,17 @@ def put(desk: Desk, data: bytes) -> None:
 def good(desk: Desk) -> bytes:
     """The evidence that the desk has."""
     return (desk.folder / "evidence.yml").read_bytes()
+
+
+def test_what_takes_work_back_needs_no_young_evidence(desk: Desk) -> None:
+    """It was rehearsed with the work; that it is of these files is asked all the same."""
+    old = replace(case_of(desk), now=desk.now + timedelta(days=60))
+    assert [each.code for each in judge_evidence(old, ())] == ["evidence-old"]
+    back = replace(old, ages=False)
+    assert judge_evidence(back, ()) == ()
+    desk.write("repair.sql", b"-- another\n")
+    other = replace(case_of(desk), now=old.now, ages=False)
+    assert [each.code for each in judge_evidence(other, ())] == ["evidence-files"]
 
 
 def test_evidence_counts(desk: Desk) -> None:

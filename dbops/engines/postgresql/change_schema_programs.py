@@ -120,7 +120,8 @@ def _triggers() -> str:
     properties = {
         "definition": "pg_get_triggerdef(t.oid)",
         "enabled": enabled("t.tgenabled"),
-        "inherited": yes("t.tgparentid <> 0"),
+        "partition of": "(SELECT concat(above.tgrelid::regclass, '.', quote_ident(above.tgname))"
+        " FROM pg_trigger AS above WHERE above.oid = t.tgparentid)",
     }
     source = f"""
         FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = t.tgrelid

@@ -147,6 +147,8 @@ def _constraints() -> str:
         "definition": "pg_get_constraintdef(o.oid)",
         "triggers": triggers,
         "inherited": _INHERITED.format("o", "con"),
+        "partition of": "CASE WHEN above.oid IS NOT NULL THEN"
+        " concat(above.conrelid::regclass, '.', quote_ident(above.conname)) END",
         "options": in_order("i.reloptions"),
         "tablespace": _TABLESPACE.format("i"),
         "clustered": yes("x.indisclustered"),

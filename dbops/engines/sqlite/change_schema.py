@@ -1,12 +1,13 @@
 """The schema of a SQLite file as a value: what `sqlite_schema` has, object by object.
 
 What a table says of itself stands at its columns and constraints, each with its own piece of the
-text. Left out are tables that SQLite keeps for itself (`sqlite_…`), indexes that follow from a
-constraint, tables in which a virtual table keeps its rows, and dbops' own.
+text. Left out are tables that SQLite keeps for itself (`sqlite_sequence`), indexes that follow from
+a constraint, tables in which a virtual table keeps its rows, and dbops' own.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
@@ -25,6 +26,7 @@ DEFINITION: Final = "definition"
 _YES: Final = "yes"
 _VACUUM: Final = ("none", "full", "incremental")
 _GENERATED: Final = {2: "virtual", 3: "stored"}
+_OF_SQLITE: Final = re.compile(r"sqlite_(sequence|stat\d)", re.IGNORECASE).fullmatch
 _KINDS: Final = {
     "index": ObjectKind.INDEX,
     "view": ObjectKind.VIEW,
@@ -44,8 +46,8 @@ class _Row:
 
     @property
     def is_own(self) -> bool:
-        name = self.name.lower()
-        return name.startswith("sqlite_") or (self.kind == "table" and name in OWN)
+        """No trigger is: SQLite makes none, and runs what somebody wrote past it by that name."""
+        return self.kind == "table" and bool(self.name.lower() in OWN or _OF_SQLITE(self.name))
 
 
 @dataclass(frozen=True, slots=True)

@@ -193,7 +193,6 @@ CONSTRAINTS = (
          "ALTER TABLE his.result ADD PRIMARY KEY (day); "
          "ALTER TABLE his.visit ADD CONSTRAINT on_day FOREIGN KEY (born) REFERENCES his.result",
          ("create constraint his.result.result_pkey",
-          "create constraint his.result_2025.result_2025_pkey",
           "create constraint his.visit.on_day"),
          "ALTER TABLE his.visit DROP CONSTRAINT on_day;"
          " ALTER TABLE his.result DROP CONSTRAINT result_pkey"),
@@ -215,7 +214,7 @@ INDEXES = (
          "UPDATE pg_catalog.pg_index SET indisvalid = true"
          " WHERE indexrelid = 'his.visit_born'::regclass"),
     Case("an index of partitions", "CREATE INDEX result_day ON his.result (day)",
-         ("create index his.result_2025_day_idx", "create index his.result_day"),
+         ("create index his.result_day",),
          "DROP INDEX his.result_day"),
     turn("COMMENT ON INDEX his.visit_born IS", "'x'", "NULL",
          "alter index his.visit_born (comment)"),

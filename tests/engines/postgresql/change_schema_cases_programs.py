@@ -60,7 +60,7 @@ PROGRAMS = (
     Case("drop a trigger", "DROP TRIGGER note ON his.visit", ("drop trigger his.visit.note",),
          _NOTE.format("AFTER")),
     Case("drop a trigger of partitions", "DROP TRIGGER note ON his.result",
-         ("drop trigger his.result.note", "drop trigger his.result_2025.note"),
+         ("drop trigger his.result.note",),
          "CREATE TRIGGER note AFTER UPDATE ON his.result FOR EACH ROW"
          " EXECUTE FUNCTION his.noted()"),
     *(turn("ALTER TABLE his.visit", f"{how} TRIGGER note", "ENABLE TRIGGER note",

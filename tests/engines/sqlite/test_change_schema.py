@@ -294,6 +294,24 @@ def test_an_unknown_module_blocks(site: SqliteChangeSite) -> None:
     assert caught.value.code == "schema-unknown"
 
 
+def test_a_trigger_hides_behind_no_name(site: SqliteChangeSite) -> None:
+    """Whoever writes past SQLite can call a trigger or a view as its own tables: it is seen."""
+    before = schema_of(site)
+    site.run(
+        "PRAGMA writable_schema = ON",
+        "INSERT INTO sqlite_schema VALUES ('trigger', 'sqlite_stat9', 'ward', 0,"
+        " 'CREATE TRIGGER sqlite_stat9 AFTER UPDATE ON ward BEGIN DELETE FROM visit; END')",
+        "INSERT INTO sqlite_schema VALUES ('view', 'sqlite_all', 'sqlite_all', 0,"
+        " 'CREATE VIEW sqlite_all AS SELECT * FROM ward')",
+    )
+    assert lines(before, schema_of(site)) == [
+        "create view sqlite_all",
+        "create trigger sqlite_stat9",
+    ]
+    site.run("UPDATE ward SET old = 2")
+    assert site.rows("SELECT count(*) FROM visit") == [(0,)]
+
+
 def test_what_only_the_application_has(site: SqliteChangeSite) -> None:
     """Collations and functions of its own are read like any, though nobody here can use them."""
     site.run(
