@@ -35,8 +35,7 @@ def refuse_drift(work: str, database: str, source: Schema, live: Schema) -> None
         raise Refused(
             "change-drift",
             f"{database} is not as {work} was rehearsed on: {told(found)}",
-            hint="take a new backup, verify it and rehearse again, or bring the database back;"
-            f" all of it: dbops change drift {database}",
+            hint="take a new backup, verify it and rehearse again, or bring the database back",
         )
 
 

@@ -21,49 +21,56 @@ STATEMENT = timedelta(minutes=5)
 
 @click.command()
 @databases_argument
+@click.option("--quiet", is_flag=True, help="Show only what needs a person.")
 @json_option
 @click.pass_obj
 def drift(
     estate: str | None,
     names: tuple[str, ...],
     every: bool,  # noqa: FBT001 - click passes options by name
+    quiet: bool,  # noqa: FBT001
     as_json: bool,  # noqa: FBT001
 ) -> int:
     """Compare the schema of DB with the one that was recorded last: by a change, or by a person.
 
     Whatever differs is said in words: it came by another way than a signed change. With --all the
-    databases that no schema was ever recorded of are named, and count as a finding.
+    databases that no schema was ever recorded of are named, and count as a finding; those that
+    cannot be asked are named, and the others looked at all the same.
 
     \b
     Example: dbops change drift his
-    Exit statuses: 0 no difference, 2 usage, 4 something differs, 5 objects that cannot be compared,
-    10 no such database or nothing recorded, 11 unreachable.
+    Exit statuses: 0 no difference, 2 usage, 3 with --all: some could not be compared, 4 something
+    differs, 5 objects that cannot be compared, 10 no such database or nothing recorded,
+    11 unreachable.
     """
     from dbops.cli.render import say, show_json
     from dbops.cli.wiring import open_wiring
-    from dbops.errors import ExitStatus, NotFound
+    from dbops.errors import DbopsError, ExitStatus
 
     wiring = open_wiring(estate)
+    found, failed = False, False
     results: list[dict[str, object]] = []
-    found = False
     for database in wiring.choose(names, every=every):
         try:
             entry, differences = look_for_drift(wiring, database.name)
-        except NotFound as fault:
+        except DbopsError as fault:
             if not every:
                 raise
-            found = True
+            nothing = fault.code == "no-baseline"
+            found, failed = found or nothing, failed or not nothing
             results.append({"database": database.name, "recorded": None, "error": fault.code})
             if not as_json:
-                say(f"remark: {fault.message}")
+                say(f"{'remark' if nothing else 'error'}: {fault.message}")
             continue
         found = found or bool(differences)
         results.append(_json(database.name, entry, differences))
-        if not as_json:
+        if not as_json and (differences or not quiet):
             _show(wiring, database.name, entry, differences)
     if as_json:
         show_json({"databases": results})
-    return ExitStatus.FINDING if found else ExitStatus.DONE
+    if found:
+        return ExitStatus.FINDING
+    return ExitStatus.PARTLY if failed else ExitStatus.DONE
 
 
 def look_for_drift(wiring: Wiring, database: str) -> tuple[Entry, tuple[Difference, ...]]:

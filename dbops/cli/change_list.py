@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import click
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dbops.change.attempts import RecordedChange
     from dbops.change.progress import Place
     from dbops.cli.changing import ReadChange
-    from dbops.cli.review_overview import Desk
+    from dbops.cli.review_overview import Desk, Overview
     from dbops.cli.wiring import Wiring
 
 
@@ -53,7 +53,7 @@ def list_(
     found, faults = every_change(desk)
     changes = recorded_on(wiring)
     listed = [
-        _Listed(each, places_of(each.change, changes), _next(desk, each))
+        _look(desk, each, places_of(each.change, changes))
         for each in found
         if ticket in {None, each.change.ticket}
     ]
@@ -79,11 +79,48 @@ class _Listed:
     next: tuple[str, ...]
 
 
-def _next(desk: Desk, found: ReadChange) -> tuple[str, ...]:
-    from dbops.cli.review_overview import waits_for
+def _look(desk: Desk, found: ReadChange, places: tuple[Place, ...]) -> _Listed:
+    """The change with its places, and what comes next: who signs, or the command that runs it."""
+    from dbops.cli.review_overview import State, waits_for
 
     seen = desk.look(desk.worktree / found.work.folder)
-    return waits_for(seen, desk.policy)
+    if found.change.prepares is not None or found.change.records is not None:
+        places = _set_aside(places, seen)
+    waits = waits_for(seen, desk.policy)
+    ready = not waits and seen.state in {State.APPROVED, State.FREE}
+    return _Listed(found, places, _command(found, places) if ready else waits)
+
+
+def _set_aside(places: tuple[Place, ...], seen: Overview) -> tuple[Place, ...]:
+    """How it stands with a change that another command runs: the ledger has its uses."""
+    from dbops.audit.entry import Effect
+    from dbops.change.progress import ChangeState
+
+    done = {use.database: use for use in seen.uses if use.effect is Effect.COMMITTED}
+    return tuple(
+        replace(place, state=ChangeState.RUN, at=use.at, entry=use.sequence)
+        if (use := done.get(place.database)) is not None
+        else place
+        for place in places
+    )
+
+
+def _command(found: ReadChange, places: tuple[Place, ...]) -> tuple[str, ...]:
+    """The command for the first database on which the change has not run."""
+    from dbops.change.progress import ChangeState
+
+    change = found.change
+    for place in places:
+        if place.state in {ChangeState.UNKNOWN, ChangeState.HALF}:
+            return (f"dbops change resume {change.id}",)
+        if place.state is ChangeState.PENDING:
+            if change.prepares is not None:
+                return (f"dbops repair prepare {place.database} --review {change.id}",)
+            if change.records is not None:
+                return (f"dbops change record {place.database} --review {change.id}",)
+            ring = f" --ring {place.ring}" if len(change.rings) > 1 else ""
+            return (f"dbops change run {change.id}{ring}",)
+    return ()
 
 
 def _rows(listed: _Listed, zone: ZoneInfo) -> Iterator[tuple[str, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -107,6 +108,9 @@ def _run(
     for name in names:
         wiring.database(name)
     if not yes:
+        # Nobody is asked about what may not be done.
+        for name in names:
+            _refuse_unapproved(wiring, found, name, direction)
         word = "run" if direction is Direction.UP else "take back"
         confirm(f"{word} {work_id} on {', '.join(names)}?")
     reports: list[ChangeReport] = []
@@ -127,18 +131,34 @@ def run_reviewed_change(
 
     `found` is what a person was asked about. Raises as the gate does, and as the run.
     """
-    from dbops.audit.entry import Event
-    from dbops.change.step import Direction
     from dbops.cli.changing import parsed_change, refuse_set_aside
-    from dbops.cli.gates import gate
-    from dbops.review.work import Kind
 
-    event = Event.CHANGE_RUN if direction is Direction.UP else Event.CHANGE_REVERT
-    with gate(wiring, Kind.CHANGE, database, found.change.id, event=event) as allowed:
+    with _allowed(wiring, found, database, direction) as allowed:
         # What runs is the bytes that were judged, not those that were read for the question.
         approved = found if allowed is None else parsed_change(allowed.work)
         refuse_set_aside(approved.change)
         return _recorded(wiring, approved, database, direction, allowed)
+
+
+def _allowed(
+    wiring: Wiring, found: ReadChange, database: str, direction: Direction
+) -> AbstractContextManager[Authorization | None]:
+    """The gate of this run: inside it the change may be made, by nobody else meanwhile."""
+    from dbops.audit.entry import Event
+    from dbops.change.step import Direction
+    from dbops.cli.gates import gate
+    from dbops.review.work import Kind
+
+    event = Event.CHANGE_RUN if direction is Direction.UP else Event.CHANGE_REVERT
+    return gate(wiring, Kind.CHANGE, database, found.change.id, event=event)
+
+
+def _refuse_unapproved(
+    wiring: Wiring, found: ReadChange, database: str, direction: Direction
+) -> None:
+    """Raise Refused as the run would, which judges again; the ledger has the attempt."""
+    with _allowed(wiring, found, database, direction):
+        refuse_not_now(wiring, found, database, direction)
 
 
 def _recorded(

@@ -150,8 +150,10 @@ def _show_rehearsal(found: ReadChange, database: str) -> None:
     click.echo()
     heads = ("", "step", "takes", "locks", "nobody can", "written anew")
     show_table([_step_row(each) for each in evidence.steps], heads)
-    click.echo()
-    show_table(list(_row_counts(evidence)), ("table", "rows before", "after up", "after down"))
+    counts = list(_row_counts(evidence))
+    if counts:
+        click.echo()
+        show_table(counts, ("table", "rows before", "after up", "after down"))
     click.echo(f"\ndown: {down_words(evidence)}")
 
 

@@ -51,8 +51,7 @@ def test_a_refusal_counts_all_and_lists_twenty() -> None:
     )
     assert caught.value.message.endswith("; table `his.t19` is new (and 5 more)")
     assert caught.value.hint == (
-        "take a new backup, verify it and rehearse again, or bring the database back;"
-        " all of it: dbops change drift lab"
+        "take a new backup, verify it and rehearse again, or bring the database back"
     )
 
 

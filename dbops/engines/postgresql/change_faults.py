@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final, NamedTuple
@@ -20,6 +21,8 @@ _LOCKS: Final = {
     "55P03": "a lock was not to be had in time",
     "40P01": "it and somebody else waited for each other's locks",
 }
+# PL/pgSQL says so where a statement was made of texts; of another language nobody can tell.
+_COMPOSED: Final = re.compile(r"EXECUTE|PL/(?!pgSQL)")
 _CONTROL: Final = frozenset({"2D000", "25000", "25P01"})
 
 
@@ -88,8 +91,10 @@ def change_fault(session: Session, error: psycopg.Error, doing: str) -> DbopsErr
     state = error.sqlstate or ""
     if not answers(session, error):
         return server_fault(state if state.startswith(("08", "57P")) else None, doing)
-    # RAISE lets a function put any text into the fields that name objects.
-    objects = "" if state.startswith("P0") else objects_of(error)
+    # RAISE lets a function put any text into the fields that name objects, and a statement that a
+    # block puts together calls what it makes as it likes.
+    composed = _COMPOSED.search(error.diag.context or "") is not None
+    objects = "" if composed or state.startswith("P0") else objects_of(error)
     named = f"{doing} ({objects})" if objects else doing
     if state in _LOCKS:
         return LockTimeout(

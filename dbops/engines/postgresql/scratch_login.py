@@ -17,14 +17,18 @@ def login_on_copy(
     """Return how `role` logs in on the copy's server; afterwards it may.
 
     Only for a copy on a server of dbops' own, which asks for no password and is thrown away: there
-    roles are made without a login. A role that the backup does not know is made with no rights but
-    those that everybody has. One that `creates` may make schemas, as the journal of changes needs:
-    rights on the database itself are no part of what is restored into a scratch one.
+    roles are made without a login. A role that the backup does not know owns nothing of the source
+    and was granted nothing: it is made with no rights but those that everybody has. One that
+    `creates` could change nothing of the source but as a superuser, so it is made one here; one
+    that is known may make schemas, as the journal of changes needs: rights on the database itself
+    are no part of what is restored into a scratch one.
     """
     admin = parameters_of(copy.address, copy.password)
     with connect(admin) as session:
         known = session.value("SELECT count(*) FROM pg_roles WHERE rolname = %s", [role])
-        session.run(f"{'ALTER' if known else 'CREATE'} ROLE {quoted(role)} LOGIN", doing=_DOING)
+        word = "ALTER" if known else "CREATE"
+        rights = " SUPERUSER" if creates and not known else ""
+        session.run(f"{word} ROLE {quoted(role)} LOGIN{rights}", doing=_DOING)
         if creates:
             name = quoted(copy.address.dbname)
             session.run(f"GRANT CREATE ON DATABASE {name} TO {quoted(role)}", doing=_DOING)

@@ -38,6 +38,9 @@ _WHAT: Final = "|".join(
     )
 )
 _NAMED: Final = re.compile(rf"(?:{_WHERE}: )?(?:{_WHAT})")
+# What ALTER TABLE says while it runs. Words of a virtual table of that moment can be a row's: FTS5
+# reads a query in a value, and calls the columns that it looks for by name.
+_RUNNING: Final = re.compile(rf"{_WHERE}: (?:{_WHAT})|Cannot add a [A-Za-z ]+")
 _VACUUM: Final = "cannot VACUUM"
 
 
@@ -48,8 +51,12 @@ class ChangePlace:
     place: Place
     work: str
 
-    def fault(self, failure: Exception, doing: str) -> DbopsError:
-        """Return the error to raise, `from None`; `doing` names what was being done."""
+    def fault(self, failure: Exception, doing: str, *, running: bool = False) -> DbopsError:
+        """Return the error to raise, `from None`; `doing` names what was being done.
+
+        `running` says that the statement was understood, so that what failed may be of a row.
+        """
+        named = _RUNNING if running else _NAMED
         name, path = self.place.name, self.place.path
         match failure:
             case apsw.BusyError() | apsw.LockedError():
@@ -65,7 +72,7 @@ class ChangePlace:
             case apsw.SQLError() if str(failure).startswith(_VACUUM):
                 hint = "run it by hand when nobody works: it alters no definition"
                 return _step(f"{name}: {doing} is a VACUUM, which runs in no transaction", hint)
-            case apsw.SQLError() if _NAMED.fullmatch(str(failure)):
+            case apsw.SQLError() if named.fullmatch(str(failure)):
                 return _step(f"{name}: {doing} fails: {failure}")
             case apsw.ConstraintError() if code_name(failure) == "SQLITE_CONSTRAINT_TRIGGER":
                 return _step(f"{name}: {doing} is refused by a trigger")

@@ -197,12 +197,22 @@ class SqliteChangeSession:
     def _judged(self, step: Step) -> list[apsw.SQLiteValues]:
         """The first two rows of what the step yields; it has run, where the guard lets it."""
         found: list[apsw.SQLiteValues] = []
-        with self._doing(titled(step)), self._guard.mode(Mode.INSTALL):
-            cursor = self._connection.cursor()
-            cursor.exec_trace = self._guard.trace_single(step.sql)
-            for row in cursor.execute(step.sql, can_cache=False):
-                if len(found) < 2:
-                    found.append(row)
+        single, running = self._guard.trace_single(step.sql), False
+
+        def trace(cursor: apsw.Cursor, sql: str, bindings: object) -> bool:
+            nonlocal running
+            running = True
+            return single(cursor, sql, bindings)
+
+        try:
+            with self._guard.mode(Mode.INSTALL):
+                cursor = self._connection.cursor()
+                cursor.exec_trace = trace
+                for row in cursor.execute(step.sql, can_cache=False):
+                    if len(found) < 2:
+                        found.append(row)
+        except (apsw.Error, UnicodeDecodeError) as failure:
+            raise self._at.fault(failure, titled(step), running=running) from None
         return found
 
     def _form(self, step: Step, why: str) -> Refused:

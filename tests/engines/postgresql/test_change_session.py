@@ -129,6 +129,24 @@ def test_bodies_of_functions(site: PgChangeSite) -> None:
         session.run(step(body, 2))
 
 
+def test_a_name_that_was_put_together_is_not_told(site: PgChangeSite) -> None:
+    """A block can name what it makes after a row: an error then says no name at all."""
+    site.run(f"INSERT INTO his.ward VALUES ('NEW', '{CANARY}')")
+    block = (
+        "DO $$ BEGIN EXECUTE format('ALTER TABLE his.ward ADD CONSTRAINT %I CHECK (code = name)',"
+        " (SELECT name FROM his.ward WHERE code = 'NEW')); END $$"
+    )
+    with begun(site) as session, pytest.raises(Failed) as caught:
+        session.run(step(block))
+    assert caught.value.message == "step 1 at line 1: a constraint refuses a row (23514)"
+    written = "DO $$ BEGIN INSERT INTO his.ward VALUES ('NEW', 'x'); END $$"
+    with begun(site) as session, pytest.raises(Failed) as caught:
+        session.run(step(written))
+    assert caught.value.message == (
+        "step 1 at line 1 (his.ward, ward_pkey): a constraint refuses a row (23505)"
+    )
+
+
 def test_triggers_fire(site: PgChangeSite) -> None:
     """Where the database keeps them from firing no change runs, and no step switches them off."""
     with altered(site, "session_replication_role = replica"):

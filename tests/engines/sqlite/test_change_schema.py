@@ -305,8 +305,8 @@ def test_a_trigger_hides_behind_no_name(site: SqliteChangeSite) -> None:
         " 'CREATE VIEW sqlite_all AS SELECT * FROM ward')",
     )
     assert lines(before, schema_of(site)) == [
-        "create view sqlite_all",
         "create trigger sqlite_stat9",
+        "create view sqlite_all",
     ]
     site.run("UPDATE ward SET old = 2")
     assert site.rows("SELECT count(*) FROM visit") == [(0,)]

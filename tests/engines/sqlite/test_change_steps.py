@@ -45,6 +45,27 @@ def site(tmp_path: Path) -> SqliteChangeSite:
     return site
 
 
+def test_words_about_a_query_in_a_value_are_not_kept(site: SqliteChangeSite) -> None:
+    """FTS5 reads a query in a row, and complains of it by its words: those are a row's."""
+    canary = CANARY.replace("-", "_")
+    site.run(
+        "CREATE VIRTUAL TABLE notes USING fts5 (text)",
+        f"INSERT INTO ward VALUES ('NEW', '{canary}:x')",
+    )
+    query = "(SELECT name FROM ward WHERE code = 'NEW')"
+    asked = f"SELECT count(*) = 0 FROM notes WHERE notes MATCH {query}"
+    with begun(site) as session, pytest.raises(Failed) as caught:
+        session.verify(step(asked))
+    assert (
+        caught.value.message == "lab: step 1 at line 1 fails: it names a column that is not there"
+    )
+    with begun(site) as session, pytest.raises(Failed) as caught:
+        session.run(step(f"CREATE TABLE copied AS {asked}"))
+    assert (
+        caught.value.message == "lab: step 1 at line 1 fails: it names a column that is not there"
+    )
+
+
 def test_a_table_made_anew_keeps_what_points_at_it(site: SqliteChangeSite) -> None:
     """SQLite's own procedure: no row is cascaded away, and the one step that rewrote is known."""
     with begun(site) as session:
