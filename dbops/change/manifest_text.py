@@ -32,7 +32,7 @@ from dbops.change.manifest_checks import check_change, check_databases
 from dbops.change.schema_text import SOURCE
 from dbops.change.step import VERIFY
 from dbops.change.touch import Touch, parse_touch
-from dbops.durations import DURATION_RULE, parse_duration
+from dbops.durations import DURATION_RULE, duration_text, parse_duration
 from dbops.errors import Refused
 from dbops.review.section import BLANK, NAME, TEXT, Form, Section
 from dbops.review.work import (
@@ -50,6 +50,10 @@ from dbops.review.work import (
 from dbops.review.yaml_text import Fields, parse_yaml
 
 ATTEMPTS_MOST: Final = 20
+# Others queue behind who waits for a lock; and every pause doubles.
+LOCK_WAIT_MOST: Final = timedelta(minutes=10)
+STATEMENT_MOST: Final = timedelta(days=7)
+PAUSE_MOST: Final = timedelta(hours=1)
 ALL: Final = "all"
 """The ring of a change that names none."""
 
@@ -251,10 +255,10 @@ def _limits(given: Section) -> Limits:
     given.only("lock_wait", "statement", "attempts", "pause")
     rule = f"a whole number from 1 to {ATTEMPTS_MOST}"
     return Limits(
-        lock_wait=_read(given, "lock_wait", LOCK_WAIT),
-        statement=_read(given, "statement", STATEMENT),
+        lock_wait=_read(given, "lock_wait", LOCK_WAIT, LOCK_WAIT_MOST),
+        statement=_read(given, "statement", STATEMENT, STATEMENT_MOST),
         attempts=given.read("attempts", _attempts, rule) if given.has("attempts") else ATTEMPTS,
-        pause=_read(given, "pause", PAUSE),
+        pause=_read(given, "pause", PAUSE, PAUSE_MOST),
     )
 
 
@@ -262,8 +266,15 @@ def _attempts(text: str) -> int | None:
     return int(text) if _COUNT.fullmatch(text) and int(text) <= ATTEMPTS_MOST else None
 
 
-def _read(given: Section, key: str, otherwise: timedelta) -> timedelta:
-    return given.read(key, parse_duration, DURATION_RULE) if given.has(key) else otherwise
+def _read(
+    given: Section, key: str, otherwise: timedelta, most: timedelta | None = None
+) -> timedelta:
+    def bounded(text: str) -> timedelta | None:
+        found = parse_duration(text)
+        return None if found is None or (most is not None and found > most) else found
+
+    bound = "" if most is None else f", and at most {duration_text(most)}"
+    return given.read(key, bounded, DURATION_RULE + bound) if given.has(key) else otherwise
 
 
 def _personal(given: Section) -> dict[str, str]:

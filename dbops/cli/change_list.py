@@ -88,7 +88,8 @@ def _look(desk: Desk, found: ReadChange, places: tuple[Place, ...]) -> _Listed:
         places = _set_aside(places, seen)
     waits = waits_for(seen, desk.policy)
     ready = not waits and seen.state in {State.APPROVED, State.FREE}
-    return _Listed(found, places, _command(found, places) if ready else waits)
+    broken = _resumed(found, places)
+    return _Listed(found, places, broken or (_command(found, places) if ready else waits))
 
 
 def _set_aside(places: tuple[Place, ...], seen: Overview) -> tuple[Place, ...]:
@@ -105,14 +106,21 @@ def _set_aside(places: tuple[Place, ...], seen: Overview) -> tuple[Place, ...]:
     )
 
 
+def _resumed(found: ReadChange, places: tuple[Place, ...]) -> tuple[str, ...]:
+    """The command that settles a run that broke off; its approvals are used, so nobody signs."""
+    from dbops.change.progress import ChangeState
+
+    if any(place.state in {ChangeState.UNKNOWN, ChangeState.HALF} for place in places):
+        return (f"dbops change resume {found.change.id}",)
+    return ()
+
+
 def _command(found: ReadChange, places: tuple[Place, ...]) -> tuple[str, ...]:
     """The command for the first database on which the change has not run."""
     from dbops.change.progress import ChangeState
 
     change = found.change
     for place in places:
-        if place.state in {ChangeState.UNKNOWN, ChangeState.HALF}:
-            return (f"dbops change resume {change.id}",)
         if place.state is ChangeState.PENDING:
             if change.prepares is not None:
                 return (f"dbops repair prepare {place.database} --review {change.id}",)

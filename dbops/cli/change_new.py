@@ -121,6 +121,13 @@ def _rings(
         )
     for name in names:
         wiring.database(name)
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UsageFault(
+            "change-rings",
+            f"{', '.join(twice)} is named more than once",
+            hint="name each database once, in one ring",
+        )
     return tuple(found)
 
 

@@ -86,7 +86,7 @@ def _show(work_id: str, found: tuple[ChangeEvidence, ...], *, as_json: bool) -> 
             click.echo(f"  {touch.line}")
         for touch in each.unseen:
             say(f"remark: touches names it, and nothing differs: {touch.line}")
-    click.echo(f"wrote the evidence: commit it, then dbops review request {work_id}")
+    click.echo(f"wrote the evidence: commit it, then dbops review request {work_id} --key KEY")
 
 
 def _json(evidence: ChangeEvidence) -> dict[str, object]:

@@ -217,6 +217,8 @@ def _sentence(run: RecordedChange, became: Became, report: ChangeReport | None) 
             done = f"{became.done} of {became.steps} steps were done"
             if report is not None and report.direction is Direction.UP:
                 return f"{what}: {done}; now all are, and it was judged"
+            if became.direction is Direction.DOWN:
+                return f"{what}: {done} of the way back; now all are, and the schema is as it was"
             return f"{what}: {done}; they are taken back"
 
 

@@ -13,8 +13,10 @@ from dbops.cli.options import json_option, yes_option
 from dbops.errors import Refused
 
 if TYPE_CHECKING:
+    from dbops.change.going import Observe
     from dbops.change.report import ChangeReport
     from dbops.change.run_order import ChangeRun
+    from dbops.change.stage import Moment
     from dbops.change.step import Direction
     from dbops.cli.changing import ReadChange
     from dbops.cli.wiring import Wiring
@@ -104,7 +106,7 @@ def _run(
     wiring = open_wiring(estate)
     found = read_change(wiring, work_id)
     refuse_set_aside(found.change)
-    names = databases_of(found.change, ring, only)
+    names = databases_of(found.change, ring, only, direction)
     for name in names:
         wiring.database(name)
     if not yes:
@@ -180,7 +182,7 @@ def _recorded(
     run_id = secrets.token_hex(16)
     intent = change_intent(found.change, database, run_id, direction, allowed)
     with recording(wiring, intent) as account:
-        observe = follow_change(account)
+        observe = _saying_waits(follow_change(account), database)
         refuse_not_now(wiring, found, database, direction)
         order = order_of(wiring, found, database, run_id, allowed)
         if direction is Direction.DOWN:
@@ -191,6 +193,19 @@ def _recorded(
         keep_schema(wiring, database, report.after)
         changed(account, report)
     return report
+
+
+def _saying_waits(observe: Observe, database: str) -> Observe:
+    """The same observer, and whoever sits there hears that it waits and does not hang."""
+    from dbops.change.stage import Stage
+    from dbops.cli.render import say
+
+    def heard(moment: Moment) -> None:
+        observe(moment)
+        if moment.stage is Stage.WAITING:
+            say(f"remark: {database}: a lock was not to be had; it is tried again after a pause")
+
+    return heard
 
 
 def refuse_not_now(wiring: Wiring, found: ReadChange, database: str, direction: Direction) -> None:

@@ -66,7 +66,7 @@ def show(
     _show_scripts(found)
     click.echo()
     show_one(looked)
-    for database in found.change.databases:
+    for database in () if _set_aside(found.change) else found.change.databases:
         _show_rehearsal(found, database)
 
 
@@ -86,6 +86,8 @@ def _facts(change: Change) -> Iterator[tuple[str, str]]:
         yield "requires", ", ".join(change.requires)
     if change.window is not None:
         yield "window", change.window.words
+    if _set_aside(change):
+        return
     limits = change.limits
     yield (
         "limits",
@@ -95,6 +97,11 @@ def _facts(change: Change) -> Iterator[tuple[str, str]]:
     yield "data loss", change.data_loss.value
     for number, touch in enumerate(change.touches):
         yield ("touches" if number == 0 else ""), touch.line
+
+
+def _set_aside(change: Change) -> bool:
+    """Whether another command runs it: it has no limits of its own and is not rehearsed."""
+    return change.prepares is not None or change.records is not None
 
 
 def _show_places(wiring: Wiring, places: tuple[Place, ...]) -> None:
@@ -148,7 +155,7 @@ def _show_rehearsal(found: ReadChange, database: str) -> None:
     for touch in evidence.unseen:
         click.echo(f"  remark: touches names it, and nothing differs: {touch.line}")
     click.echo()
-    heads = ("", "step", "takes", "locks", "nobody can", "written anew")
+    heads = ("", "step", "takes", "locks", "blocks others'", "written anew")
     show_table([_step_row(each) for each in evidence.steps], heads)
     counts = list(_row_counts(evidence))
     if counts:
@@ -209,8 +216,10 @@ def _json(found: ReadChange, places: tuple[Place, ...], looked: Looked) -> dict[
     return {
         "id": change.id,
         "title": change.title,
+        "why": change.why,
         "ticket": change.ticket,
         "author": change.author,
+        "risk": change.risk,
         "touches": [touch.line for touch in change.touches],
         "data_loss": change.data_loss,
         "databases": places,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dbops.change.manifest import Change
     from dbops.change.run_order import Rehearsed
     from dbops.change.schema import Schema
-    from dbops.change.step import Step
+    from dbops.change.step import Direction, Step
     from dbops.cli.review_overview import Desk
     from dbops.cli.wiring import Wiring
     from dbops.review.work import Work
@@ -135,12 +135,20 @@ def evidence_of(work: Work, database: str) -> ChangeEvidence | None:
     return None if data is None else parse_evidence(data, f"{work.folder}/{path}")
 
 
-def databases_of(change: Change, ring: str | None, only: str | None = None) -> tuple[str, ...]:
+def databases_of(
+    change: Change, ring: str | None, only: str | None, direction: Direction
+) -> tuple[str, ...]:
     """The databases that a command line means: a ring's, one, or all where there is one ring.
 
-    Raises NotFound `no-ring` and `change-not-of`; Refused `change-ring` where nobody said which.
+    Raises NotFound `no-ring`, and `change-not-of` where the change or the ring has no such
+    database; Refused `change-ring` where nobody said which.
     """
-    names = ", ".join(each.name for each in change.rings)
+    from dbops.change.step import Direction
+
+    found = next((each for each in change.rings if each.name == ring), None)
+    if ring is not None and found is None:
+        names = ", ".join(each.name for each in change.rings)
+        raise NotFound("no-ring", f'{change.id} has no ring "{ring}"', hint=f"there are: {names}")
     if only is not None:
         if change.ring_of(only) is None:
             raise NotFound(
@@ -148,18 +156,24 @@ def databases_of(change: Change, ring: str | None, only: str | None = None) -> t
                 f"{change.id} is not of {only}",
                 hint=f"it is of {', '.join(change.databases)}",
             )
+        if found is not None and only not in found.databases:
+            raise NotFound(
+                "change-not-of",
+                f"ring {found.name} of {change.id} has no database {only}",
+                hint=f"it has {', '.join(found.databases)}; leave --ring or --database out",
+            )
         return (only,)
-    if ring is None:
+    if found is None:
         if len(change.rings) > 1:
+            up = direction is Direction.UP
+            # Taking back begins where the last ring is.
+            verb, place = ("run", change.rings[0]) if up else ("revert", change.rings[-1])
             raise Refused(
                 "change-ring",
                 f"{change.id} has {len(change.rings)} rings, and none was named",
-                hint=f"dbops change run {change.id} --ring {change.rings[0].name}",
+                hint=f"dbops change {verb} {change.id} --ring {place.name}",
             )
         return change.rings[0].databases
-    found = next((each for each in change.rings if each.name == ring), None)
-    if found is None:
-        raise NotFound("no-ring", f'{change.id} has no ring "{ring}"', hint=f"there are: {names}")
     return found.databases
 
 

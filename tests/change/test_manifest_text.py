@@ -273,7 +273,15 @@ TOUCH = (
             )
             for attempts in ("0", "21", "-1", "05", "5.0", "100")
         ),
-        ("limits: {pause: 0s}\n", "value", "7: limits.pause: not allowed", DURATION),
+        *(
+            (f"limits: {{{key}: {given}}}\n", "value", f"7: limits.{key}: not allowed", most)
+            for key, given, most in (
+                ("pause", "0s", f"{DURATION}, and at most 1h"),
+                ("pause", "61m", "and at most 1h"),
+                ("lock_wait", "601s", "and at most 10m"),
+                ("statement", "8d", "and at most 7d"),
+            )
+        ),
         (
             "personal: {his.visit.phone: contact}\n",
             "contradiction",

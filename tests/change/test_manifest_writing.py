@@ -23,6 +23,7 @@ _text = st.text("ab 1:#?'\"{}[],&*!-~病", max_size=20).map(lambda text: f"x{tex
 _words = st.text("abn_ 1.(\"#:',病", min_size=1, max_size=6)
 _verbs = st.sampled_from(Verb)
 _seconds = st.builds(timedelta, seconds=st.integers(1, 10**6))
+_waits = st.builds(timedelta, seconds=st.integers(1, 600))
 
 
 @st.composite
@@ -58,7 +59,7 @@ def _change(draw: st.DrawFn) -> Change:
         window=draw(st.none() | _window()),
         touches=tuple(touches),
         data_loss=draw(st.sampled_from(DataLoss)),
-        limits=draw(st.builds(Limits, _seconds, _seconds, st.integers(1, 20), _seconds)),
+        limits=draw(st.builds(Limits, _waits, _waits, st.integers(1, 20), _waits)),
         personal=dict.fromkeys(made, draw(st.sampled_from(["none", "contact-1"]))),
         accepted=tuple(
             draw(

@@ -115,8 +115,8 @@ def test_an_unknown_event_is_refused_with_the_groups() -> None:
         parse_events(["backups"])
     assert caught.value.message == 'there is no event "backups"'
     assert caught.value.hint == (
-        "name one, such as backup.run, or a group: backup, estate, keys, ledger, repair,"
-        " repository,"
+        "name one, such as backup.run, or a group: backup, change, estate, keys, ledger,"
+        " repair, repository,"
         " restore, review, trust"
     )
 

@@ -56,6 +56,17 @@ def test_a_change_is_drawn_up_with_its_blanks(ops: Ops) -> None:
     assert "fill in the blank" in checked.stdout
 
 
+def test_a_database_is_named_once(ops: Ops) -> None:
+    """Of rings that have it twice nothing is drawn up, and the command line is blamed."""
+    words = ("--ring", "a=example,example", "--title", "t", "--author", "wei@contractor")
+    refused = ops.run("change", "new", WORK, *words)
+    assert refused.exit_code == 2
+    assert refused.stderr == (
+        "error: example is named more than once\nhint: name each database once, in one ring\n"
+    )
+    assert not changes.folder(ops).exists()
+
+
 def test_a_rule_stops_a_change_until_it_is_mended_or_accepted(ops: Ops) -> None:
     """The finding has the rows of the table; a reason lets it stand."""
     hasty = "ALTER TABLE visit ADD COLUMN referred_by TEXT NOT NULL;\n"

@@ -35,6 +35,7 @@ STEPS = (
     "find_corruption",
     "restore",
     "repair",
+    "change",
     "ledger",
     "total",
 )
@@ -138,15 +139,32 @@ def test_demo_undoes_only_what_nobody_touched(played: Played) -> None:
     }
 
 
+def test_demo_changes_a_schema_and_finds_an_alter_by_hand(played: Played) -> None:
+    """A rule stops the hasty version; what was signed is run; what nobody signed is found."""
+    require_tool("git", "git")
+    assert played.told["change"] == {
+        "work": "2026-121-visit-referrer",
+        "database": "obstetric-emr",
+        "stopped": ["DDL-NN"],
+        "rehearsed": "obstetric-emr@2",
+        "steps": 2,
+        "words": [
+            "column `referred_by` of `visit` is new: TEXT",
+            "index `visit_referred_by` on `visit` is new",
+        ],
+        "drift": ["column `remark_by_hand` of `visit` is new: TEXT"],
+    }
+
+
 def test_demo_shows_that_an_edited_ledger_is_noticed(played: Played) -> None:
     """Everything that was done is recorded and whole; in the copy the right line is named."""
     told = played.told["ledger"]
     assert isinstance(told, dict)
     edited = told["edited"]
-    # 100 backups, 50 proofs, 50 searches and 3 restores, each an intent and an outcome. Of three
-    # pieces of work: 7 signatures, 6 of them seen; a rehearsal, a change, two runs, a refused undo
-    # and a look at rows; and a repair that never began.
-    assert told["entries"] == 1 + 2 * 203 + 2 * 7 + 6 + 2 * 6 + 1
+    # 100 backups, 50 proofs, 50 searches and 3 restores, each an intent and an outcome. Of four
+    # pieces of work: 10 signatures, 8 of them seen; two rehearsals, a preparation, three runs, a
+    # refused undo and a look at rows; and a repair that never began, and a look for drift.
+    assert told["entries"] == 1 + 2 * 203 + 2 * 10 + 8 + 2 * 8 + 1 + 1
     assert told["whole"] is True
     assert told["found"] == {
         "verdict": "edited",
