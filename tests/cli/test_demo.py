@@ -304,4 +304,6 @@ def test_demo_leaves_nothing_and_prints_a_table(tmp_path: Path) -> None:
     assert "repair      2026-117-visit-ward rehearsed on obstetric-emr@2, run: 3 " in done.stdout
     assert "undo        refused once a row was edited: 2026-117-visit-ward " in done.stdout
     assert "the row put back, the same undo ran: 3 rows, equal to before\n" in done.stdout
-    assert "ledger      440 entries whole; with entry 2 edited: EDITED: " in done.stdout
+    assert "change      2026-121-visit-referrer stopped by DDL-NN; mended, " in done.stdout
+    assert "drift       after an ALTER by hand: column `remark_by_hand` of " in done.stdout
+    assert "ledger      453 entries whole; with entry 2 edited: EDITED: " in done.stdout
