@@ -11,14 +11,15 @@ from dbops.cli.options import json_option
 from dbops.cli.review_list import worktree_option_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from zoneinfo import ZoneInfo
 
     from dbops.change.attempts import RecordedChange
     from dbops.change.progress import Place
     from dbops.cli.changing import ReadChange
-    from dbops.cli.review_overview import Desk, Overview
+    from dbops.cli.review_overview import Desk
     from dbops.cli.wiring import Wiring
+    from dbops.review.memory import Use
 
 
 @click.command("list")
@@ -85,19 +86,19 @@ def _look(desk: Desk, found: ReadChange, places: tuple[Place, ...]) -> _Listed:
 
     seen = desk.look(desk.worktree / found.work.folder)
     if found.change.prepares is not None or found.change.records is not None:
-        places = _set_aside(places, seen)
+        places = places_set_aside(places, seen.uses)
     waits = waits_for(seen, desk.policy)
     ready = not waits and seen.state in {State.APPROVED, State.FREE}
     broken = _resumed(found, places)
     return _Listed(found, places, broken or (_command(found, places) if ready else waits))
 
 
-def _set_aside(places: tuple[Place, ...], seen: Overview) -> tuple[Place, ...]:
+def places_set_aside(places: tuple[Place, ...], uses: Sequence[Use]) -> tuple[Place, ...]:
     """How it stands with a change that another command runs: the ledger has its uses."""
     from dbops.audit.entry import Effect
     from dbops.change.progress import ChangeState
 
-    done = {use.database: use for use in seen.uses if use.effect is Effect.COMMITTED}
+    done = {use.database: use for use in uses if use.effect is Effect.COMMITTED}
     return tuple(
         replace(place, state=ChangeState.RUN, at=use.at, entry=use.sequence)
         if (use := done.get(place.database)) is not None

@@ -9,8 +9,11 @@ import click
 from dbops.cli.options import confirm, review_option, yes_option
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from dbops.change.schema import Schema
     from dbops.cli.wiring import Wiring
+    from dbops.review.authorize import Authorization
     from dbops.review.work import Work
 
 
@@ -56,6 +59,9 @@ def record(
     typed = any(each is not None for each in (title, author, ticket))
     if work_id is not None and new_id is None and not typed:
         if not yes:
+            # Nobody is asked about what may not be done.
+            with _allowed(wiring, database, work_id):
+                pass
             confirm(f"record the schema of {work_id} for {database}?")
         digest = record_reviewed(wiring, database, work_id)
         click.echo(f"{database}: the schema {digest[:12]} is recorded")
@@ -114,15 +120,12 @@ def record_reviewed(wiring: Wiring, database: str, work_id: str) -> str:
     Raises as the gate does; Refused `change-other` for another sort of change, and `change-drift`
     where the database is not so by now.
     """
-    from dbops.audit.entry import DigestOf, Effect, Event
+    from dbops.audit.entry import DigestOf, Effect
     from dbops.cli.baselines import keep_schema
     from dbops.cli.change_entries import recorded_schema
-    from dbops.cli.gates import gate
     from dbops.cli.ledger import recording
-    from dbops.review.work import Kind
 
-    event = Event.CHANGE_RECORD
-    with gate(wiring, Kind.CHANGE, database, work_id, event=event) as allowed:
+    with _allowed(wiring, database, work_id) as allowed:
         assert allowed is not None  # noqa: S101 - there is always leave for work that is named
         schema = _approved_schema(allowed.work, database)
         with recording(wiring, recorded_schema(database, allowed, schema.digest)) as account:
@@ -132,6 +135,17 @@ def record_reviewed(wiring: Wiring, database: str, work_id: str) -> str:
             account.digest(DigestOf.SCHEMA, schema.digest)
             account.effect(Effect.COMMITTED)
     return schema.digest
+
+
+def _allowed(
+    wiring: Wiring, database: str, work_id: str
+) -> AbstractContextManager[Authorization | None]:
+    """The gate of recording: inside it the schema may be recorded, by nobody else meanwhile."""
+    from dbops.audit.entry import Event
+    from dbops.cli.gates import gate
+    from dbops.review.work import Kind
+
+    return gate(wiring, Kind.CHANGE, database, work_id, event=Event.CHANGE_RECORD)
 
 
 def _approved_schema(work: Work, database: str) -> Schema:

@@ -45,17 +45,21 @@ def show(
     """
     from dbops.change.progress import places_of
     from dbops.cli.change_check import looked_at
-    from dbops.cli.change_list import recorded_on
+    from dbops.cli.change_list import places_set_aside, recorded_on
     from dbops.cli.changing import read_change
     from dbops.cli.lint_shown import show_one
     from dbops.cli.render import show_json
     from dbops.cli.repair_show import remark_unattested
+    from dbops.cli.reviewing import open_desk
     from dbops.cli.wiring import open_wiring
 
     wiring = open_wiring(estate)
     found = read_change(wiring, work_id, worktree)
     remark_unattested(wiring, found.work)
     places = places_of(found.change, recorded_on(wiring))
+    if _set_aside(found.change):
+        uses = open_desk(wiring, worktree).memory.uses
+        places = places_set_aside(places, [use for use in uses if use.work == work_id])
     looked = looked_at(wiring, found, ask=not offline)
     if as_json:
         show_json(_json(found, places, looked))

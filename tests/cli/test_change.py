@@ -165,8 +165,14 @@ def test_a_schema_is_recorded_once_people_agreed_to_it(ops: Ops) -> None:
     work = "2026-120-baseline"
     done(ops.run("change", "record", "example", "--id", work, "--author", "wei@contractor"))
     request(ops, work)
+    early = ops.run("change", "record", "example", "--review", work)
+    assert early.exit_code == 5
     changes.approve(ops, work)
     done(ops.run("change", "record", "example", "--review", work, "--yes"))
+    shown = done(ops.run("change", "show", work)).stdout
+    assert "example     run" in shown
+    assert "rehearse" not in shown
+    assert "limits" not in shown
     assert done(ops.run("change", "drift", "example")).stdout.startswith("example: as recorded")
 
 

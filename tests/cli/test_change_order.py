@@ -92,7 +92,9 @@ def test_a_run_that_was_killed_is_settled(ops: Ops, monkeypatch: pytest.MonkeyPa
         patch.setattr("dbops.cli.baselines.keep_schema", die)
         with pytest.raises(KeyboardInterrupt):
             run_reviewed_change(wiring, read_change(wiring, WORK), "example", Direction.UP)
-    assert "half" in done(ops.run("change", "list")).stdout
+    listed = done(ops.run("change", "list")).stdout
+    assert "half" in listed
+    assert f"dbops change resume {WORK}" in listed
     settled = done(ops.run("change", "resume", WORK))
     assert settled.stdout.startswith(f"{WORK} on example (ledger entry ")
     assert settled.stdout.endswith("): it took place, to its end\n")
@@ -175,6 +177,22 @@ def test_mistakes_are_told(founded: Ops, words: tuple[str, ...], status: int, er
     assert result.exit_code == status
     assert error in result.stderr
     assert "\nhint: " in result.stderr
+
+
+def test_a_ring_and_a_database_of_another_are_not_both_meant(founded: Ops, tmp_path: Path) -> None:
+    """Neither wins: nothing runs, and the hint of a revert is a revert."""
+    ops = copy_ops(founded, tmp_path / "estate")
+    rings = "rings: [{name: test, databases: [example]}, {name: prod, databases: [other]}]"
+    write(ops, databases="example, other", more=f"{changes.PERSONAL}\n{rings}")
+    refused = changes.run(ops, WORK, "--ring", "test", "--database", "other")
+    assert refused.exit_code == 10
+    assert refused.stderr == (
+        f"error: ring test of {WORK} has no database other\n"
+        "hint: it has example; leave --ring or --database out\n"
+    )
+    unnamed = changes.revert(ops)
+    assert unnamed.exit_code == 5
+    assert f"hint: dbops change revert {WORK} --ring prod\n" in unnamed.stderr
 
 
 def test_errors_of_the_gate_are_dbops_errors(ops: Ops) -> None:

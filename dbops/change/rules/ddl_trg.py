@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -14,12 +15,17 @@ _SETTINGS: Final = frozenset(
     {"SESSION_REPLICATION_ROLE", "FOREIGN_KEY_CHECKS", "UNIQUE_CHECKS", "SQL_LOG_BIN"}
     | {"IGNORE_CHECK_CONSTRAINTS", "WRITABLE_SCHEMA", "FOREIGN_KEYS"}
 )
+# What a block or a function's body means by nothing else.
+_IN_BODIES: Final = frozenset({"SESSION_REPLICATION_ROLE", "FOREIGN_KEY_CHECKS", "SQL_LOG_BIN"})
+_WORD: Final = re.compile(r"\w+")
 _HINT: Final = "let triggers and checks run; replace a trigger in the change that drops it"
 
 
 def _examine(case: Case) -> Iterator[Finding]:
     for reading in (*case.up, *case.down):
-        found = sorted(_SETTINGS & {word.upper() for word in (*reading.words, *reading.texts)})
+        told = {word.upper() for word in (*reading.words, *reading.texts)}
+        inside = {word for text in reading.texts for word in _WORD.findall(text.upper())}
+        found = sorted(_SETTINGS & told | _IN_BODIES & inside)
         if found:
             what = f"{found[0].lower()} is named: it silences triggers or checks"
             yield DDL_TRG.found(reading.place, what, _HINT)

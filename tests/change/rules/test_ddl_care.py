@@ -207,6 +207,11 @@ CASES = [
     *silent("DDL-TX", "SET XACT_ABORT ON;", dialect="tsql"),
     Found(
         "DDL-TRG",
+        "DO $$ BEGIN PERFORM set_config('session_replication_role', 'replica', true); END $$;",
+        ("session_replication_role is named: it silences triggers or checks",),
+    ),
+    Found(
+        "DDL-TRG",
         "ALTER TABLE his.visit DISABLE TRIGGER visit_log;",
         ("trigger visit_log is switched off",),
     ),
