@@ -162,6 +162,7 @@ class DigestOf(StrEnum):
     POLICY = "policy"  # the text of the rules that a run was judged by
     ROOT = "root"  # a tree's
     SCHEMA = "schema"  # a database's definitions, as canonical text
+    SCRIPTS = "scripts"  # the file list of a change without what its rehearsals found
     STATEMENT = "statement"
     TORN = "torn"  # the bytes of a torn tail
 

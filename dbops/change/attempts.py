@@ -22,7 +22,8 @@ _DIRECTIONS: Final = {Event.CHANGE_RUN: Direction.UP, Event.CHANGE_REVERT: Direc
 class RecordedChange:
     """One run as the ledger has it; `sequence` is its intent, `ended` when its end was recorded.
 
-    `plan` is the digest of the files that ran, None where no approval was asked. `schema` is the
+    `plan` is the digest of the files that ran, None where no approval was asked, `scripts` that of
+    those which no rehearsal makes. `schema` is the
     digest of the schema afterwards, where the run was judged to its end. `identity` is that of the
     database, in the form of a ledger.
     """
@@ -37,6 +38,7 @@ class RecordedChange:
     effect: Effect
     plan: str | None = None
     schema: str | None = None
+    scripts: str | None = None
     identity: str | None = None
 
 
@@ -88,6 +90,7 @@ def _changes(
                 direction=_DIRECTIONS[draft.event],
                 effect=outcomes.effect_of(entry.sequence),
                 plan=draft.digests.get(DigestOf.PLAN),
+                scripts=draft.digests.get(DigestOf.SCRIPTS),
                 schema=None if answer is None else answer.draft.digests.get(DigestOf.SCHEMA),
                 identity=draft.names.get(Label.IDENTITY),
             )

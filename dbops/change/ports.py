@@ -97,7 +97,7 @@ class TableSize:
 class JournalEntry:
     """A row of `dbops_change`: a step that began or is done. Rows are only ever added.
 
-    `run` names the attempt, `plan` is the sha256 of the reviewed files, `sha256` that of the
+    `run` names the attempt, `plan` names the reviewed files by a digest, `sha256` is that of the
     step's text; `sequence` counts the rows of the journal.
     """
 

@@ -18,6 +18,7 @@ from dbops.change.going import Clock, Going, Observe, holding, look, patiently
 from dbops.change.manifest import DataLoss
 from dbops.change.ports import ChangeEngine
 from dbops.change.rehearsal import ChangeRehearsal, ChangeRehearsalOrder, Counted, write_down
+from dbops.change.rehearsed_files import own_files
 from dbops.change.report import ChangeReport
 from dbops.change.run_order import ChangeRun
 from dbops.change.schema import ObjectKind, ObjectName, Schema, refuse_unknown
@@ -88,7 +89,7 @@ def _run_of(order: ChangeRehearsalOrder, engine: ChangeEngine) -> ChangeRun:
         up=order.up,
         down=order.down,
         verify=order.verify,
-        plan=order.work.plan,
+        plan=own_files(order.work),
         run=order.token(),
         database=order.database,
         identity=engine.identity(),

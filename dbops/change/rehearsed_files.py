@@ -7,10 +7,11 @@ lists them all.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from typing import Final
 
-from dbops.review.work import EVIDENCE, EVIDENCE_SIGNATURE
+from dbops.review.work import EVIDENCE, EVIDENCE_SIGNATURE, Work
 
 _HEAD: Final = "rehearsed-"
 
@@ -35,3 +36,20 @@ def made_by_rehearsal(paths: Iterable[str]) -> frozenset[str]:
     return frozenset(
         path for path in paths if path in {EVIDENCE, EVIDENCE_SIGNATURE} or path.startswith(_HEAD)
     )
+
+
+def own_files(work: Work) -> str:
+    """Return the sha256 of `sha256sum`'s list of the files that no rehearsal makes.
+
+    It names a revision of the change whatever it was rehearsed on: a ring may have to be rehearsed
+    anew while the one before it soaks.
+    """
+    made = made_by_rehearsal(work.files)
+    lines = (f"{digest}  {path}\n" for path, digest in work.digests.items() if path not in made)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def files_of(databases: Iterable[str]) -> frozenset[str]:
+    """Return the paths of what was found on these databases."""
+    makers = (findings_file, source_file, difference_file)
+    return frozenset(path(name) for name in databases for path in makers)

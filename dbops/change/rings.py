@@ -14,16 +14,17 @@ from dbops.errors import Refused
 
 
 def refuse_out_of_turn(
-    change: Change, ring: Ring, changes: Sequence[RecordedChange], plan: str, now: datetime
+    change: Change, ring: Ring, changes: Sequence[RecordedChange], scripts: str, now: datetime
 ) -> None:
     """Raise Refused `change-turn` unless the rings before `ring` are done, long enough ago.
 
-    Done is a run to its end of these very files (`plan` is their digest) on each database of a
-    ring, not taken back since. `soak` counts from the last of them; `now` is in UTC.
+    Done is a run to its end of these very files (`scripts` is the digest of those that no rehearsal
+    makes) on each database of a ring, not taken back since. `soak` counts from the last of them;
+    `now` is in UTC.
     """
     for before in change.rings[: change.rings.index(ring)]:
         for database in before.databases:
-            if not _is_done(standing_on(changes, change.id, database), plan):
+            if not _is_done(standing_on(changes, change.id, database), scripts):
                 raise Refused(
                     "change-turn",
                     f"{change.id} has not run on {database} of ring {before.name}, as it is now",
@@ -32,13 +33,13 @@ def refuse_out_of_turn(
     _refuse_too_soon(change, ring, changes, now)
 
 
-def _is_done(last: RecordedChange | None, plan: str) -> bool:
+def _is_done(last: RecordedChange | None, scripts: str) -> bool:
     return (
         last is not None
         and last.direction is Direction.UP
         and last.effect is Effect.COMMITTED
         and last.schema is not None
-        and last.plan == plan
+        and last.scripts == scripts
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dbops.audit.entry import Count, DigestOf, Draft, Effect, Event, Label, Phase
+from dbops.change.rehearsed_files import own_files
 from dbops.change.stage import Moment, Stage, took_place
 from dbops.change.step import Direction
 from dbops.cli.entries import allowed_by, fit, fit_ticket
@@ -24,7 +25,7 @@ _EVENTS = {Direction.UP: Event.CHANGE_RUN, Direction.DOWN: Event.CHANGE_REVERT}
 
 
 def change_intent(
-    change: Change,
+    work: Work,
     database: str,
     run: str,
     direction: Direction,
@@ -38,8 +39,9 @@ def change_intent(
         event=_EVENTS[direction],
         phase=Phase.INTENT,
         target=database,
-        work=change.id,
+        work=work.id,
         names=names,
+        digests={DigestOf.SCRIPTS: own_files(work)},
     )
     return allowed_by(draft, allowed)
 

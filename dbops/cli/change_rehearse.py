@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dbops.cli.options import identity_option, jobs_option, json_option
+from dbops.errors import Refused
 
 if TYPE_CHECKING:
     from dbops.change.evidence import ChangeEvidence
@@ -59,14 +60,29 @@ def rehearse_change_recorded(
 ) -> tuple[ChangeEvidence, ...]:
     """Afterwards the evidence is in the work's folder, and the ledger says so.
 
-    Returns what was found, a value for each database. The folder is as it was where any of them
-    is refused.
+    Returns what was found, a value for each database. Where the change has run already, as in a
+    ring before, the signed files of its rehearsal there stay. The folder is as it was where any
+    other is refused.
     """
-    from dbops.cli.change_rehearsing import plan_change_rehearsal, rehearse_each, write_attested
+    from dbops.cli.change_rehearsing import (
+        kept_files,
+        plan_change_rehearsal,
+        rehearse_each,
+        write_attested,
+    )
 
     plan = plan_change_rehearsal(wiring, work_id, identities)
-    found = [rehearse_each(wiring, plan, place, jobs=jobs, quiet=quiet) for place in plan.places]
-    write_attested(wiring, plan, found)
+    found, stands = [], {}
+    for place in plan.places:
+        try:
+            found.append(rehearse_each(wiring, plan, place, jobs=jobs, quiet=quiet))
+        except Refused as fault:
+            if fault.code != "change-already":
+                raise
+            stands[place.database.name] = fault
+    if not found:
+        raise next(iter(stands.values()))
+    write_attested(wiring, plan, found, kept_files(wiring, plan, stands))
     return tuple(each.evidence for each in found)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dbops.cli.rehearsal_ground import Ground
+from dbops.errors import Refused
 
 if TYPE_CHECKING:
     from dbops.change.rehearsal import ChangeRehearsal
@@ -129,16 +130,40 @@ def _rehearse(
         return rehearse_change(order, engine, wiring.clock, wiring.sleep)
 
 
+def kept_files(
+    wiring: Wiring, plan: ChangeRehearsing, stands: Mapping[str, Refused]
+) -> dict[str, bytes]:
+    """The files of earlier rehearsals on databases where the change has run since.
+
+    Raises the refusal of one of them where no host of the hospital vouches for its files.
+    """
+    from dbops.change.rehearsed_files import files_of
+    from dbops.review.evidence import attested_by
+
+    work, wanted = plan.ground.work, files_of(stands)
+    for fault in stands.values():
+        if not wanted <= work.files.keys():
+            raise fault
+        try:
+            attested_by(work, wiring.trust, wiring.clock())
+        except Refused:
+            raise fault from None
+    return {path: work.files[path] for path in sorted(wanted)}
+
+
 def write_attested(
-    wiring: Wiring, plan: ChangeRehearsing, found: Sequence[ChangeRehearsal]
+    wiring: Wiring,
+    plan: ChangeRehearsing,
+    found: Sequence[ChangeRehearsal],
+    kept: Mapping[str, bytes],
 ) -> None:
     """Afterwards the folder has what was found of every database, and evidence that signs it."""
     from dbops.change.attest import attested_files
     from dbops.review.rehearsed_files import write_rehearsed
 
     work = plan.ground.work
-    files = {path: data for each in found for path, data in each.files.items()}
-    names = [each.evidence.database for each in found]
+    files = {**kept, **{path: data for each in found for path, data in each.files.items()}}
+    names = plan.found.change.databases
     host = wiring.estate.host.name
     written = attested_files(work, host, names, files, plan.signer, wiring.clock())
     write_rehearsed(plan.ground.worktree, work.folder, written)

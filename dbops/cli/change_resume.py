@@ -92,6 +92,7 @@ def settle(
     Returns what was found, and what was done about it. Raises where the database cannot be asked,
     and Refused `change-plan` where the files are not those that ran.
     """
+    from dbops.change.rehearsed_files import own_files
     from dbops.change.resume import resume_change
     from dbops.cli.change_run import order_of
     from dbops.cli.changing import read_change
@@ -100,7 +101,7 @@ def settle(
     # Who is at it holds the lock of the work; what is not decided yet must not be recorded.
     with only_run(wiring.state.locks, run.work):
         found = read_change(wiring, run.work)
-        _refuse_other_files(run, found.work.plan)
+        _refuse_other_files(run, own_files(found.work))
         engine = wiring.change_engine(wiring.database(run.database))
         _refuse_other(run, engine.identity())
         order = replace(
@@ -112,10 +113,10 @@ def settle(
     return became, report
 
 
-def _refuse_other_files(run: RecordedChange, plan: str) -> None:
+def _refuse_other_files(run: RecordedChange, scripts: str) -> None:
     from dbops.errors import Refused
 
-    if run.plan not in {None, plan}:
+    if run.scripts not in {None, scripts}:
         raise Refused(
             "change-plan",
             f"the files of {run.work} are not those that ran on {run.database}",

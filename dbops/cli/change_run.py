@@ -180,7 +180,7 @@ def _recorded(
     from dbops.cli.ledger import recording
 
     run_id = secrets.token_hex(16)
-    intent = change_intent(found.change, database, run_id, direction, allowed)
+    intent = change_intent(found.work, database, run_id, direction, allowed)
     with recording(wiring, intent) as account:
         observe = _saying_waits(follow_change(account), database)
         refuse_not_now(wiring, found, database, direction)
@@ -213,6 +213,7 @@ def refuse_not_now(wiring: Wiring, found: ReadChange, database: str, direction: 
 
     Taking back waits for no ring and no backup.
     """
+    from dbops.change.rehearsed_files import own_files
     from dbops.change.rings import refuse_out_of_turn
     from dbops.change.step import Direction
     from dbops.cli.change_lint import refuse_blocked_change
@@ -229,7 +230,7 @@ def refuse_not_now(wiring: Wiring, found: ReadChange, database: str, direction: 
         return
     ring = change.ring_of(database)
     if ring is not None:
-        refuse_out_of_turn(change, ring, recorded_on(wiring), found.work.plan, now)
+        refuse_out_of_turn(change, ring, recorded_on(wiring), own_files(found.work), now)
     _refuse_stale_backup(wiring, found, database)
     refuse_blocked_change(wiring, found)
 
@@ -263,6 +264,7 @@ def order_of(
     Raises Refused `change-unrehearsed` where the policy wants a rehearsal, and there is none of
     this database.
     """
+    from dbops.change.rehearsed_files import own_files
     from dbops.change.run_order import ChangeRun, FailedVerify
     from dbops.cli.changing import rehearsed_of
     from dbops.cli.reviewing import policy_of
@@ -283,7 +285,7 @@ def order_of(
         up=found.up,
         down=found.down,
         verify=found.verify,
-        plan=found.work.plan,
+        plan=own_files(found.work),
         run=run_id,
         database=database,
         identity=identity or wiring.engine(wiring.database(database)).identity(),

@@ -29,7 +29,7 @@ def ran(
     ended: datetime | None = NOON,
     direction: Direction = Direction.UP,
     effect: Effect = Effect.COMMITTED,
-    plan: str | None = PLAN,
+    scripts: str | None = PLAN,
     schema: str | None = "b" * 64,
 ) -> RecordedChange:
     """A run that the ledger knows."""
@@ -42,7 +42,7 @@ def ran(
         database=database,
         direction=direction,
         effect=effect,
-        plan=plan,
+        scripts=scripts,
         schema=schema,
     )
 
@@ -66,7 +66,7 @@ def test_the_first_ring_waits_for_nobody() -> None:
         (ran("another"),),
         (ran(effect=Effect.UNKNOWN),),
         (ran(effect=Effect.NONE),),
-        (ran(plan="c" * 64),),
+        (ran(scripts="c" * 64),),
         (ran(schema=None),),
         (ran(), ran(direction=Direction.DOWN)),
     ],

@@ -1,0 +1,69 @@
+"""One change on two databases, one after the other: the second may have to be rehearsed anew."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.cli import changes
+from tests.cli.changes import WORK, request, write
+from tests.cli.ops import Ops, found_ops
+from tests.cli.repairs import done
+from tests.support.estate import run_sql
+
+RINGS = """\
+rings:
+  - {name: test, databases: [example]}
+  - {name: prod, databases: [second]}
+"""
+
+
+@pytest.fixture
+def ops(tmp_path: Path) -> Ops:
+    """An estate with two databases of one schema, both proven."""
+    ops = found_ops(tmp_path / "estate")
+    run_sql(ops.root / "example.db", changes.HOSPITAL)
+    shutil.copy(ops.root / "example.db", ops.root / "second.db")
+    config = ops.root / "dbops.toml"
+    text = config.read_text("utf-8")
+    table = text[text.index("[databases.example]") :].partition("\n\n")[0]
+    config.write_text(f"{text}\n{table.replace('example', 'second')}\n", "utf-8")
+    config.write_text(
+        config.read_text("utf-8").replace('system = "second"', 'system = "example"'), "utf-8"
+    )
+    prove(ops)
+    return ops
+
+
+def prove(ops: Ops) -> None:
+    done(ops.run("backup", "run", "--all"))
+    done(ops.run("backup", "verify", "--all"))
+
+
+def test_a_ring_is_rehearsed_anew_while_the_one_before_soaks(ops: Ops) -> None:
+    """Production drifts lawfully; what is done on test stands, and can still be taken back."""
+    write(ops, databases="example, second", more=changes.PERSONAL + "\n" + RINGS)
+    request(ops)
+    done(changes.rehearse(ops))
+    request(ops)
+    changes.approve(ops)
+    early = changes.run(ops, WORK, "--ring", "prod")
+    assert early.exit_code == 5
+    assert f"{WORK} has not run on example of ring test, as it is now" in early.stderr
+    done(changes.run(ops, WORK, "--ring", "test"))
+    run_sql(ops.root / "second.db", "CREATE INDEX by_ward ON visit (ward);")
+    drifted = changes.run(ops, WORK, "--ring", "prod")
+    assert "index `by_ward` on `visit` is new" in drifted.stderr
+    prove(ops)
+    request(ops)
+    again = json.loads(done(ops.run("change", "rehearse", WORK, "--json")).stdout)
+    assert [each["database"] for each in again["databases"]] == ["second"]
+    request(ops)
+    changes.approve(ops)
+    done(changes.run(ops, WORK, "--ring", "prod"))
+    request(ops)
+    changes.approve(ops)
+    assert "example is as it was" in done(changes.revert(ops, WORK, "--ring", "test")).stdout
