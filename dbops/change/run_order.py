@@ -38,9 +38,9 @@ class ChangeRun:
 
     `plan` is the digest of the reviewed files that no rehearsal makes, `run` a new uuid (32 hex
     digits), `database` the alias and `identity` the engine's own identity of the database that was
-    approved. `rehearsed` is None where the policy asks for no evidence: then nothing says what the schema is to be
-    before, and afterwards `touches` alone say what may differ. `required_by` are the ids of all
-    changes whose manifests require this one.
+    approved. `rehearsed` is None where the policy asks for no evidence: then nothing says what the
+    schema is to be before, and afterwards `touches` alone say what may differ. `required_by` are
+    the ids of all changes whose manifests require this one.
     """
 
     change: Change
