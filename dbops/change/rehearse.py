@@ -55,9 +55,10 @@ def rehearse_change(
     try:
         return _rehearsed(order, engine, now, observe, Clock(monotonic, sleep))
     except Partly as fault:
+        what = fault.message.removeprefix(f"{order.change.id} is half done on {order.database}: ")
         raise Refused(
             fault.code,
-            fault.message,
+            f"on a copy of {order.backup}, and nowhere else: {what}",
             hint=f"correct the scripts of {order.change.id}, and rehearse again",
         ) from None
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dbops.cli.options import json_option, yes_option
-from dbops.errors import Refused
+from dbops.errors import DbopsError, Partly, Refused
 
 if TYPE_CHECKING:
     from dbops.change.going import Observe
@@ -116,14 +116,46 @@ def _run(
         word = "run" if direction is Direction.UP else "take back"
         confirm(f"{word} {work_id} on {', '.join(names)}?")
     reports: list[ChangeReport] = []
-    try:
-        for name in names:
+    for name in names:
+        try:
             reports.append(run_reviewed_change(wiring, found, name, direction))
-            if not as_json:
-                _show(reports[-1])
-    finally:
-        if as_json:
-            show_json({"work": work_id, "runs": list(map(_json, reports))})
+        except DbopsError as fault:
+            told = _with_resume(wiring, work_id, name, fault)
+            if not reports:
+                raise told from None
+            raise _some(work_id, reports, name, told) from None
+        if not as_json:
+            _show(reports[-1])
+    if as_json:
+        show_json({"work": work_id, "runs": list(map(_json, reports))})
+
+
+def _with_resume(wiring: Wiring, work_id: str, database: str, fault: DbopsError) -> DbopsError:
+    """The fault; of an approval that a run without a known end used up, with what settles it."""
+    from dbops.change.progress import ChangeState, places_of
+    from dbops.cli.change_list import recorded_on
+    from dbops.cli.changing import read_change
+
+    if fault.code != "approval-consumed":
+        return fault
+    places = places_of(read_change(wiring, work_id).change, recorded_on(wiring))
+    open_ends = {ChangeState.UNKNOWN, ChangeState.HALF}
+    if not any(each.database == database and each.state in open_ends for each in places):
+        return fault
+    hint = f"nobody knows yet how that run ended: dbops change resume {work_id}"
+    return Refused(fault.code, fault.message, hint=hint)
+
+
+def _some(
+    work_id: str, reports: list[ChangeReport], database: str, fault: DbopsError
+) -> DbopsError:
+    """What is said where some databases are done, and the next one stops the rest."""
+    done = ", ".join(report.database for report in reports)
+    return Partly(
+        "change-some",
+        f"{work_id} is done on {done}, and not on {database}: {fault.message}",
+        hint=fault.hint,
+    )
 
 
 def run_reviewed_change(
@@ -186,7 +218,7 @@ def _recorded(
         refuse_not_now(wiring, found, database, direction)
         order = order_of(wiring, found, database, run_id, allowed)
         if direction is Direction.DOWN:
-            order = replace(order, required_by=required_by(wiring, found.change.id))
+            order = replace(order, required_by=required_by(wiring, found.change.id, database))
         engine = wiring.change_engine(wiring.database(database))
         does = run_change if direction is Direction.UP else revert_change
         report = does(order, engine, observe, wiring.sleep)

@@ -177,21 +177,36 @@ def databases_of(
     return found.databases
 
 
-def required_by(wiring: Wiring, work_id: str) -> tuple[str, ...]:
+def required_by(wiring: Wiring, work_id: str, database: str) -> tuple[str, ...]:
     """The ids of all changes of the ops repository that require this one.
 
-    Raises Refused `change-unreadable` where one cannot be read: it may.
+    Raises Refused `change-unreadable` where one cannot be read that has run on the database: it
+    may. A draft that never ran takes nothing for granted there.
     """
+    from dbops.change.attempts import standing_on
+    from dbops.cli.change_list import recorded_on
     from dbops.cli.reviewing import open_desk
+    from dbops.review.folder import read_work
+    from dbops.review.work import Kind
 
-    found, faults = every_change(open_desk(wiring))
-    if faults:
-        raise Refused(
-            "change-unreadable",
-            f"whether another change requires {work_id} is not known: {faults[0]}",
-            hint="dbops change check --all",
-        )
-    return tuple(each.change.id for each in found if work_id in each.change.requires)
+    desk, runs = open_desk(wiring), recorded_on(wiring)
+    found: list[str] = []
+    for folder in desk.folders(None):
+        if folder.parent.name != Kind.CHANGE.folder:
+            continue
+        try:
+            change = parsed_change(read_work(desk.worktree, folder)).change
+        except DbopsError as fault:
+            if standing_on(runs, folder.name, database) is None:
+                continue
+            raise Refused(
+                "change-unreadable",
+                f"whether {folder.name} requires {work_id} is not known: {fault.message}",
+                hint=f"dbops change check {folder.name}",
+            ) from None
+        if work_id in change.requires:
+            found.append(change.id)
+    return tuple(found)
 
 
 def told(differences: Iterable[Difference]) -> list[str]:

@@ -67,3 +67,21 @@ def test_a_ring_is_rehearsed_anew_while_the_one_before_soaks(ops: Ops) -> None:
     request(ops)
     changes.approve(ops)
     assert "example is as it was" in done(changes.revert(ops, WORK, "--ring", "test")).stdout
+
+
+def test_a_ring_stops_at_the_first_that_fails(ops: Ops) -> None:
+    """What is done is said, and why the next one is not; a draft beside it disturbs nobody."""
+    write(ops, databases="example, second")
+    request(ops)
+    done(changes.rehearse(ops))
+    request(ops)
+    changes.approve(ops)
+    run_sql(ops.root / "second.db", "CREATE INDEX by_ward ON visit (ward);")
+    partly = changes.run(ops)
+    assert partly.exit_code == 3
+    assert f"error: {WORK} is done on example, and not on second: second is not as" in partly.stderr
+    draft = ("--database", "example", "--title", "t", "--author", "wei@contractor")
+    done(ops.run("change", "new", "2026-130-draft", *draft))
+    request(ops)
+    changes.approve(ops)
+    done(changes.revert(ops, WORK, "--database", "example"))

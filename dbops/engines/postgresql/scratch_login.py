@@ -19,7 +19,8 @@ def login_on_copy(
     Only for a copy on a server of dbops' own, which asks for no password and is thrown away: there
     roles are made without a login. A role that the backup does not know owns nothing of the source
     and was granted nothing: it is made with no rights but those that everybody has. One that
-    `creates` could change nothing of the source but as a superuser, so it is made one here; one
+    `creates` can change the source all the same, as a superuser or a member of a role that owns
+    things, so it is made a superuser here: what it lacks shows on the source, and nothing runs. One
     that is known may make schemas, as the journal of changes needs: rights on the database itself
     are no part of what is restored into a scratch one.
     """
