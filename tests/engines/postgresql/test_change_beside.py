@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
 
 import pytest
@@ -12,7 +11,7 @@ from tests.engines.change_suite_site import add_phone, begun, entry, hospital, o
 from tests.engines.postgresql.change_database import PgChangeSite, change_site
 from tests.fix_postgresql import PgServer
 
-ROLE = f"beside_{secrets.token_hex(4)}"
+ROLE = "beside_role"
 ROLES = "roles, or who is a member of them"
 OWN = "dbops' own tables"
 SETTINGS = "settings of roles or of other databases"
