@@ -6,6 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 pytest_plugins = ["tests.fix_postgresql"]
@@ -38,3 +39,22 @@ def _lie_in_memory() -> None:
 
 
 _lie_in_memory()
+
+
+_LONG = (
+    "tests/crash/",
+    "tests/cli/test_demo.py",
+    "tests/docs/test_tutorial.py",
+    "tests/engines/postgresql/test_huge_row.py",
+    "tests/cli/test_canary.py",
+    "tests/cli/test_repair_canary.py",
+    "tests/cli/test_memory.py",
+    "tests/cli/test_change_postgresql.py",
+    "tests/change/test_hospital.py",
+    "tests/engines/postgresql/test_proof.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long begins first: else one worker ends with it, and the others wait."""
+    items.sort(key=lambda item: not item.nodeid.startswith(_LONG))
