@@ -1,6 +1,6 @@
 """PostgreSQL servers for tests: real ones, started here, gone with the session.
 
-`pg15` and `pg17` are servers as a hospital has them: default settings (but fsync), TCP on
+`pg15` and `pg17` are servers as a hospital has them: default settings (but fsync and jit), TCP on
 loopback with SCRAM passwords, and a socket. `pg_server` is each of them in turn; `pg_database`
 is a fresh, empty database on it for one test. With pytest-xdist each worker has its own.
 """
@@ -222,7 +222,12 @@ def _source_server(major: int) -> Iterator[PgServer]:
 def _start_on_free_port(installation: Installation, stack: ExitStack) -> Cluster:
     """Another process may take the port between our look and the server's bind: try again."""
     for attempt in range(1, _ATTEMPTS + 1):
-        settings = {"listen_addresses": "127.0.0.1", "port": str(_free_port()), "fsync": "off"}
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "port": str(_free_port()),
+            "fsync": "off",
+            "jit": "off",
+        }
         server = running_cluster(
             installation, None, settings=settings, access=(*LOCAL_TRUST, _BY_PASSWORD)
         )
