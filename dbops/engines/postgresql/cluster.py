@@ -188,14 +188,15 @@ def _guarded_directory(parent: Path) -> Iterator[Path]:
     """A new scratch directory with its watchdog; afterwards both are gone."""
     directory = parent.resolve() / f"{watchdog.PREFIX}{secrets.token_hex(6)}"
     try:
-        directory.mkdir(mode=0o700)
+        guard = watchdog.start(directory)
     except OSError as fault:
         raise _not_made(directory, fault) from None
     try:
+        directory.mkdir(mode=0o700)
         watchdog.write_owner(directory, watchdog.owner_of(os.getpid()))
-        guard = watchdog.start(directory)
     except OSError as fault:
         watchdog.remove_cluster(directory)
+        _release(guard)
         raise _not_made(directory, fault) from None
     try:
         yield directory

@@ -159,7 +159,8 @@ def sweep_leftovers(parent: Path, *, now: float | None = None) -> tuple[str, ...
 def start(directory: Path) -> subprocess.Popen[bytes]:
     """A watchdog guards this scratch directory, whose owner is the calling process.
 
-    It is done as soon as the directory is gone or its standard input is closed.
+    To be started before the directory is made: whoever is killed in between leaves nothing. It is
+    done as soon as the directory is gone again or its standard input is closed.
     """
     kept = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     return subprocess.Popen(
@@ -331,12 +332,16 @@ def _link(path: Path) -> str:
 
 
 def _wait_for_end(directory: Path) -> None:
-    owner = read_owner(directory)
+    """The owner has let go of the pipe or is gone, or the directory was there and is no more."""
     pipe = select.poll()
     pipe.register(sys.stdin.fileno(), select.POLLIN)
-    while owner is not None and not is_gone(owner) and directory.exists():
-        if pipe.poll(_WATCH_MILLISECONDS):
+    seen = False
+    while not pipe.poll(_WATCH_MILLISECONDS):
+        there = directory.exists()
+        owner = read_owner(directory) if there else None
+        if (seen and not there) or (owner is not None and is_gone(owner)):
             return
+        seen = seen or there
 
 
 def main(directory: Path) -> int:
