@@ -12,11 +12,12 @@ from dbops.change.judging import Judged, NotAsDeclared, judge_back, judge_down, 
 from dbops.change.parts import judged_last, parts_of, remaining
 from dbops.change.ports import ChangeSession, CommitUnknown
 from dbops.change.report import ChangeReport
-from dbops.change.run_order import ChangeRun, FailedVerify
+from dbops.change.run_order import ChangeRun
 from dbops.change.schema import Schema
 from dbops.change.standing import Standing, half_done, standing_of
 from dbops.change.step import Direction, Part
 from dbops.errors import DbopsError, Partly, Refused
+from dbops.review.policy_document import FailedVerify
 from dbops.sql.tokens import tokens_of
 
 _GUARD: Final = ("if", "exists")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from dbops.change.diff import Difference
 from dbops.change.manifest import Change
@@ -11,13 +10,7 @@ from dbops.change.ports import SessionOrder
 from dbops.change.schema import Schema
 from dbops.change.standing import Author
 from dbops.change.step import Direction, Step
-
-
-class FailedVerify(StrEnum):
-    """What happens where parts are committed and the end of a run is not as declared."""
-
-    DOWN = "down"  # down.sql takes them back
-    STOP = "stop"  # they stay, and people decide
+from dbops.review.policy_document import FailedVerify
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,15 +136,6 @@ class Schema:
         """The sha256 of its canonical text."""
         return hashlib.sha256(self.text).hexdigest()
 
-    def is_within(self, name: ObjectName, outer: ObjectName) -> bool:
-        """Whether the object belongs to the other, or to what belongs to it."""
-        at = self.objects.get(name)
-        while at is not None and at.of is not None:
-            if at.of == outer:
-                return True
-            at = self.objects.get(at.of)
-        return False
-
 
 def refuse_unknown(schema: Schema, database: str) -> None:
     """Raise Refused `schema-unknown` where there are objects of kinds that nobody here knows."""

@@ -139,8 +139,3 @@ def _alters(touch: Touch, difference: Difference) -> bool:
 def names_touched(touches: Iterable[Touch]) -> frozenset[tuple[ObjectKind, str]]:
     """Return the kinds and written names of all objects that the touches name."""
     return frozenset((each.kind, each.written) for each in touches)
-
-
-def is_touched(name: ObjectName, touches: Iterable[Touch]) -> bool:
-    """Whether a touch names the object itself."""
-    return (name.kind, name.written) in names_touched(touches)

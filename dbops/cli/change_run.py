@@ -297,7 +297,7 @@ def order_of(
     this database.
     """
     from dbops.change.rehearsed_files import own_files
-    from dbops.change.run_order import ChangeRun, FailedVerify
+    from dbops.change.run_order import ChangeRun
     from dbops.cli.changing import rehearsed_of
     from dbops.cli.reviewing import policy_of
     from dbops.review.work import Kind
@@ -322,7 +322,7 @@ def order_of(
         database=database,
         identity=identity or wiring.engine(wiring.database(database)).identity(),
         rehearsed=rehearsed,
-        on_failed_verify=FailedVerify(policy.failed_verify.value),
+        on_failed_verify=policy.failed_verify,
     )
 
 

@@ -142,11 +142,12 @@ def _show_scripts(found: ReadChange) -> None:
 
 
 def _show_rehearsal(found: ReadChange, database: str) -> None:
+    from dbops.change.evidence import read_evidence
     from dbops.change.words import text_diff
-    from dbops.cli.changing import evidence_of, rehearsed_of, told
+    from dbops.cli.changing import rehearsed_of, told
     from dbops.cli.render import show_table
 
-    evidence, rehearsed = evidence_of(found.work, database), rehearsed_of(found.work, database)
+    evidence, rehearsed = read_evidence(found.work, database), rehearsed_of(found.work, database)
     if evidence is None or rehearsed is None:
         click.echo(f"\n{database} was not rehearsed: dbops change rehearse {found.change.id}")
         return
@@ -202,13 +203,17 @@ def down_words(evidence: ChangeEvidence) -> str:
 
 
 def _json(found: ReadChange, places: tuple[Place, ...], looked: Looked) -> dict[str, object]:
-    from dbops.cli.changing import evidence_of, rehearsed_of, told
+    from dbops.change.evidence import read_evidence
+    from dbops.cli.changing import rehearsed_of, told
     from dbops.cli.lint_shown import looked_json
 
     change = found.change
     rehearsals = {}
     for database in change.databases:
-        evidence, rehearsed = evidence_of(found.work, database), rehearsed_of(found.work, database)
+        evidence, rehearsed = (
+            read_evidence(found.work, database),
+            rehearsed_of(found.work, database),
+        )
         if evidence is not None and rehearsed is not None:
             rehearsals[database] = {
                 "backup": evidence.backup,

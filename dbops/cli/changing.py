@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from dbops.change.diff import Difference
-    from dbops.change.evidence import ChangeEvidence
     from dbops.change.manifest import Change
     from dbops.change.run_order import Rehearsed
     from dbops.change.schema import Schema
@@ -123,16 +122,6 @@ def rehearsed_of(work: Work, database: str) -> Rehearsed | None:
     if source is None or data is None:
         return None
     return Rehearsed(source, parse_diff(data, f"{work.folder}/{path}"))
-
-
-def evidence_of(work: Work, database: str) -> ChangeEvidence | None:
-    """What was found on the backup of the database, **unverified**; None where there is nothing."""
-    from dbops.change.evidence import parse_evidence
-    from dbops.change.rehearsed_files import findings_file
-
-    path = findings_file(database)
-    data = work.files.get(path)
-    return None if data is None else parse_evidence(data, f"{work.folder}/{path}")
 
 
 def databases_of(

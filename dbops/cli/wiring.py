@@ -281,12 +281,6 @@ class Wiring:
         return load_identities(path) if path else ()
 
     @cached_property
-    def runner_identities(self) -> tuple[Identity, ...]:
-        """What opens the rows of repairs on this host; nothing where it runs none."""
-        path = self.estate.host.runner_identity
-        return load_identities(path) if path else ()
-
-    @cached_property
     def writer(self) -> KeyFileSigner:
         path = self.estate.host.signing_key
         if path is None:

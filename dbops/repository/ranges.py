@@ -21,7 +21,6 @@ from pydantic import ConfigDict
 from dbops.repository.codec import STRICT
 from dbops.repository.frames import Payload
 
-KEY_BYTES = 32
 COLUMNS = "columns"  # the one key of a stream's detail that every engine gives its tables
 MODULUS = 1 << 256
 

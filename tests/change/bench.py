@@ -26,7 +26,7 @@ from dbops.change.ports import (
 )
 from dbops.change.report import ChangeReport
 from dbops.change.run import run_change
-from dbops.change.run_order import ChangeRun, FailedVerify, Rehearsed
+from dbops.change.run_order import ChangeRun, Rehearsed
 from dbops.change.schema import Schema
 from dbops.change.script import parse_steps
 from dbops.change.stage import Moment, Stage
@@ -34,6 +34,7 @@ from dbops.change.standing import State, standing_of
 from dbops.change.step import Direction, Step
 from dbops.change.touch import Touch, parse_touch, touches_of
 from dbops.errors import Failed
+from dbops.review.policy_document import FailedVerify
 from dbops.review.work import Risk
 from tests.engines.change_suite_site import ChangeSite, journal_of, reading
 from tests.engines.postgresql.change_database import PgChangeSite

@@ -10,11 +10,12 @@ import pytest
 from dbops.change.ports import Progress
 from dbops.change.resume import Fate, Onward, resume_change, what_became
 from dbops.change.run import run_change
-from dbops.change.run_order import ChangeRun, FailedVerify
+from dbops.change.run_order import ChangeRun
 from dbops.change.stage import Stage
 from dbops.change.standing import State
 from dbops.change.step import Direction
 from dbops.errors import ExitStatus, Failed, Partly, Refused, Unreachable
+from dbops.review.policy_document import FailedVerify
 from tests.change.bench import APART_DOWN, APART_TOUCHES, APART_UP, Bench, Deaf, up_and_down
 from tests.engines.postgresql.change_database import PgChangeSite
 

@@ -20,7 +20,7 @@ from dbops.change.schema import (
 )
 from dbops.change.schema_text import parse_schema, schema_text
 from dbops.errors import Refused
-from tests.change.schemas import TABLE, WARD, name, odd_schemas, schema, schemas
+from tests.change.schemas import TABLE, WARD, odd_schemas, schema, schemas
 
 SMALL = schema(
     SchemaObject(TABLE, {"owner": "his"}),
@@ -139,13 +139,3 @@ def test_names_are_written(path: tuple[str, ...], written: str) -> None:
     """Parts that need them stand in quotes, and what no screen shows is an escape."""
     assert ObjectName(ObjectKind.TABLE, path).written == written
     assert ObjectName(ObjectKind.TABLE, path).title == f"table {written}"
-
-
-def test_what_belongs_to_what() -> None:
-    """Over any number of owners, and never to itself."""
-    trigger = name(ObjectKind.TRIGGER, "t")
-    deep = Schema({**SMALL.objects, trigger: SchemaObject(trigger, {}, WARD)})
-    assert deep.is_within(trigger, TABLE)
-    assert deep.is_within(trigger, WARD)
-    assert not deep.is_within(TABLE, TABLE)
-    assert not deep.is_within(name(ObjectKind.VIEW, "v"), TABLE)

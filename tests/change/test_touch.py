@@ -10,7 +10,6 @@ from dbops.change.diff import Difference, Verb, compare_schemas
 from dbops.change.schema import ObjectKind, ObjectName, Schema, SchemaObject
 from dbops.change.touch import (
     Touch,
-    is_touched,
     names_touched,
     parse_touch,
     touch_of,
@@ -164,5 +163,3 @@ def test_names_of_touches() -> None:
     """Kind and name, whatever happens to the object."""
     touches = [Touch(Verb.DROP, INDEX.kind, INDEX.written)]
     assert names_touched(touches) == {(ObjectKind.INDEX, "his.visit_ward_ix")}
-    assert is_touched(INDEX, touches)
-    assert not is_touched(TABLE, touches)

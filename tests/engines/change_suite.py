@@ -35,7 +35,7 @@ class Seeing:
         with reading(site) as session:
             schema = session.schema()
         assert {site.table("ward"), site.table("visit")} <= schema.objects.keys()
-        assert schema.is_within(site.column("ward", "name"), site.table("ward"))
+        assert schema.objects[site.column("ward", "name")].of == site.table("ward")
         assert schema.unknown == ()
 
     def test_a_session_sees_its_own_changes_and_nobody_else(self, site: ChangeSite) -> None:

@@ -35,7 +35,7 @@ from tests.repair.random_work import (
 EXAMPLES = settings(
     max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
 )
-FEW = settings(EXAMPLES, max_examples=5)
+FEW = settings(EXAMPLES, max_examples=8)
 SOME = settings(EXAMPLES, max_examples=150)
 MANY = settings(EXAMPLES, max_examples=1000)
 CONSTRAINTS = {"constraint", "constraint-violated"}

@@ -9,7 +9,6 @@ versions is not guessed at.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from dbops.engines.postgresql.encoding import Encoding
@@ -85,11 +84,6 @@ def read_contents(archive: bytes, encoding: Encoding) -> Contents:
         return _contents(reader)
     except (IndexError, ValueError):
         raise _damaged() from None
-
-
-def entries_of(contents: Contents, section: str) -> Iterable[Entry]:
-    """The entries of one section, in order."""
-    return (entry for entry in contents.entries if entry.section == section)
 
 
 def _contents(reader: _Reader) -> Contents:

@@ -178,13 +178,3 @@ def _is_simple_real(text: str) -> bool:
 def bound(value: Bindable) -> tuple[str, Plain]:
     """The place for a value in a statement, and what is bound there."""
     return ("CAST(? AS TEXT)", value.stored) if isinstance(value, Raw) else ("?", value)
-
-
-def display(value: Value) -> str:
-    """Return what people read where the value is shown: without marks, a blob as x'…'."""
-    if value is None:
-        return "NULL"
-    if not value.startswith(MARK):
-        return value.decode(errors="replace")
-    text = value[3:].decode(errors="replace")
-    return f"x'{text}'" if value[:3] in {b"~x:", b"~u:"} else text

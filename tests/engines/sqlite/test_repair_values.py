@@ -18,7 +18,6 @@ from dbops.engines.sqlite.repair_values import (
     Raw,
     affinity_of,
     decode,
-    display,
     encode,
     encoder,
 )
@@ -109,12 +108,6 @@ def test_no_value(value: bytes) -> None:
         decode(value, Affinity.TEXT)
     assert caught.value.code == "value-refused"
     assert str(caught.value) == "a value is in no form that SQLite's values have"
-
-
-def test_what_people_see() -> None:
-    """Marks are left out; a blob is a blob literal."""
-    values = [b"OLD", b"12", b"~t:12", b"~r:1e+300", b"~x:00ff", None]
-    assert [display(one) for one in values] == ["OLD", "12", "12", "1e+300", "x'00ff'", "NULL"]
 
 
 @pytest.mark.parametrize(
