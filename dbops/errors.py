@@ -100,3 +100,9 @@ class NoIdentity(DbopsError):
     """No identity at hand opens the sealed data."""
 
     status = ExitStatus.NO_IDENTITY
+
+
+class Interrupted(DbopsError):
+    """Somebody stopped the work (Ctrl-C, SIGTERM, SIGHUP); the message says what is there now."""
+
+    status = ExitStatus.INTERRUPTED

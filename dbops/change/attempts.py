@@ -41,6 +41,12 @@ class RecordedChange:
     scripts: str | None = None
     identity: str | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody knows its effect, or it committed and was not judged to the end."""
+        half = self.effect is Effect.COMMITTED and self.schema is None
+        return self.effect is Effect.UNKNOWN or half
+
 
 def recorded_changes(entries: Iterable[Entry]) -> tuple[RecordedChange, ...]:
     """Return the runs of changes in the ledger's order, with what is known of their effects.

@@ -66,8 +66,13 @@ def loss(old: SqlType, new: SqlType) -> str | None:
 def _loss_of_other(old: SqlType, new: SqlType) -> str | None:
     if new.family is Family.TEXT and new.size is None:
         return None
-    same = (old.family, old.name, old.size) == (new.family, new.name, new.size)
-    return None if same and old.name != "USERDEFINED" else "values are converted to another type"
+    return None if _is_same(old, new) else "values are converted to another type"
+
+
+def _is_same(old: SqlType, new: SqlType) -> bool:
+    """Whether two types that are spelled differently are known to be one."""
+    alike = (old.name, old.size, old.scale) == (new.name, new.size, new.scale)
+    return alike and old.family is new.family and old.name != "USERDEFINED"
 
 
 def _loss_within(old: SqlType, new: SqlType) -> str | None:
@@ -84,6 +89,8 @@ def _loss_within(old: SqlType, new: SqlType) -> str | None:
         return "values out of the smaller range fail"
     if old.unsigned and not new.unsigned and new.rank <= old.rank:
         return "values out of the smaller range fail"
+    if old.family in {Family.STAMP, Family.TIME} and new.scale < old.scale:
+        return "fractions of a second are rounded away"
     if old.zone is not new.zone:
         return "times get another meaning: the session's zone decides"
     return None
@@ -130,4 +137,8 @@ def is_rewritten(old: SqlType, new: SqlType) -> bool:
         return new.size is not None and (
             old.size is None or new.scale != old.scale or new.size < old.size
         )
+    if old.family in {Family.STAMP, Family.TIME}:
+        return old.name != new.name or new.scale < old.scale
+    if old.family is Family.OTHER:
+        return not _is_same(old, new)
     return not (old.name == new.name and (new.size is None or new.size >= (old.size or 99)))

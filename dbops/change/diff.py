@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from dbops.change.follow import followed
-from dbops.change.schema import POSITION, ObjectKind, ObjectName, Schema, SchemaObject
+from dbops.change.implied import unset
+from dbops.change.schema import (
+    GRANTS,
+    OWNER,
+    POSITION,
+    ObjectKind,
+    ObjectName,
+    Schema,
+    SchemaObject,
+)
 
 
 class Verb(StrEnum):
@@ -25,7 +34,8 @@ class Difference:
     `before` and `after` are the properties that differ: all of them for an object that is only on
     one side. A property that is not set on one side is missing there. `within` are the objects that
     it belongs to, the nearest first, on the side where it is; behind them those of its own kind
-    that it follows, as a column of a partition follows that of the partitioned table.
+    that it follows, as a column of a partition follows that of the partitioned table. `usual` is
+    what a property means on the side where it is missing: of `grants` what its owner began with.
     """
 
     verb: Verb
@@ -33,6 +43,7 @@ class Difference:
     before: Mapping[str, str] = field(default_factory=dict)
     after: Mapping[str, str] = field(default_factory=dict)
     within: tuple[ObjectName, ...] = ()
+    usual: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def changed(self) -> tuple[str, ...]:
@@ -60,13 +71,34 @@ def _differences(before: Schema, after: Schema) -> Iterator[Difference]:
     for name in sorted(before.objects.keys() | after.objects.keys()):
         left, right = before.objects.get(name), after.objects.get(name)
         if left is None and right is not None:
+            left = unset(right, before)
+        elif right is None and left is not None:
+            right = unset(left, after)
+        if left is None and right is not None:
             yield Difference(
                 Verb.CREATE, name, after=right.properties, within=_within(right, after)
             )
         elif right is None and left is not None:
             yield Difference(Verb.DROP, name, before=left.properties, within=_within(left, before))
         elif left is not None and right is not None and left != right:
-            yield _altered(left, right, after)
+            usual = _usual(left, right, before, after)
+            yield replace(_altered(left, right, after), usual=usual)
+
+
+def _usual(
+    left: SchemaObject, right: SchemaObject, before: Schema, after: Schema
+) -> dict[str, str]:
+    """What the grants are where only one side says them; nothing where nobody knows."""
+    if (GRANTS in left.properties) is (GRANTS in right.properties):
+        return {}
+    sides = [(left, before), (right, after)]
+    sides.sort(key=lambda side: GRANTS in side[0].properties)
+    (silent, own), (other, others) = sides
+    text = own.usual.get(silent.name)
+    # A text that was kept has none; the same owner of the same object begins with the same.
+    if text is None and silent.properties.get(OWNER) == other.properties.get(OWNER):
+        text = others.usual.get(silent.name)
+    return {} if text is None else {GRANTS: text}
 
 
 def _altered(left: SchemaObject, right: SchemaObject, after: Schema) -> Difference:

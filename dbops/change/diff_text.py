@@ -18,6 +18,7 @@ from dbops.errors import Refused
 
 FORMAT: Final = '{"dbops":"diff/v1"}'
 _KEYS: Final = frozenset({"verb", "object", "within", "before", "after"})
+_USUAL: Final = "usual"  # stands there only where it says something: older files have none
 
 
 def diff_text(differences: Sequence[Difference]) -> bytes:
@@ -80,21 +81,22 @@ def _effect(difference: Difference) -> Mapping[str, str | None]:
 
 
 def _line(difference: Difference) -> str:
-    return line_of(
-        {
-            "verb": difference.verb.value,
-            "object": name_parts(difference.name),
-            "within": [name_parts(name) for name in difference.within],
-            "before": dict(difference.before),
-            "after": dict(difference.after),
-        }
-    )
+    fields: dict[str, object] = {
+        "verb": difference.verb.value,
+        "object": name_parts(difference.name),
+        "within": [name_parts(name) for name in difference.within],
+        "before": dict(difference.before),
+        "after": dict(difference.after),
+    }
+    if difference.usual:
+        fields[_USUAL] = dict(difference.usual)
+    return line_of(fields)
 
 
 def _read(fields: dict[str, object]) -> tuple[Difference, str]:
     """Return what a line says, and the line that is written for it."""
     within = fields["within"]
-    if fields.keys() != _KEYS or not isinstance(within, list):
+    if fields.keys() - {_USUAL} != _KEYS or not isinstance(within, list):
         raise ValueError
     found = Difference(
         Verb(str(fields["verb"])),
@@ -102,6 +104,7 @@ def _read(fields: dict[str, object]) -> tuple[Difference, str]:
         parse_texts(fields["before"]),
         parse_texts(fields["after"]),
         tuple(map(parse_name, within)),
+        parse_texts(fields.get(_USUAL, {})),
     )
     return found, _line(found)
 

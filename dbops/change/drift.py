@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from dbops.change.diff import Difference, compare_schemas
-from dbops.change.schema import Schema, refuse_unknown
+from dbops.change.schema import Schema, refuse_unknown, refuse_unknown_then
 from dbops.change.words import difference_words
 from dbops.errors import Refused
 
@@ -20,8 +20,8 @@ def drift(baseline: Schema, live: Schema, database: str = "the database") -> tup
     Both are of the same server, so texts are compared as they are. Raises Refused `schema-unknown`
     where either has objects that nobody can compare: equal would be a guess.
     """
-    refuse_unknown(baseline, database)
     refuse_unknown(live, database)
+    refuse_unknown_then(baseline, database)
     return compare_schemas(baseline, live)
 
 

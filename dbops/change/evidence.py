@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from dbops.change.lock_plan import RehearsedLocks
 from dbops.change.manifest import DataLoss
 from dbops.change.ports import Lock
 from dbops.change.rehearsed_files import findings_file
 from dbops.change.step import Direction
 from dbops.change.touch import Touch, parse_touch
 from dbops.review.evidence_text import (
-    VERSION,
+    VERSION as OLD_VERSION,
     EvidenceReader,
     evidence_fault,
     mapping_lines,
@@ -27,6 +28,9 @@ from dbops.review.evidence_text import (
     time_text,
 )
 from dbops.review.work import Work
+
+VERSION: Final = "evidence/v2"
+"""What is written now. In v1, which is read still, nobody had measured how long locks are held."""
 
 _NUMBER: Final = "(0|[1-9][0-9]{0,17}|-)"
 _ROWS: Final = re.compile(f"{_NUMBER} {_NUMBER} {_NUMBER}")
@@ -44,6 +48,19 @@ class StepEvidence:
     milliseconds: int
     locks: tuple[Lock, ...] = ()
     rewritten: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HeldEvidence:
+    """How long the locks of a part were held: from its step `first` until its end.
+
+    What its steps up to `last` did, verify.sql and the judgement are in it.
+    """
+
+    direction: Direction
+    first: int
+    last: int
+    milliseconds: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +91,9 @@ class ChangeEvidence:
 
     It ran on `backup` (such as `his@12`), `taken` then and verified up to `proof`, on `server`.
     `source` is the sha256 of `source.schema`. `touched` are the differences, `unseen` the touches
-    of the manifest of which there was none. `rows` are by table; `down` is None where there is no
+    of the manifest of which there was none. `held` is of each part that locked anything; None in
+    evidence of the old version, where that was not measured. `rows` are by table, `sizes` the bytes
+    before, with indexes, of the tables that the change concerns. `down` is None where there is no
     way back; `lint` counts findings by a word. `files` are the sha256 of the files that were
     rehearsed, by path.
     """
@@ -91,7 +110,9 @@ class ChangeEvidence:
     touched: tuple[Touch, ...] = ()
     unseen: tuple[Touch, ...] = ()
     steps: tuple[StepEvidence, ...]
+    held: tuple[HeldEvidence, ...] | None = ()
     rows: Mapping[str, RowCounts] = field(default_factory=dict)
+    sizes: Mapping[str, int] = field(default_factory=dict)
     down: DownEvidence | None
     lint: Mapping[str, int] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
@@ -99,6 +120,11 @@ class ChangeEvidence:
     def took(self, direction: Direction) -> int:
         """How many milliseconds all steps of a direction took."""
         return sum(step.milliseconds for step in self.steps if step.direction is direction)
+
+    @property
+    def locks(self) -> RehearsedLocks:
+        """The locks of each step, by its direction and number."""
+        return {(step.direction, step.number): step.locks for step in self.steps}
 
 
 def evidence_text(evidence: ChangeEvidence) -> bytes:
@@ -126,7 +152,8 @@ def read_evidence(work: Work, database: str) -> ChangeEvidence | None:
 
 def parse_evidence(data: bytes, source: str) -> ChangeEvidence:
     """Return what the bytes say; `source` names them in errors. Raises as `read_evidence`."""
-    top = open_evidence(data, source)
+    top = open_evidence(data, source, (VERSION, OLD_VERSION))
+    old = top.is_text("dbops", OLD_VERSION)
     found = ChangeEvidence(
         id=top.text("id"),
         at=top.time("at"),
@@ -140,7 +167,9 @@ def parse_evidence(data: bytes, source: str) -> ChangeEvidence:
         touched=_touches(top, "touched"),
         unseen=_touches(top, "unseen"),
         steps=tuple(map(_step, top.items("steps"))),
+        held=None if old else tuple(map(_held, top.items("held"))),
         rows=top.below("rows").each(_rows),
+        sizes={} if old else top.below("sizes").each(EvidenceReader.count),
         down=_down(top),
         lint=top.below("lint").each(EvidenceReader.count),
         files=top.below("files").each(EvidenceReader.digest),
@@ -150,7 +179,7 @@ def parse_evidence(data: bytes, source: str) -> ChangeEvidence:
 
 
 def _lines(evidence: ChangeEvidence) -> Iterator[str]:
-    yield f"dbops: {VERSION}"
+    yield f"dbops: {OLD_VERSION if evidence.held is None else VERSION}"
     yield f"id: {quoted_text(evidence.id)}"
     yield f"at: {time_text(evidence.at)}"
     yield f"host: {quoted_text(evidence.host)}"
@@ -165,7 +194,12 @@ def _lines(evidence: ChangeEvidence) -> Iterator[str]:
     yield "steps:" if evidence.steps else "steps: []"
     for step in evidence.steps:
         yield from _step_lines(step)
+    if evidence.held is not None:
+        yield "held:" if evidence.held else "held: []"
+        yield from map(_held_line, evidence.held)
     yield from mapping_lines("rows", {name: _counts(each) for name, each in evidence.rows.items()})
+    if evidence.held is not None:
+        yield from mapping_lines("sizes", evidence.sizes)
     yield from _down_lines(evidence.down)
     yield from mapping_lines("lint", evidence.lint)
     yield from mapping_lines("files", evidence.files)
@@ -188,6 +222,11 @@ def _step_lines(step: StepEvidence) -> Iterator[str]:
         blocks = f", blocks: {quoted_text(lock.blocks)}" if lock.blocks else ""
         yield f"      - {{{told}{blocks}}}"
     yield f"    rewritten: [{', '.join(map(quoted_text, step.rewritten))}]"
+
+
+def _held_line(held: HeldEvidence) -> str:
+    steps = f"from: {held.first}, to: {held.last}"
+    return f"  - {{direction: {held.direction.value}, {steps}, milliseconds: {held.milliseconds}}}"
 
 
 def _down_lines(down: DownEvidence | None) -> Iterator[str]:
@@ -218,7 +257,7 @@ def _touches(reader: EvidenceReader, key: str) -> tuple[Touch, ...]:
 
 def _step(reader: EvidenceReader) -> StepEvidence:
     found = StepEvidence(
-        Direction(reader.text("direction", lambda text: text in set(Direction))),
+        _direction(reader),
         reader.count("number"),
         reader.text("name"),
         reader.count("milliseconds"),
@@ -227,6 +266,21 @@ def _step(reader: EvidenceReader) -> StepEvidence:
     )
     reader.refuse_others()
     return found
+
+
+def _held(reader: EvidenceReader) -> HeldEvidence:
+    found = HeldEvidence(
+        _direction(reader),
+        reader.count("from"),
+        reader.count("to"),
+        reader.count("milliseconds"),
+    )
+    reader.refuse_others()
+    return found
+
+
+def _direction(reader: EvidenceReader) -> Direction:
+    return Direction(reader.text("direction", lambda text: text in set(Direction)))
 
 
 def _lock(reader: EvidenceReader) -> Lock:

@@ -58,20 +58,26 @@ def carry_out(going: Going, parts: Sequence[Part], judge: Judge) -> ChangeReport
 def _together(
     going: Going, part: Part, judge: Callable[[ChangeSession], None] | None = None
 ) -> list[StepReport]:
-    effects, attempts = patiently(going, lambda: _transaction(going, part, judge))
+    (effects, held), attempts = patiently(going, lambda: _transaction(going, part, judge))
     pairs = zip(part.steps, effects, strict=True)
-    return [StepReport(step, effect, alone=False, attempts=attempts) for step, effect in pairs]
+    return [
+        StepReport(step, effect, alone=False, attempts=attempts, held=held)
+        for step, effect in pairs
+    ]
 
 
 def _transaction(
     going: Going, part: Part, judge: Callable[[ChangeSession], None] | None
-) -> list[StepEffect]:
+) -> tuple[list[StepEffect], float]:
+    """Return what the steps came to, and for how many seconds their locks were held."""
     session, author = going.session, going.order.author
     entries = [author.entry(going.direction, step, Progress.DONE) for step in part.steps]
     sent = False
     session.begin()
     try:
         going.tell(Stage.BEGUN)
+        began = going.clock.monotonic()
+        session.lock(going.order.locks_of(going.direction, part))
         effects = [_ran(going, step) for step in part.steps]
         if judge is not None:
             judge(session)
@@ -86,8 +92,9 @@ def _transaction(
         if not sent or isinstance(failure, DbopsError):
             _roll_back(going)
         raise
+    held = going.clock.monotonic() - began
     going.tell(Stage.COMMITTED)
-    return effects
+    return effects, held
 
 
 def _ran(going: Going, step: Step) -> StepEffect:
@@ -103,35 +110,48 @@ def _roll_back(going: Going) -> None:
 
 
 def _alone(going: Going, step: Step) -> list[StepReport]:
+    was = Remains.NOTHING
     if _began_before(going, step):
         if going.session.remains(step) is Remains.DONE:
             _end(going, step)
             return []
-        was = Remains.NOTHING
     else:
         was = going.session.remains(step)
         _refuse_left_over(going, step, was)
+    try:
+        return [_carried_out_alone(going, step, was)]
+    except KeyboardInterrupt:
+        _take_stock(going, step, was)
+        raise
+    except CommitUnknown:
+        going.tell(Stage.COMMITTING, step)
+        raise _unknown(going) from None
+
+
+def _carried_out_alone(going: Going, step: Step, was: Remains) -> StepReport:
+    if not _began_before(going, step):
         note(going, step, Progress.BEGAN)
     try:
         effect, attempts = patiently(going, lambda: _outside(going, step))
     except CommitUnknown:
-        raise _unknown(going) from None
+        raise
     except DbopsError as fault:
-        _clean_up_after(going, step, fault)
-        left = going.session.remains(step)
+        left = _cleaned_up(going, step, fault)
         if was is Remains.DONE or left is not Remains.DONE:
             # What is half done still, or done after all, was begun: resume looks at it again.
             if was is Remains.DONE or left is Remains.NOTHING:
-                _stand_back(going)
+                _stand_back(going, step, fault)
             raise
         effect, attempts = StepEffect(0.0), going.order.change.limits.attempts
     _end(going, step)
-    return [StepReport(step, effect, alone=True, attempts=attempts)]
+    return StepReport(step, effect, alone=True, attempts=attempts, held=effect.seconds)
 
 
-def _clean_up_after(going: Going, step: Step, fault: DbopsError) -> None:
+def _cleaned_up(going: Going, step: Step, fault: DbopsError) -> Remains:
+    """Return what is left once nothing of the step is half done any more."""
     try:
         clean_up(going, step)
+        return going.session.remains(step)
     except DbopsError as failure:
         raise Partly(
             "change-left",
@@ -139,6 +159,30 @@ def _clean_up_after(going: Going, step: Step, fault: DbopsError) -> None:
             f" there still: {failure.message}",
             hint=f"clean it up: dbops change resume {going.order.work}",
         ) from None
+
+
+def _take_stock(going: Going, step: Step, was: Remains) -> None:
+    """Afterwards the journal and whoever looks on know how a step ended that was interrupted.
+
+    Where that is not to be seen at once, nobody knows, and resume asks again.
+    """
+    session = going.session
+    going.tell(Stage.COMMITTING, step)
+    with suppress(DbopsError):
+        session.rollback()  # of what was being written to the journal
+        standing = standing_of(session.journal(), going.order.plan)
+        if standing.direction is going.direction and step.number in standing.done:
+            going.tell(Stage.COMMITTED, step)
+            return
+        session.clean_up(step)
+        left = session.remains(step)
+        if was is not Remains.DONE and left is Remains.DONE:
+            session.note((going.order.author.entry(going.direction, step, Progress.DONE),))
+            going.tell(Stage.COMMITTED, step)
+        elif was is Remains.DONE or left is Remains.NOTHING:
+            if not going.committed and going.instead is not None:
+                session.note((going.order.author.whole(going.instead),))
+            going.tell(Stage.CLEANED, step)
 
 
 def _began_before(going: Going, step: Step) -> bool:
@@ -174,15 +218,33 @@ def _outside(going: Going, step: Step) -> StepEffect:
 
 
 def _end(going: Going, step: Step) -> None:
-    note(going, step, Progress.DONE)
+    try:
+        note(going, step, Progress.DONE)
+    except CommitUnknown:
+        raise
+    except DbopsError as failure:
+        raise Partly(
+            "change-left",
+            f"{step.name} is done on {going.order.database}, and the journal of"
+            f" {going.order.work} does not say so yet: {failure.message}",
+            hint=f"let it look again: dbops change resume {going.order.work}",
+        ) from None
     going.tell(Stage.COMMITTED, step)
 
 
-def _stand_back(going: Going) -> None:
+def _stand_back(going: Going, step: Step, fault: DbopsError) -> None:
     """Afterwards the journal says that nothing of this direction took place, where that is so."""
     if not going.committed and going.instead is not None:
-        with suppress(DbopsError):  # why it failed matters more; resume finds nothing and says so
+        try:
             note_entry(going, going.order.author.whole(going.instead))
+        except DbopsError as failure:
+            raise Partly(
+                "change-left",
+                f"{fault.message}; nothing of {step.name} of {going.order.work} is left, and the"
+                f" journal says still that it began: {failure.message}",
+                hint=f"let it look again: dbops change resume {going.order.work}",
+            ) from None
+    going.tell(Stage.CLEANED, step)
 
 
 def _unknown(going: Going) -> CommitUnknown:

@@ -139,7 +139,6 @@ def clean_up(going: Going, step: Step) -> None:
             going.session.clean_up(step)
 
     patiently(going, clean)
-    going.tell(Stage.CLEANED, step)
 
 
 def _attempts(

@@ -9,6 +9,7 @@ from typing import Final
 from dbops.change.diff import Difference, Verb, compare_schemas, is_only_order
 from dbops.change.diff_text import same_effect
 from dbops.change.drift import listed, told
+from dbops.change.implied import may_be_unset
 from dbops.change.ports import ChangeSession
 from dbops.change.run_order import ChangeRun
 from dbops.change.schema import Schema, refuse_unknown
@@ -206,6 +207,8 @@ def _not_back(order: ChangeRun, left: Sequence[Difference]) -> NotAsDeclared:
 def _refuse_gone(order: ChangeRun, live: Schema) -> None:
     there = {(name.kind, name.written) for name in live.objects}
     for touch in order.change.touches:
+        if touch.verb is Verb.ALTER and may_be_unset(touch.kind, touch.written, live):
+            continue
         if ((touch.kind, touch.written) in there) is (touch.verb is Verb.DROP):
             what = "there again" if touch.verb is Verb.DROP else "gone"
             raise Refused(

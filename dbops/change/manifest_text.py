@@ -63,7 +63,9 @@ _EFFECT: Final = ("touches", "data_loss", "limits", "personal", "accepted")
 _MARKS: Final = ("prepares", "records")
 _KEYS: Final = (*_HEAD, *_ORDER, *_EFFECT, *_MARKS, "tables")
 
-_RULE_NAME: Final = Form.of("[A-Z]{2,4}(-[A-Z0-9]{1,12}){1,3}", "a rule such as PG-IDX")
+_RULE_NAME: Final = Form.of(
+    "[A-Z]{2,4}(-[A-Z0-9]{1,12}){1,3}|SQUAWK(-[a-z0-9]{1,24}){1,12}", "a rule such as PG-IDX"
+)
 _PLACE: Final = Form.of(
     r"(change\.yml|(up|down|verify)\.sql)( line [1-9][0-9]{0,6})?",
     'a place as the finding names it, such as "up.sql line 3"',

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from dbops.change.manifest import (
@@ -55,10 +55,17 @@ def change_text(change: Change) -> bytes:
     return _joined(lines)
 
 
-def draft_text(change: Change, data_loss: DataLoss | None, *, touches_known: bool) -> bytes:
+def draft_text(
+    change: Change,
+    data_loss: DataLoss | None,
+    *,
+    touches_known: bool,
+    new_columns: Sequence[str] = (),
+) -> bytes:
     """Return the bytes of a `change.yml` to be completed by its author.
 
-    Without `touches_known` the author names the touches, and where it is None the `data_loss`.
+    Without `touches_known` the author names the touches, where it is None the `data_loss`, and what
+    each of `new_columns` holds.
     """
     lines = [*_head(change)]
     if change.why is None:
@@ -76,12 +83,21 @@ def draft_text(change: Change, data_loss: DataLoss | None, *, touches_known: boo
     lines += [
         f"data_loss: {loss}                # none, recoverable or permanent",
         "# limits: {lock_wait: 3s, statement: 15m, attempts: 5, pause: 10s}",
-        "# personal:                      # what sort of personal data new columns hold",
-        "#   his.visit.phone: contact     # or none",
+        *_personal(new_columns),
         "# accepted:                      # findings of dbops change check that may stand",
         '#   - {rule: PG-IDX, at: "up.sql line 3", why: "the table has 40 rows"}',
     ]
     return _joined(lines)
+
+
+def _personal(new_columns: Sequence[str]) -> Iterator[str]:
+    sort = "# what sort of personal data new columns hold"
+    if not new_columns:
+        yield f"# personal:                      {sort}"
+        yield "#   his.visit.phone: contact     # or none"
+        return
+    yield f"personal:                        {sort}, or none"
+    yield from (f'  {_scalar(name)}: "{BLANK}"' for name in new_columns)
 
 
 def _joined(lines: Iterable[str]) -> bytes:

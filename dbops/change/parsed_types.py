@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from sqlglot import exp
@@ -42,7 +43,13 @@ _RANKS: Final = {
     "DATETIME": 2,
     "DATETIME2": 3,
 }
-_SIZES: Final = {"TINYTEXT": 255, "MEDIUMTEXT": 1 << 24, "TINYBLOB": 255, "MEDIUMBLOB": 1 << 24}
+_SIZES: Final = {
+    "NAME": 63,
+    "TINYTEXT": 255,
+    "MEDIUMTEXT": 1 << 24,
+    "TINYBLOB": 255,
+    "MEDIUMBLOB": 1 << 24,
+}
 _SIZED: Final = frozenset({Family.TEXT, Family.DECIMAL, Family.BINARY})
 _PADDED: Final = frozenset({"CHAR", "NCHAR", "BPCHAR"})
 
@@ -56,16 +63,19 @@ def read_type(text: str, dialect: str) -> SqlType:
     if not isinstance(found.this, exp.DataType.Type):
         return SqlType(text, "USERDEFINED", Family.OTHER)
     name = found.this.name
+    if name == "ARRAY":
+        return _array(text, found, dialect)
     unsigned = name in {"UTINYINT", "USMALLINT", "UMEDIUMINT", "UINT", "UBIGINT", "UDECIMAL"}
     plain = name[1:] if unsigned else name
-    family = _FAMILY_OF.get(name, Family.OTHER)
+    bits = name == "BIT" and dialect == "postgres"  # a string of bits there, no truth value
+    family = Family.OTHER if bits else _FAMILY_OF.get(name, Family.OTHER)
     numbers = [int(part.name) for part in found.expressions if part.name.isdecimal()]
     return SqlType(
         text,
         name,
         family,
-        size=_size(name, family, numbers, dialect),
-        scale=numbers[1] if len(numbers) > 1 else 0,
+        size=_bits(text) if bits else _size(name, family, numbers, dialect),
+        scale=_scale(family, numbers, dialect),
         rank=_RANKS.get(plain, 0),
         zone=name in {"TIMESTAMPTZ", "TIMESTAMPLTZ", "TIMETZ"},
         padded=name in _PADDED,
@@ -73,6 +83,31 @@ def read_type(text: str, dialect: str) -> SqlType:
         wide=dialect != "tsql" or name.startswith("N"),
         values=tuple(part.name for part in found.expressions) if family is Family.ENUM else (),
     )
+
+
+def _array(text: str, found: exp.DataType, dialect: str) -> SqlType:
+    """Return the type of an array: that of its elements, by another name."""
+    of = found.expressions[0] if found.expressions else None
+    if not isinstance(of, exp.DataType):
+        return SqlType(text, "USERDEFINED", Family.OTHER)
+    element = read_type(of.sql(dialect=dialect), dialect)
+    name = element.text.casefold() if element.name == "USERDEFINED" else element.name
+    return SqlType(text, f"{name}[]", Family.OTHER, size=element.size, scale=element.scale)
+
+
+def _bits(text: str) -> int | None:
+    """Return the most bits; sqlglot leaves out those of BIT VARYING."""
+    given = re.search(r"\(\s*(\d+)\s*\)", text)
+    if given is not None:
+        return int(given[1])
+    return None if "var" in text.casefold() else 1
+
+
+def _scale(family: Family, numbers: list[int], dialect: str) -> int:
+    """Return the digits behind the point: of a number, or in PostgreSQL of a second."""
+    if family in {Family.STAMP, Family.TIME} and dialect == "postgres":
+        return numbers[0] if numbers else 6
+    return numbers[1] if len(numbers) > 1 else 0
 
 
 def _size(name: str, family: Family, numbers: list[int], dialect: str) -> int | None:

@@ -54,7 +54,8 @@ class SessionOrder:
 
     Where `identity` is given the session itself is of that database, or Refused
     `change-database`: a name may lead to another server each time. `read_only` sessions change
-    nothing.
+    nothing. `measured` ones, of a rehearsal, look on while a step runs that holds its locks no
+    longer than itself.
     """
 
     work: str
@@ -62,6 +63,7 @@ class SessionOrder:
     statement: timedelta
     identity: str | None = None
     read_only: bool = False
+    measured: bool = False
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -77,7 +79,7 @@ class Lock:
 class StepEffect:
     """What a step came to: how long it took, and the locks that it added to those held before.
 
-    `rewritten` are the tables whose storage was written anew.
+    `rewritten` are the tables whose storage was written anew, and the indexes of other tables.
     """
 
     seconds: float
@@ -98,7 +100,8 @@ class JournalEntry:
     """A row of `dbops_change`: a step that began or is done. Rows are only ever added.
 
     `run` names the attempt, `plan` names the reviewed files by a digest, `sha256` is that of the
-    step's text; `sequence` counts the rows of the journal.
+    step's text; `sequence` counts the rows of the journal. `approval` is the sha256 of the signed
+    request under which it ran, empty where none was asked for.
     """
 
     run: str
@@ -110,6 +113,7 @@ class JournalEntry:
     sha256: str
     progress: Progress
     sequence: int = 0
+    approval: str = ""
 
 
 class Remains(StrEnum):
@@ -153,6 +157,14 @@ class ChangeSession(Protocol):
 
     def begin(self) -> None:
         """Afterwards a transaction is open that can write."""
+        ...
+
+    def lock(self, locks: Sequence[Lock]) -> None:
+        """Afterwards the transaction holds those of the locks that can be taken beforehand.
+
+        All of them, and what the steps wait for behind them, in one `lock_wait`. Objects that are
+        not there are passed by. Raises `LockTimeout`.
+        """
         ...
 
     def run(self, step: Step) -> StepEffect:

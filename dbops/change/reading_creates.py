@@ -85,7 +85,7 @@ _DEFINED: Final = ("SQL", "VIEW", "TRIGGER", "PROCEDURE", "FUNCTION", "EVENT")
 def _named(found: Reading, cursor: Cursor) -> Reading:
     """Return the reading of an object of which no more than its name is of interest."""
     if found.kind is ObjectKind.SCHEMA and cursor.take("AUTHORIZATION"):
-        return replace(found, names=one(cursor.name()))
+        return replace(found, names=one(cursor.name()), doubt=_more(found))
     if found.kind in {ObjectKind.USER_MAPPING, ObjectKind.DEFAULT_PRIVILEGES}:
         return found
     name = cursor.name()
@@ -97,10 +97,16 @@ def _named(found: Reading, cursor: Cursor) -> Reading:
         cursor.until("TO" if found.kind is ObjectKind.RULE else "ON")
         cursor.take_any("ON", "TO")
         table = cursor.name()
-    doubt = Doubt.PART if name is None else None
+    doubt = Doubt.PART if name is None else _more(found)
     return replace(
         found, names=one(name), table=table, flags=frozenset(flags), doubt=found.doubt or doubt
     )
+
+
+def _more(found: Reading) -> Doubt | None:
+    """CREATE SCHEMA may make what is in the schema too."""
+    inner = {"CREATE", "GRANT"} & set(found.words[1:])
+    return Doubt.PART if found.kind is ObjectKind.SCHEMA and inner else None
 
 
 def _index(found: Reading, cursor: Cursor) -> Reading:

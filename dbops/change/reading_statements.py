@@ -12,7 +12,7 @@ from typing import Final
 from dbops.change.reading import Act, Does, Doubt, Flag, Name, Reading
 from dbops.change.reading_clauses import alterations
 from dbops.change.reading_creates import ROLES, create, is_online, kind_of, one
-from dbops.change.reading_words import Cursor, Word, parts, upper_words
+from dbops.change.reading_words import Cursor, Word, calls_in, parts, upper_words
 from dbops.change.schema import ObjectKind
 
 _CONTROL: Final = (
@@ -23,12 +23,24 @@ _FIRST: Final = {
     **dict.fromkeys(["SET", "RESET", "PRAGMA", "USE", "DISCARD"], Does.SETTING),
     **dict.fromkeys(["SELECT", "WITH", "VALUES", "TABLE", "SHOW", "EXPLAIN"], Does.QUERY),
     **dict.fromkeys(["DO", "CALL", "DECLARE", "IF", "WHILE", "EXEC", "EXECUTE"], Does.BLOCK),
-    **dict.fromkeys(["REINDEX", "VACUUM", "ANALYZE", "ANALYSE", "CLUSTER", "REFRESH"], Does.UPKEEP),
+    **dict.fromkeys(["REINDEX", "VACUUM", "ANALYZE", "ANALYSE", "CLUSTER"], Does.UPKEEP),
     **dict.fromkeys(["OPTIMIZE", "CHECKPOINT", "UPDATE_STATISTICS"], Does.UPKEEP),
-    **dict.fromkeys(["LOCK", "LISTEN", "NOTIFY", "PURGE", "ATTACH", "DETACH"], Does.OTHER),
+    "PURGE": Does.OTHER,
     "COMMENT": Does.COMMENT,
-    "SECURITY": Does.OTHER,
 }
+# Functions that no query writes with, and words that stand before parentheses and call nothing.
+_HARMLESS_SPELLED: Final = """
+count sum min max avg bool_and bool_or every string_agg array_agg group_concat coalesce nullif
+ifnull greatest least lower upper length char_length trim ltrim rtrim substr substring replace
+concat concat_ws abs round floor ceil mod now current_timestamp current_date current_time
+localtimestamp localtime current_user session_user user date_trunc date_part extract to_char
+to_date to_timestamp date datetime strftime row_number rank dense_rank lag lead typeof set_config
+current_setting current_database current_schema to_regclass pg_typeof
+select from where on using by having case when then else end exists any all some over filter
+within between like ilike is distinct union except intersect limit offset values with recursive
+materialized join lateral left right full cross inner outer interval partition order group
+"""
+_HARMLESS: Final = frozenset(_HARMLESS_SPELLED.split())
 
 
 def read_words(place: str, line: int, words: tuple[Word, ...], dialect: str) -> Reading:
@@ -51,16 +63,18 @@ def read_words(place: str, line: int, words: tuple[Word, ...], dialect: str) -> 
     if does is None:
         return replace(blank, doubt=Doubt.OPAQUE)
     if does is Does.QUERY:
-        return _query(blank)
+        return _query(blank, words)
     return replace(blank, does=does, doubt=Doubt.OPAQUE if does is Does.BLOCK else None)
 
 
-def _query(blank: Reading) -> Reading:
-    """A query reads, unless something in its WITH writes."""
+def _query(blank: Reading, words: tuple[Word, ...]) -> Reading:
+    """A query reads, unless something in its WITH writes, or a function that it calls."""
     written = {"INSERT", "UPDATE", "DELETE", "MERGE", "INTO"} & set(blank.words)
-    if blank.words[0] != "EXPLAIN" and written:
+    only_explains = blank.words[0] == "EXPLAIN" and not {"ANALYZE", "ANALYSE"} & set(blank.words)
+    if written and not only_explains:
         return replace(blank, does=Does.WRITE, doubt=Doubt.PART)
-    return replace(blank, does=Does.QUERY)
+    unknown = set() if only_explains else set(calls_in(words)) - _HARMLESS
+    return replace(blank, does=Does.QUERY, doubt=Doubt.OPAQUE if unknown else None)
 
 
 def _renamed_by_call(words: tuple[Word, ...]) -> Iterator[Name]:
@@ -170,6 +184,8 @@ def _rename(blank: Reading, cursor: Cursor) -> Reading:
 
 
 def _write(blank: Reading, cursor: Cursor) -> Reading:
+    if cursor.take("OR"):  # SQLite: UPDATE OR IGNORE, INSERT OR REPLACE
+        cursor.next()
     if blank.words[0] != "UPDATE":
         cursor.until("INTO", "FROM", "WHERE", "SET")
     cursor.take_any("INTO", "FROM", "ONLY")
@@ -186,6 +202,13 @@ def _write(blank: Reading, cursor: Cursor) -> Reading:
 
 def _copy(blank: Reading, cursor: Cursor) -> Reading:
     return replace(blank, does=Does.WRITE, kind=ObjectKind.TABLE, names=one(cursor.name()))
+
+
+def _refresh(blank: Reading, cursor: Cursor) -> Reading:
+    cursor.take("MATERIALIZED", "VIEW")
+    cursor.take("CONCURRENTLY")
+    kind = ObjectKind.MATERIALIZED_VIEW
+    return replace(blank, does=Does.UPKEEP, kind=kind, names=one(cursor.name()))
 
 
 def _grant(blank: Reading, _cursor: Cursor) -> Reading:
@@ -218,6 +241,7 @@ _READERS: Final[dict[str, Callable[[Reading, Cursor], Reading]]] = {
     "DELETE": _write,
     "MERGE": _write,
     "COPY": _copy,
+    "REFRESH": _refresh,
     "GRANT": _grant,
     "REVOKE": _revoke,
     "DENY": _revoke,

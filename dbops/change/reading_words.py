@@ -138,16 +138,22 @@ class Cursor:
         return self._words[self._at - 1]
 
     def name(self) -> Name | None:
-        """Return the name that begins here, its parts and dots stepped over; None for no name."""
+        """Return the name that begins here, its parts and dots stepped over; None for no name.
+
+        SQLite's catalogue has no schemas: the file itself, `main`, is left out.
+        """
         path: list[str] = []
         while True:
             self.take_any("#", "@")
             if self.ended or self._words[self._at].sort not in _NAMES:
-                return Name(tuple(path)) if path else None
+                break
             path.append(folded(self._words[self._at], self.dialect))
             self._at += 1
             if not self.take("."):
-                return Name(tuple(path))
+                break
+        if self.dialect == "sqlite" and len(path) > 1 and path[0].casefold() == "main":
+            del path[0]
+        return Name(tuple(path)) if path else None
 
     def identifier(self) -> str | None:
         """Return the last part of the name that begins here."""

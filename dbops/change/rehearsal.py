@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from dbops.change.concerned import concerned
 from dbops.change.diff import Difference
 from dbops.change.diff_text import diff_text
 from dbops.change.evidence import (
     ChangeEvidence,
     DownEvidence,
+    HeldEvidence,
     RowCounts,
     StepEvidence,
     evidence_text,
 )
 from dbops.change.manifest import Change
+from dbops.change.ports import TableSize
 from dbops.change.rehearsed_files import (
     difference_file,
     findings_file,
@@ -66,11 +69,15 @@ class ChangeRehearsal:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """The rows of each table before, after up.sql, and after down.sql: None without one."""
+    """The rows of each table before, after up.sql, and after down.sql: None without one.
+
+    `sizes` are those of all tables before.
+    """
 
     before: Mapping[ObjectName, int]
     after: Mapping[ObjectName, int]
     down: Mapping[ObjectName, int] | None
+    sizes: Mapping[ObjectName, TableSize] = field(default_factory=dict)
 
 
 def write_down(
@@ -83,6 +90,7 @@ def write_down(
     """Return what was found as files; the reports are those of up.sql, and of down.sql if any."""
     up = reports[0]
     source = schema_text(up.before if order.source is None else order.source)
+    steps = tuple(step for report in reports for step in _steps(report))
     evidence = ChangeEvidence(
         id=order.change.id,
         at=_whole_second(now),
@@ -95,8 +103,10 @@ def write_down(
         source=(up.before if order.source is None else order.source).digest,
         touched=tuple(map(touch_of, _by_name(up.differences))),
         unseen=up.unseen,
-        steps=tuple(step for report in reports for step in _steps(report)),
+        steps=steps,
+        held=tuple(held for report in reports for held in _held(report)),
         rows=_rows(counted),
+        sizes=_sizes(counted, concerned(up.differences, steps)),
         down=down,
         lint=dict(order.lint),
         files=_files(order),
@@ -128,6 +138,18 @@ def _steps(report: ChangeReport) -> list[StepEvidence]:
         )
         for each in report.steps
     ]
+
+
+def _held(report: ChangeReport) -> list[HeldEvidence]:
+    return [
+        HeldEvidence(report.direction, each.first, each.last, round(1000 * each.seconds))
+        for each in report.held
+    ]
+
+
+def _sizes(counted: Counted, names: Collection[str]) -> dict[str, int]:
+    sizes = {name.written: size.bytes for name, size in counted.sizes.items()}
+    return {name: sizes[name] for name in sorted(sizes.keys() & names)}
 
 
 def _rows(counted: Counted) -> dict[str, RowCounts]:

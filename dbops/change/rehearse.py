@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -21,7 +22,7 @@ from dbops.change.rehearsal import ChangeRehearsal, ChangeRehearsalOrder, Counte
 from dbops.change.rehearsed_files import own_files
 from dbops.change.report import ChangeReport
 from dbops.change.run_order import ChangeRun
-from dbops.change.schema import ObjectKind, ObjectName, Schema, refuse_unknown
+from dbops.change.schema import ObjectKind, ObjectName, Schema, refuse_unknown_then
 from dbops.change.stage import Moment
 from dbops.change.standing import refuse_missing, refuse_second_run
 from dbops.change.step import Direction
@@ -59,7 +60,8 @@ def rehearse_change(
         raise Refused(
             fault.code,
             f"on a copy of {order.backup}, and nowhere else: {what}",
-            hint=f"correct the scripts of {order.change.id}, and rehearse again",
+            hint=f"correct the scripts or change.yml (dbops change check {order.change.id} helps),"
+            " and rehearse again",
         ) from None
 
 
@@ -71,17 +73,17 @@ def _rehearsed(
     clock: Clock,
 ) -> ChangeRehearsal:
     if order.source is not None:
-        refuse_unknown(order.source, order.database)
-    up, before, after = _up(_run_of(order, engine), engine, observe, clock)
-    _refuse_vanished(order, before, after, up.before, up.after)
+        refuse_unknown_then(order.source, order.database)
+    up, counted = _up(_run_of(order, engine), engine, observe, clock)
+    _refuse_vanished(order, counted.before, counted.after, up.before, up.after)
     if not order.down:
-        return write_down(order, (up,), Counted(before, after, None), None, now())
+        return write_down(order, (up,), counted, None, now())
     down, counts = _down(_run_of(order, engine), engine, observe, clock, up.before)
     found = _came_back(order, up, down)
-    _refuse_vanished(order, before, counts, up.before, down.after, "down.sql")
-    again, _, _ = _up(_run_of(order, engine), engine, observe, clock)
+    _refuse_vanished(order, counted.before, counts, up.before, down.after, "down.sql")
+    again, _ = _up(_run_of(order, engine), engine, observe, clock)
     _refuse_other(order, up, again)
-    return write_down(order, (up, down), Counted(before, after, counts), found, now())
+    return write_down(order, (up, down), replace(counted, down=counts), found, now())
 
 
 def _run_of(order: ChangeRehearsalOrder, engine: ChangeEngine) -> ChangeRun:
@@ -95,20 +97,21 @@ def _run_of(order: ChangeRehearsalOrder, engine: ChangeEngine) -> ChangeRun:
         database=order.database,
         identity=engine.identity(),
         rehearsed=None,
+        measured=True,
     )
 
 
 def _up(
     run: ChangeRun, engine: ChangeEngine, observe: Observe, clock: Clock
-) -> tuple[ChangeReport, Mapping[ObjectName, int], Mapping[ObjectName, int]]:
-    """Return the report of up.sql, and the rows before and after it."""
+) -> tuple[ChangeReport, Counted]:
+    """Return the report of up.sql, the rows before and after it, and the sizes before."""
     with holding(run, engine, observe, clock) as going:
         refuse_second_run(going.journal, run.work, run.plan)
         refuse_missing(going.journal, run.work, run.change.requires)
         live = look(going)
-        before = _counts(going)
+        before, (sizes, _) = _counts(going), patiently(going, going.session.sizes)
         report = carry_up(going, live, live)
-        return report, before, _counts(going)
+        return report, Counted(before, _counts(going), None, sizes)
 
 
 def _down(

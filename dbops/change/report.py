@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from dbops.change.diff import Difference
 from dbops.change.ports import StepEffect
@@ -13,12 +14,29 @@ from dbops.change.touch import Touch
 
 @dataclass(frozen=True, slots=True)
 class StepReport:
-    """One step that is done. `attempts` is how often its part was begun."""
+    """One step that is done. `attempts` is how often its part was begun.
+
+    `held` is how many seconds passed from the first step of its transaction to COMMIT.
+    """
 
     step: Step
     effect: StepEffect
     alone: bool
     attempts: int
+    held: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """How long the locks of a transaction, or of a step outside of any, were held, in seconds.
+
+    From its `first` step, before which its locks are asked for, until it ended: what the steps
+    `first` to `last` did, verify.sql and the judgement are in it.
+    """
+
+    first: int
+    last: int
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +67,21 @@ class ChangeReport:
         return max((each.attempts for each in self.steps), default=1)
 
     @property
+    def held(self) -> tuple[Held, ...]:
+        """How long the locks of each part were held, of those that locked anything."""
+        parts = (tuple(part) for _, part in groupby(self.steps, _part))
+        return tuple(
+            Held(part[0].step.number, part[-1].step.number, part[0].held)
+            for part in parts
+            if any(each.effect.locks for each in part)
+        )
+
+    @property
     def digest(self) -> str:
         """The digest of the schema afterwards."""
         return self.after.digest
+
+
+def _part(report: StepReport) -> int:
+    """A number that all steps of one transaction have, and no part beside it."""
+    return report.step.number if report.alone else 0

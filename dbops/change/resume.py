@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from dbops.change.carry import carry_back, carry_down, carry_up, partly
@@ -26,7 +26,7 @@ from dbops.change.going import (
 from dbops.change.ports import ChangeEngine, CommitUnknown, Progress, Remains
 from dbops.change.report import ChangeReport
 from dbops.change.run_order import ChangeRun
-from dbops.change.stage import Moment
+from dbops.change.stage import Moment, Stage
 from dbops.change.standing import Standing, State, standing_of
 from dbops.change.step import Direction, Step
 from dbops.errors import DbopsError
@@ -91,6 +91,9 @@ def resume_change(
     """
     with holding(order, engine, observe, Clock(monotonic, sleep)) as going:
         became = _became(going)
+        # What is brought to an end ends under the request with which it began.
+        approval = standing_of(going.journal, order.plan).approval
+        going.order = order = replace(order, approval=approval)
         if became.fate is not Fate.HALF:
             _tidy(going, became)
             return became, None
@@ -143,6 +146,7 @@ def _reverted(going: Going, became: Became) -> ChangeReport | None:
         note(going, began, Progress.DONE)
     elif began is not None:
         clean_up(going, began)
+        going.tell(Stage.CLEANED, began)
     journal = going.session.journal()
     if not standing_of(journal, order.plan).done:
         note_entry(going, order.author.whole(Direction.DOWN))

@@ -13,7 +13,7 @@ from dbops.change.report import ChangeReport
 from dbops.change.run_order import ChangeRun
 from dbops.change.schema import Schema
 from dbops.change.stage import Stage
-from dbops.change.standing import State, half_done, standing_of, standing_of_work
+from dbops.change.standing import State, half_done, refuse_used, standing_of, standing_of_work
 from dbops.change.step import Direction
 from dbops.errors import Refused
 
@@ -29,8 +29,8 @@ def revert_change(
 
     Columns that were dropped come back last; rows that went are not brought back. Raises Refused
     `change-no-down`, `change-not-run`, `change-returned`, `change-half-done`, `change-required`
-    where a change that requires this one stands, `change-altered` where what it made was changed
-    since, and as `run_change`. A crash leaves what `resume_change` finishes.
+    where a change that requires this one stands, `change-used`, `change-altered` where what it
+    made was changed since, and as `run_change`. A crash leaves what `resume_change` finishes.
     """
     with holding(order, engine, observe, Clock(monotonic, sleep)) as held:
         going = held.turned(Direction.DOWN, instead=Direction.UP, committed=False)
@@ -50,6 +50,7 @@ def _judged(going: Going) -> Schema:
         )
     _refuse_not_whole(going)
     _refuse_required(going)
+    refuse_used(going.journal, order.author, Direction.DOWN)
     live = look(going)
     refuse_altered_since(order, live)
     going.tell(Stage.JUDGED)

@@ -17,7 +17,8 @@ from dbops.change.report import ChangeReport
 from dbops.change.run_order import ChangeRun
 from dbops.change.schema import Schema
 from dbops.change.stage import Stage
-from dbops.change.standing import refuse_missing, refuse_second_run
+from dbops.change.standing import refuse_missing, refuse_second_run, refuse_used
+from dbops.change.step import Direction
 
 
 def run_change(
@@ -31,7 +32,8 @@ def run_change(
 
     `observe` is told each moment; `sleep` passes seconds between two attempts. All that can be
     known before the first write is judged before it: Refused `change-database`, `change-journal`,
-    `change-already`, `change-half-done`, `change-requires`, `schema-unknown`, `change-drift`;
+    `change-already`, `change-half-done`, `change-requires`, `change-used`, `schema-unknown`,
+    `change-drift`;
     Unreachable `change-running`. What is raised later says how far it came, as `carry_up`. A crash
     leaves nothing, or parts that the journal names; `resume_change` finds out which.
     """
@@ -45,6 +47,7 @@ def _judged(going: Going) -> Schema:
     order, journal = going.order, going.journal
     refuse_second_run(journal, order.work, order.plan)
     refuse_missing(journal, order.work, order.change.requires)
+    refuse_used(journal, order.author, Direction.UP)
     live = look(going)
     if order.rehearsed is not None:
         refuse_drift(order.work, order.database, order.rehearsed.source, live)

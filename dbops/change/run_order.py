@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from dbops.change.diff import Difference
+from dbops.change.lock_plan import RehearsedLocks, lock_plan
 from dbops.change.manifest import Change
-from dbops.change.ports import SessionOrder
+from dbops.change.ports import Lock, SessionOrder
 from dbops.change.schema import Schema
 from dbops.change.standing import Author
-from dbops.change.step import Direction, Step
+from dbops.change.step import Direction, Part, Step
 from dbops.review.policy_document import FailedVerify
 
 
@@ -18,11 +19,13 @@ class Rehearsed:
     """What a rehearsal saw.
 
     `source` is the schema of the database itself when the backup was taken, `differences` what
-    up.sql came to on the copy, where a server may print the same thing in other words.
+    up.sql came to on the copy, where a server may print the same thing in other words. `locks` are
+    what each step locked there.
     """
 
     source: Schema
     differences: tuple[Difference, ...]
+    locks: RehearsedLocks = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +36,9 @@ class ChangeRun:
     digits), `database` the alias and `identity` the engine's own identity of the database that was
     approved. `rehearsed` is None where the policy asks for no evidence: then nothing says what the
     schema is to be before, and afterwards `touches` alone say what may differ. `required_by` are
-    the ids of all changes whose manifests require this one.
+    the ids of all changes whose manifests require this one. `approval` is the sha256 of the signed
+    request that allows it, empty where the policy asks for none. `measured` says that this is the
+    rehearsal, which wants to know what each step locks.
     """
 
     change: Change
@@ -47,6 +52,8 @@ class ChangeRun:
     rehearsed: Rehearsed | None
     on_failed_verify: FailedVerify = FailedVerify.STOP
     required_by: tuple[str, ...] = field(default=())
+    approval: str = ""
+    measured: bool = False
 
     @property
     def work(self) -> str:
@@ -56,12 +63,16 @@ class ChangeRun:
     @property
     def author(self) -> Author:
         """Whose journal entries these are."""
-        return Author(self.run, self.change.id, self.plan)
+        return Author(self.run, self.change.id, self.plan, self.approval)
 
     @property
     def scripts(self) -> dict[Direction, tuple[Step, ...]]:
         """The steps of both directions."""
         return {Direction.UP: self.up, Direction.DOWN: self.down}
+
+    def locks_of(self, direction: Direction, part: Part) -> tuple[Lock, ...]:
+        """Return the locks that a transaction takes first; none where it was not rehearsed."""
+        return () if self.rehearsed is None else lock_plan(self.rehearsed.locks, direction, part)
 
     def session(self, *, read_only: bool = False) -> SessionOrder:
         """Return how a session for this run is opened."""
@@ -71,4 +82,5 @@ class ChangeRun:
             statement=self.change.limits.statement,
             identity=self.identity,
             read_only=read_only,
+            measured=self.measured,
         )

@@ -50,10 +50,28 @@ class ObjectKind(StrEnum):
     SERVER = "foreign server"
     USER_MAPPING = "user mapping"  # whose it is, and never an option
     DEFAULT_PRIVILEGES = "default privileges"
+    COLLATION = "collation"
+    CONVERSION = "conversion"
+    CAST = "cast"
+    TRANSFORM = "transform"
+    OPERATOR = "operator"
+    OPERATOR_CLASS = "operator class"
+    OPERATOR_FAMILY = "operator family"
+    ACCESS_METHOD = "access method"
+    LANGUAGE = "language"
+    SEARCH_CONFIGURATION = "text search configuration"
+    SEARCH_DICTIONARY = "text search dictionary"
+    SEARCH_PARSER = "text search parser"
+    SEARCH_TEMPLATE = "text search template"
 
 
 FORMAT: Final = '{"dbops":"schema/v1"}'
 """The first line of a schema's canonical text."""
+
+OWNER: Final = "owner"
+"""The property that says whose an object is."""
+GRANTS: Final = "grants"
+"""The property that says who may use an object, where that is not what its owner began with."""
 
 POSITION: Final = "position"
 """The property of a column that says the how-manieth it is, counted from 1 without gaps."""
@@ -117,11 +135,14 @@ class SchemaObject:
 class Schema:
     """Every object of one database at one instant.
 
-    `unknown` names objects of kinds that the engine's reader does not know ("operator his.=@=").
+    `unknown` names objects of kinds that the engine's reader does not know ("type his.shell").
+    `usual` is what `grants` would say of an object that has none, as its owner began with it. It is
+    for people only: neither the text nor equality has it, and a schema that was parsed has none.
     """
 
     objects: Mapping[ObjectName, SchemaObject]
     unknown: tuple[str, ...] = ()
+    usual: Mapping[ObjectName, str] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def text(self) -> bytes:
@@ -150,12 +171,34 @@ def refuse_unknown(schema: Schema, database: str) -> None:
     )
 
 
-def schema_of(objects: list[SchemaObject], unknown: tuple[str, ...] = ()) -> Schema:
+def refuse_unknown_then(recorded: Schema, database: str) -> None:
+    """Raise Refused `schema-unknown` where a text that was kept names objects as unknown.
+
+    This version may know them; what they were when the text was written nobody can say.
+    """
+    if not recorded.unknown:
+        return
+    named = ", ".join(recorded.unknown[:5])
+    more = f" (and {len(recorded.unknown) - 5} more)" if len(recorded.unknown) > 5 else ""
+    raise Refused(
+        "schema-unknown",
+        f"{database} has objects that were not compared when its schema was recorded:"
+        f" {named}{more}",
+        hint="have it recorded by this dbops: take a new backup, verify it and rehearse again, or"
+        f" dbops change record {database}; what is named then again cannot be judged",
+    )
+
+
+def schema_of(
+    objects: list[SchemaObject],
+    unknown: tuple[str, ...] = (),
+    usual: Mapping[ObjectName, str] | None = None,
+) -> Schema:
     """Return the schema of these objects; raises ValueError where two have one name."""
     found = {each.name: each for each in objects}
     if len(found) < len(objects):
         raise ValueError("two objects have one name")
-    return Schema(found, tuple(sorted(unknown)))
+    return Schema(found, tuple(sorted(unknown)), usual or {})
 
 
 def _written(part: str) -> str:

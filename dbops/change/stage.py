@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from dbops.change.step import Direction, Step
@@ -41,3 +41,39 @@ def took_place(so_far: bool | None, moment: Moment) -> bool | None:  # noqa: FBT
     if moment.stage in {Stage.COMMITTING, Stage.ALONE}:
         return None
     return False if moment.stage in {Stage.ROLLED_BACK, Stage.CLEANED} else so_far
+
+
+@dataclass(frozen=True, slots=True)
+class SoFar:
+    """How far a run has come, as it was told: begin with `SoFar()`, go on with `after`.
+
+    `effect` is as in `took_place`. `doubtful` says that nobody knows how the last part ended,
+    `steps` how many steps of the `direction` are done for good, `begun` whether anything was begun.
+    """
+
+    effect: bool | None = False
+    doubtful: bool = False
+    direction: Direction = Direction.UP
+    steps: int = 0
+    begun: bool = False
+    ran: int = 0  # in the part that is under way
+
+    def after(self, moment: Moment) -> SoFar:
+        """Return how far it has come once this is told."""
+        same = moment.direction is self.direction
+        found = self if same else replace(self, direction=moment.direction, steps=0, ran=0)
+        found = replace(found, effect=took_place(self.effect, moment))
+        match moment.stage:
+            case Stage.BEGUN:
+                return replace(found, begun=True, ran=0)
+            case Stage.STEP:
+                return replace(found, ran=found.ran + 1)
+            case Stage.COMMITTING | Stage.ALONE:
+                return replace(found, begun=True, doubtful=True)
+            case Stage.COMMITTED:
+                done = found.ran if moment.step is None else 1
+                return replace(found, doubtful=False, steps=found.steps + done, ran=0)
+            case Stage.ROLLED_BACK | Stage.CLEANED:
+                return replace(found, doubtful=False, ran=0)
+            case _:
+                return found

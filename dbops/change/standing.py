@@ -34,7 +34,7 @@ class Standing:
 
     `done` are the numbers of its steps that are done, `began` that of a step outside of a
     transaction that nobody saw end. `whole` says that the direction was judged and ended. `run` is
-    the run that wrote last.
+    the run that wrote last, `approval` what allowed it.
     """
 
     direction: Direction = Direction.UP
@@ -42,6 +42,7 @@ class Standing:
     began: int | None = None
     whole: bool = False
     run: str | None = None
+    approval: str = ""
 
     @property
     def state(self) -> State:
@@ -74,16 +75,21 @@ def _after(found: Standing, entry: JournalEntry) -> Standing:
     elif entry.step != WHOLE:
         done = done | {entry.step}
         began = None if began == entry.step else began
-    return Standing(entry.direction, done, began, entry.step == WHOLE, entry.run)
+    whole = entry.step == WHOLE
+    return Standing(entry.direction, done, began, whole, entry.run, entry.approval)
 
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """Whose entries a run writes: `run` names the attempt, `plan` the reviewed files."""
+    """Whose entries a run writes: `run` names the attempt, `plan` the reviewed files.
+
+    `approval` is the sha256 of the signed request, empty where none was asked for.
+    """
 
     run: str
     work: str
     plan: str
+    approval: str = ""
 
     def entry(self, direction: Direction, step: Step, progress: Progress) -> JournalEntry:
         """A step that began, or is done."""
@@ -96,6 +102,7 @@ class Author:
             name=step.name,
             sha256=step.digest,
             progress=progress,
+            approval=self.approval,
         )
 
     def whole(self, direction: Direction) -> JournalEntry:
@@ -109,6 +116,7 @@ class Author:
             name="whole",
             sha256=self.plan,
             progress=Progress.DONE,
+            approval=self.approval,
         )
 
 
@@ -152,6 +160,26 @@ def refuse_second_run(journal: Iterable[JournalEntry], work: str, plan: str) -> 
             )
         if standing.state is State.HALF:
             raise half_done(work, standing, other)
+
+
+def refuse_used(journal: Iterable[JournalEntry], author: Author, direction: Direction) -> None:
+    """Raise Refused `change-used` where the same signed request led to this end before.
+
+    The ledger of a host knows what that host ran; the journal knows it of every host. What was
+    stepped back from did not come to this end, and leaves the request valid.
+    """
+    if not author.approval:
+        return
+    for entry in journal:
+        ended = entry.step == WHOLE and entry.direction is direction
+        if ended and entry.approval == author.approval:
+            way = "" if direction is Direction.UP else " --revert"
+            raise Refused(
+                "change-used",
+                f"the request for {author.work} was used on this database already, by another"
+                " host or under another ledger, and is for one run only",
+                hint=f"have it asked for anew: dbops review request {author.work}{way} --key KEY",
+            )
 
 
 def half_done(work: str, standing: Standing, other: str = "") -> Refused:

@@ -1,6 +1,7 @@
 """What differs between two schemas, in words for people; pure.
 
 Short texts are said, long ones (a view's definition) only that they differ: `text_diff` has those.
+Of an object that is new it is said besides who may do what with it, where that is short.
 """
 
 from __future__ import annotations
@@ -10,13 +11,16 @@ import re
 from typing import Final
 
 from dbops.change.diff import Difference, Verb
-from dbops.change.schema import ObjectKind, ObjectName
+from dbops.change.function_text import function_words, powers
+from dbops.change.implied import is_of_server
+from dbops.change.members import digest_words, is_digest, is_list, list_words
+from dbops.change.phrases import said_at_once, said_instead
+from dbops.change.schema import GRANTS, ObjectKind, ObjectName
 
 _LONGEST: Final = 60  # characters of a text that is still said in a line
 _LONGEST_GRANTS: Final = 200
 
 _TYPE: Final = "type"
-_GRANTS: Final = "grants"
 _BETWEEN: Final = "; "  # grants, as engines list them
 _SET: Final = frozenset({"", "yes", "true", "on"})
 _NO: Final = "no"
@@ -49,19 +53,17 @@ def difference_words(difference: Difference) -> tuple[str, ...]:
     if difference.verb is Verb.DROP:
         return (f"{subject} is gone",)
     if difference.verb is Verb.CREATE:
-        kind = difference.after.get(_TYPE)
-        is_column = difference.name.kind is ObjectKind.COLUMN
-        ending = f": {_shown(_TYPE, kind)}" if is_column and kind and not _is_long(kind) else ""
-        return (f"{subject} is new{ending}",)
+        told = ", ".join(new_words(difference.name.kind, difference.after))
+        return (f"{subject} is new: {told}" if told else f"{subject} is new",)
     keys = sorted(difference.changed, key=lambda key: (key != _TYPE, key))
-    return tuple(f"{subject}: {_change(key, difference)}" for key in keys)
+    return tuple(f"{subject}: {printable(_change(key, difference))}" for key in keys)
 
 
 def text_diff(difference: Difference) -> list[str]:
     """Return the lines of a unified diff for each long text of the object that differs."""
     lines: list[str] = []
     for key in sorted({*difference.before, *difference.after}):
-        old, new = difference.before.get(key), difference.after.get(key)
+        old, new = _sides(key, difference)
         if old != new and any(map(_is_long, (old or "", new or ""))):
             name = printable(f"{difference.name.title}, {key}")
             lines += difflib.unified_diff(
@@ -100,9 +102,15 @@ def _subject(difference: Difference) -> str:
     return f"{name.kind.value} `{printable(own.written)}` {link} `{owner}`"
 
 
+def _sides(key: str, difference: Difference) -> tuple[str | None, str | None]:
+    """A property before and after; what it means where an altered object does not have it."""
+    usual = difference.usual.get(key) if difference.verb is Verb.ALTER else None
+    return difference.before.get(key, usual), difference.after.get(key, usual)
+
+
 def _change(key: str, difference: Difference) -> str:
     """One property that differs."""
-    old, new = difference.before.get(key), difference.after.get(key)
+    old, new = _sides(key, difference)
     label = printable(key)
     if old is None and new in _SET:
         return f"now {label}"
@@ -110,7 +118,7 @@ def _change(key: str, difference: Difference) -> str:
         return f"no longer {label}"
     if (old, new) in {(None, _NO), (_NO, None)}:
         return f"now not {label}" if old is None else f"{label} again"
-    if any(map(_is_long, (old or "", new or ""))):
+    if key in difference.usual or any(map(_is_long, (old or "", new or ""))):
         return f"{label} {_long_change(key, old, new)}"
     words = f"{_shown(key, old)} → {_shown(key, new)}"
     return words if key == _TYPE else f"{label}: {words}"
@@ -119,7 +127,7 @@ def _change(key: str, difference: Difference) -> str:
 def _long_change(key: str, old: str | None, new: str | None) -> str:
     """What became of a long text: of grants which came and went, of others that they differ."""
     is_many = key.endswith("s")
-    if key == _GRANTS:
+    if key == GRANTS:
         had, has = (set(() if text is None else text.split(_BETWEEN)) for text in (old, new))
         turned = [f"+ {each}" for each in sorted(has - had)]
         turned += [f"- {each}" for each in sorted(had - has)]

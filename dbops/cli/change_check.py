@@ -36,7 +36,8 @@ def check(
 
     An error stops the change unless the manifest accepts the rule, with a reason. Findings have
     the rows and sizes of the tables in the database of the last ring. What could not be read, and
-    what needs a database that does not answer, is said.
+    what needs a database that does not answer, is said. Where squawk is installed (pip install
+    'dbops[squawk]'), what it finds in PostgreSQL's SQL is shown as warnings SQUAWK-….
 
     \b
     Example: dbops change check --all --offline
@@ -83,7 +84,7 @@ def looked_at(wiring: Wiring, found: ReadChange, *, ask: bool) -> Looked:
 
     Raises NotFound `no-database` where the estate does not know one of its databases.
     """
-    from dbops.change.rules.lint import blocking
+    from dbops.change.rules.lint import accepts, blocking
     from dbops.cli.change_lint import lint_change
     from dbops.cli.lint_shown import Looked
     from dbops.review.finding import Report
@@ -93,5 +94,11 @@ def looked_at(wiring: Wiring, found: ReadChange, *, ask: bool) -> Looked:
         wiring.database(name)
     if not found.up:
         return Looked(change.id, Report((), ()))
-    report = lint_change(wiring, found, ask=ask)
-    return Looked(change.id, report, blocked=blocking(report, change.accepted))
+    report = lint_change(wiring, found, ask=ask, squawk=True)
+    accepted = tuple(
+        finding
+        for finding in report.findings
+        if any(accepts(entry, finding) for entry in change.accepted)
+    )
+    blocked = blocking(report, change.accepted)
+    return Looked(change.id, report, blocked=blocked, accepted=accepted)

@@ -63,7 +63,7 @@ def drift(
                 say(f"{'remark' if nothing else 'error'}: {fault.message}")
             continue
         found = found or bool(differences)
-        results.append(_json(database.name, entry, differences))
+        results.append(_json(database.name, entry, differences, open_work(wiring, database.name)))
         if not as_json and (differences or not quiet):
             _show(wiring, database.name, entry, differences)
     if as_json:
@@ -109,14 +109,27 @@ def _show(wiring: Wiring, database: str, entry: Entry, differences: tuple[Differ
     click.echo(f"{database}: {counted(len(differences), 'difference')} from what was {recorded}")
     for line in told(differences):
         click.echo(f"  {line}")
+    for work in open_work(wiring, database):
+        click.echo(f"  remark: a run of {work} has no known end: dbops change resume {work}")
 
 
-def _json(database: str, entry: Entry, differences: tuple[Difference, ...]) -> dict[str, object]:
+def open_work(wiring: Wiring, database: str) -> tuple[str, ...]:
+    """The changes whose runs on the database have no known end, as this host's ledger says."""
+    from dbops.cli.change_list import recorded_on
+
+    runs = [run for run in recorded_on(wiring) if run.database == database and run.is_open]
+    return tuple(dict.fromkeys(run.work for run in runs))
+
+
+def _json(
+    database: str, entry: Entry, differences: tuple[Difference, ...], unsettled: tuple[str, ...]
+) -> dict[str, object]:
     from dbops.cli.changing import told
 
     return {
         "database": database,
         "recorded": {"entry": entry.sequence, "at": entry.at, "work": entry.draft.work},
+        "unsettled": unsettled,
         "differences": [
             {
                 "verb": each.verb,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dbops.cli.review_overview import Desk
     from dbops.cli.wiring import Wiring
     from dbops.review.memory import Use
+    from dbops.review.purpose import Purpose
 
 
 @click.command("list")
@@ -90,7 +91,8 @@ def _look(desk: Desk, found: ReadChange, places: tuple[Place, ...]) -> _Listed:
     waits = waits_for(seen, desk.policy)
     ready = not waits and seen.state in {State.APPROVED, State.FREE}
     broken = _resumed(found, places)
-    return _Listed(found, places, broken or (_command(found, places) if ready else waits))
+    command = _command(found, places, seen.purpose) if ready else ()
+    return _Listed(found, places, broken or (command if ready else waits))
 
 
 def places_set_aside(places: tuple[Place, ...], uses: Sequence[Use]) -> tuple[Place, ...]:
@@ -116,13 +118,22 @@ def _resumed(found: ReadChange, places: tuple[Place, ...]) -> tuple[str, ...]:
     return ()
 
 
-def _command(found: ReadChange, places: tuple[Place, ...]) -> tuple[str, ...]:
-    """The command for the first database on which the change has not run."""
+def _command(
+    found: ReadChange, places: tuple[Place, ...], purpose: Purpose | None
+) -> tuple[str, ...]:
+    """The command for the first database on which the change has not run; or the last that has it.
+
+    The latter where it is to be taken back.
+    """
     from dbops.change.progress import ChangeState
+    from dbops.review.purpose import Purpose
 
     change = found.change
+    if purpose is Purpose.TAKE_BACK:
+        there = [each.database for each in places if each.state is ChangeState.RUN]
+        return tuple(f"dbops change revert {change.id} --database {name}" for name in there[-1:])
     for place in places:
-        if place.state is ChangeState.PENDING:
+        if place.state in {ChangeState.PENDING, ChangeState.REVERTED}:
             if change.prepares is not None:
                 return (f"dbops repair prepare {place.database} --review {change.id}",)
             if change.records is not None:

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     "pair",
     nargs=2,
     metavar="DB_A DB_B",
+    callback=lambda _context, _option, pair: _both_named(pair),
+    is_eager=True,  # before the title is missed that was taken for the second name
     help="Name what makes the schema of DB_A into that of DB_B.",
 )
 @click.pass_obj
@@ -53,7 +55,8 @@ def new(
     """Draw up the change ID in the ops repository: change.yml, up.sql, down.sql and verify.sql.
 
     What only its author can know is left as "?". With --from-diff both databases are asked for
-    their schemas, and "touches" names what differs; the SQL is the author's to write.
+    their schemas, and "touches" names what differs; the SQL is the author's to write, below the
+    definitions that the other database has. What is changed is DB_A, where nothing else is named.
 
     \b
     Example:
@@ -81,10 +84,44 @@ def new(
         why=why,
         risk=Risk(risk),
     )
+    if pair is not None:
+        _refuse_pair(pair, wanted.databases)
     differences = None if pair is None else _differences(wiring, *pair)
     folder = create_work(worktree_of(wiring), draw_up_change(wanted, differences))
     click.echo(f"{folder}")
     say(f"next: write the SQL and fill in the blanks, then dbops change check {work_id}")
+
+
+def _both_named(pair: tuple[str, str] | None) -> tuple[str, str] | None:
+    """The two databases; raises UsageFault where an option was taken for one."""
+    from dbops.errors import UsageFault
+
+    if pair is not None and any(name.startswith("-") for name in pair):
+        raise UsageFault(
+            "change-pair",
+            "--from-diff names two databases, and one is missing",
+            hint="name both: --from-diff his his-test",
+        )
+    return pair
+
+
+def _refuse_pair(pair: tuple[str, str], databases: tuple[str, ...]) -> None:
+    """Raise UsageFault where nothing can come of the two."""
+    from dbops.errors import UsageFault
+
+    one, other = pair
+    if one == other:
+        raise UsageFault(
+            "change-pair",
+            f"--from-diff names {one} twice",
+            hint="name the database as it is, and one as it is to be: --from-diff his his-test",
+        )
+    if other in databases:
+        raise UsageFault(
+            "change-pair",
+            f"{other} is as it is to be already: --from-diff makes {one} into it",
+            hint=f"change {one}, and others that are like it: --database {one}",
+        )
 
 
 def _rings(
@@ -132,7 +169,10 @@ def _rings(
 
 
 def _differences(wiring: Wiring, one: str, other: str) -> tuple[Difference, ...]:
-    """What makes the schema of the one into that of the other; raises Refused `change-engines`."""
+    """What makes the schema of the one into that of the other.
+
+    Raises Refused `change-engines`, and `change-alike` where nothing differs.
+    """
     from dbops.change.diff import compare_schemas
     from dbops.change.schema import refuse_unknown
     from dbops.cli.change_drift import live_schema
@@ -148,4 +188,11 @@ def _differences(wiring: Wiring, one: str, other: str) -> tuple[Difference, ...]
     schemas = [live_schema(wiring, name) for name in (one, other)]
     for name, schema in zip((one, other), schemas, strict=True):
         refuse_unknown(schema, name)
-    return compare_schemas(*schemas)
+    found = compare_schemas(*schemas)
+    if not found:
+        raise Refused(
+            "change-alike",
+            f"{one} and {other} have the same schema: there is nothing to change",
+            hint="leave --from-diff out, and name what is to be changed: --database " + one,
+        )
+    return found

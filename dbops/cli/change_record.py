@@ -97,7 +97,10 @@ def _draw_up(
     click.echo(f"{folder}")
     for line in _since_before(wiring, database, live):
         click.echo(f"  {line}")
-    say(f"next: read source.schema, then dbops review request {new_id} --key KEY")
+    say(
+        f"next: commit it, read dbops review show {new_id},"
+        f" then dbops review request {new_id} --key KEY"
+    )
 
 
 def _since_before(wiring: Wiring, database: str, live: Schema) -> list[str]:

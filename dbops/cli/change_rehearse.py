@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dbops.cli.options import identity_option, jobs_option, json_option
-from dbops.errors import Refused
+from dbops.errors import Interrupted, Refused
 
 if TYPE_CHECKING:
     from dbops.change.evidence import ChangeEvidence
@@ -39,7 +39,7 @@ def rehearse(
     Example: dbops change rehearse 2026-031-visit-ward-fk
     Exit statuses: 0 done, 1 failed, 2 this host signs no evidence, 3 done but not recorded,
     5 refused as it would be on the database, or not requested, 10 no such work or no proven backup,
-    11 unreachable, 12 no identity opens the backup.
+    11 unreachable, 12 no identity opens the backup, 130 stopped: nothing is written.
     """
     from dbops.cli.wiring import open_wiring
 
@@ -70,20 +70,36 @@ def rehearse_change_recorded(
         rehearse_each,
         write_attested,
     )
+    from dbops.cli.stopping import stopping
 
     plan = plan_change_rehearsal(wiring, work_id, identities)
     found, stands = [], {}
-    for place in plan.places:
-        try:
-            found.append(rehearse_each(wiring, plan, place, jobs=jobs, quiet=quiet))
-        except Refused as fault:
-            if fault.code != "change-already":
-                raise
-            stands[place.database.name] = fault
-    if not found:
-        raise next(iter(stands.values()))
-    write_attested(wiring, plan, found, kept_files(wiring, plan, stands))
+    try:
+        with stopping() as stops:
+            for place in plan.places:
+                try:
+                    found.append(rehearse_each(wiring, plan, place, jobs=jobs, quiet=quiet))
+                except Refused as fault:
+                    if fault.code != "change-already":
+                        raise
+                    stands[place.database.name] = fault
+            if not found:
+                raise next(iter(stands.values()))
+            kept = kept_files(wiring, plan, stands)
+            with stops.held():
+                write_attested(wiring, plan, found, kept)
+    except KeyboardInterrupt:
+        raise _interrupted(work_id) from None
     return tuple(each.evidence for each in found)
+
+
+def _interrupted(work_id: str) -> Interrupted:
+    return Interrupted(
+        "interrupted",
+        f"interrupted: {work_id} is not rehearsed; its databases were not touched, and its folder"
+        " is as it was",
+        hint=f"to try again: dbops change rehearse {work_id}",
+    )
 
 
 def _show(work_id: str, found: tuple[ChangeEvidence, ...], *, as_json: bool) -> None:

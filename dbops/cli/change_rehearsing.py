@@ -84,17 +84,20 @@ def rehearse_each(
 
     The backup was restored into scratch for it, which is gone again.
     """
+    from dbops.audit.entry import Effect
     from dbops.cli.change_entries import change_rehearsal_intent, change_rehearsed
     from dbops.cli.ledger import recording
     from dbops.cli.progress import Progress
 
     intent = change_rehearsal_intent(plan.ground.work, plan.found.change, place.backup)
-    with (
-        recording(wiring, intent) as account,
-        Progress(str(place.backup.id), quiet=quiet) as progress,
-    ):
-        progress.expect(place.backup.envelope.totals.bytes)
-        found = _rehearse(wiring, plan, place, progress, jobs)
+    with recording(wiring, intent) as account:
+        try:
+            with Progress(str(place.backup.id), quiet=quiet) as progress:
+                progress.expect(place.backup.envelope.totals.bytes)
+                found = _rehearse(wiring, plan, place, progress, jobs)
+        except BaseException:
+            account.effect(Effect.NONE)  # whatever it did, it did to a copy
+            raise
         change_rehearsed(account, found.evidence)
     return found
 

@@ -15,10 +15,12 @@ if TYPE_CHECKING:
 
     from dbops.audit.entry import Effect
     from dbops.change.attempts import RecordedChange
+    from dbops.change.going import Observe
     from dbops.change.report import ChangeReport
     from dbops.change.resume import Became, Onward
     from dbops.change.run_order import ChangeRun
     from dbops.change.schema import Schema
+    from dbops.cli.stopping import Stopping
     from dbops.cli.wiring import Wiring
 
 
@@ -45,17 +47,20 @@ def resume(
     \b
     Example: dbops change resume 2026-031-visit-ward-fk
     Exit statuses: 0 all is settled, 1 failed, 2 usage, 5 the files are others by now, or what is
-    there cannot be judged, 10 no such work, 11 the database is out of reach: still not known.
+    there cannot be judged, 10 no such work, 11 the database is out of reach: still not known, 130
+    stopped: it says what is there now.
     """
     from dbops.change.resume import Onward
     from dbops.cli.change_list import recorded_on
     from dbops.cli.render import say, show_json
+    from dbops.cli.stopping import stopping
     from dbops.cli.wiring import open_wiring
 
     wiring = open_wiring(estate)
     onward = Onward.REVERT if revert else Onward.FINISH
     runs = _unsettled(recorded_on(wiring), work_id, database)
-    found = [(run, *settle(wiring, run, onward)) for run in runs]
+    with stopping() as stops:
+        found = [(run, *_settle_one(wiring, run, onward, stops)) for run in runs]
     if as_json:
         show_json([_json(run, became, report) for run, became, report in found])
     elif not found:
@@ -70,24 +75,31 @@ def resume(
 def _unsettled(
     runs: Sequence[RecordedChange], work_id: str | None, database: str | None
 ) -> list[RecordedChange]:
-    """Those whose effect nobody knows, and those that committed and were not judged to the end."""
-    from dbops.audit.entry import Effect
-
+    """Those without a known end, of this work and this database where they are named."""
     return [
         run
         for run in runs
-        if work_id in {None, run.work}
-        and database in {None, run.database}
-        and (
-            run.effect is Effect.UNKNOWN or (run.effect is Effect.COMMITTED and run.schema is None)
-        )
+        if work_id in {None, run.work} and database in {None, run.database} and run.is_open
     ]
 
 
-def settle(
-    wiring: Wiring, run: RecordedChange, onward: Onward
+def _settle_one(
+    wiring: Wiring, run: RecordedChange, onward: Onward, stops: Stopping
 ) -> tuple[Became, ChangeReport | None]:
-    """Afterwards the run has a known end, which the ledger knows too.
+    """As `settle`; raises Interrupted where somebody stops it."""
+    from dbops.cli.stopping import resume_interrupted
+
+    try:
+        stops.begin()
+        return settle(wiring, run, onward, stops.observe)
+    except KeyboardInterrupt:
+        raise resume_interrupted(run.work, run.database, stops.so_far) from None
+
+
+def settle(
+    wiring: Wiring, run: RecordedChange, onward: Onward, watch: Observe = lambda _: None
+) -> tuple[Became, ChangeReport | None]:
+    """Afterwards the run has a known end, which the ledger knows too; `watch` is told each moment.
 
     Returns what was found, and what was done about it. Raises where the database cannot be asked,
     and Refused `change-plan` where the files are not those that ran.
@@ -108,7 +120,7 @@ def settle(
             order_of(wiring, found, run.database, secrets.token_hex(16), None),
             identity=engine.identity(),
         )
-        became, report = resume_change(order, engine, onward, lambda _: None, wiring.sleep)
+        became, report = resume_change(order, engine, onward, watch, wiring.sleep)
         _record(wiring, run, became, report, order)
     return became, report
 

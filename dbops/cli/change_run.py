@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dbops.cli.options import json_option, yes_option
-from dbops.errors import DbopsError, Partly, Refused
+from dbops.errors import DbopsError, Interrupted, Partly, Refused
 
 if TYPE_CHECKING:
     from dbops.change.going import Observe
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dbops.change.stage import Moment
     from dbops.change.step import Direction
     from dbops.cli.changing import ReadChange
+    from dbops.cli.stopping import Stopping
     from dbops.cli.wiring import Wiring
     from dbops.review.authorize import Authorization
 
@@ -49,7 +50,7 @@ def run(
     Example: dbops change run 2026-031-visit-ward-fk --ring test
     Exit statuses: 0 done, 1 failed and rolled back, 2 usage, 3 some databases only, or not
     recorded, 5 not approved, not its turn, drift, or not as declared, 10 not found, 11 locked,
-    unreachable or not known whether it took place.
+    unreachable or not known whether it took place, 130 stopped: it says what is there now.
     """
     from dbops.change.step import Direction
 
@@ -80,7 +81,7 @@ def revert(
     Example: dbops change revert 2026-031-visit-ward-fk --database his-test
     Exit statuses: 0 done, 1 failed and rolled back, 2 usage, 3 some databases only, or not
     recorded, 5 not approved, or something was changed since, 10 not found, 11 locked, unreachable
-    or not known whether it took place.
+    or not known whether it took place, 130 stopped: it says what is there now.
     """
     from dbops.change.step import Direction
 
@@ -98,9 +99,11 @@ def _run(
     as_json: bool,
 ) -> None:
     from dbops.change.step import Direction
+    from dbops.cli.change_report import report_json, show_report
     from dbops.cli.changing import databases_of, read_change, refuse_set_aside
     from dbops.cli.options import confirm
     from dbops.cli.render import show_json
+    from dbops.cli.stopping import stopping
     from dbops.cli.wiring import open_wiring
 
     wiring = open_wiring(estate)
@@ -116,18 +119,38 @@ def _run(
         word = "run" if direction is Direction.UP else "take back"
         confirm(f"{word} {work_id} on {', '.join(names)}?")
     reports: list[ChangeReport] = []
-    for name in names:
-        try:
-            reports.append(run_reviewed_change(wiring, found, name, direction))
-        except DbopsError as fault:
-            told = _with_resume(wiring, work_id, name, fault)
-            if not reports:
-                raise told from None
-            raise _some(work_id, reports, name, told) from None
-        if not as_json:
-            _show(reports[-1])
+    with stopping() as stops:
+        for name in names:
+            try:
+                reports.append(_run_one(wiring, found, name, direction, stops))
+            except DbopsError as fault:
+                told = _with_resume(wiring, work_id, name, fault)
+                if not reports:
+                    raise told from None
+                raise _some(work_id, reports, name, told) from None
+            if not as_json:
+                show_report(reports[-1])
     if as_json:
-        show_json({"work": work_id, "runs": list(map(_json, reports))})
+        show_json({"work": work_id, "runs": list(map(report_json, reports))})
+
+
+def _run_one(
+    wiring: Wiring, found: ReadChange, database: str, direction: Direction, stops: Stopping
+) -> ChangeReport:
+    """As `run_reviewed_change`; raises Interrupted where somebody stops it."""
+    from dbops.change.step import Direction
+    from dbops.cli.stopping import run_interrupted
+
+    try:
+        stops.begin()
+        return run_reviewed_change(wiring, found, database, direction, stops.observe)
+    except KeyboardInterrupt:
+        so_far = stops.so_far
+        if not so_far.begun:
+            so_far = replace(so_far, direction=direction)
+        scripts = {Direction.UP: found.up, Direction.DOWN: found.down}
+        steps = len(scripts[so_far.direction])
+        raise run_interrupted(found.change.id, database, so_far, steps) from None
 
 
 def _with_resume(wiring: Wiring, work_id: str, database: str, fault: DbopsError) -> DbopsError:
@@ -151,19 +174,23 @@ def _some(
 ) -> DbopsError:
     """What is said where some databases are done, and the next one stops the rest."""
     done = ", ".join(report.database for report in reports)
-    return Partly(
-        "change-some",
-        f"{work_id} is done on {done}, and not on {database}: {fault.message}",
-        hint=fault.hint,
-    )
+    message = f"{work_id} is done on {done}, and not on {database}: {fault.message}"
+    if isinstance(fault, Interrupted):
+        return Interrupted(fault.code, message, hint=fault.hint)
+    return Partly("change-some", message, hint=fault.hint)
 
 
 def run_reviewed_change(
-    wiring: Wiring, found: ReadChange, database: str, direction: Direction
+    wiring: Wiring,
+    found: ReadChange,
+    database: str,
+    direction: Direction,
+    watch: Observe = lambda _: None,
 ) -> ChangeReport:
     """Afterwards the approved change has run on the database, or was taken back, to its end.
 
-    `found` is what a person was asked about. Raises as the gate does, and as the run.
+    `found` is what a person was asked about; `watch` is told each moment once the ledger's account
+    has it. Raises as the gate does, and as the run.
     """
     from dbops.cli.changing import parsed_change, refuse_set_aside
 
@@ -171,7 +198,7 @@ def run_reviewed_change(
         # What runs is the bytes that were judged, not those that were read for the question.
         approved = found if allowed is None else parsed_change(allowed.work)
         refuse_set_aside(approved.change)
-        return _recorded(wiring, approved, database, direction, allowed)
+        return _recorded(wiring, approved, database, direction, allowed, watch)
 
 
 def _allowed(
@@ -191,8 +218,11 @@ def _refuse_unapproved(
     wiring: Wiring, found: ReadChange, database: str, direction: Direction
 ) -> None:
     """Raise Refused as the run would, which judges again; the ledger has the attempt."""
-    with _allowed(wiring, found, database, direction):
-        refuse_not_now(wiring, found, database, direction)
+    try:
+        with _allowed(wiring, found, database, direction):
+            refuse_not_now(wiring, found, database, direction)
+    except Refused as fault:
+        raise _with_resume(wiring, found.change.id, database, fault) from None
 
 
 def _recorded(
@@ -201,6 +231,7 @@ def _recorded(
     database: str,
     direction: Direction,
     allowed: Authorization | None,
+    watch: Observe,
 ) -> ChangeReport:
     """Afterwards it has run, the ledger says so, and its schema is what the database is to have."""
     from dbops.change.revert import revert_change
@@ -214,7 +245,7 @@ def _recorded(
     run_id = secrets.token_hex(16)
     intent = change_intent(found.work, database, run_id, direction, allowed)
     with recording(wiring, intent) as account:
-        observe = _saying_waits(follow_change(account), database)
+        observe = _saying_waits(follow_change(account), database, watch)
         refuse_not_now(wiring, found, database, direction)
         order = order_of(wiring, found, database, run_id, allowed)
         if direction is Direction.DOWN:
@@ -227,7 +258,7 @@ def _recorded(
     return report
 
 
-def _saying_waits(observe: Observe, database: str) -> Observe:
+def _saying_waits(observe: Observe, database: str, watch: Observe) -> Observe:
     """The same observer, and whoever sits there hears that it waits and does not hang."""
     from dbops.change.stage import Stage
     from dbops.cli.render import say
@@ -236,6 +267,7 @@ def _saying_waits(observe: Observe, database: str) -> Observe:
         observe(moment)
         if moment.stage is Stage.WAITING:
             say(f"remark: {database}: a lock was not to be had; it is tried again after a pause")
+        watch(moment)
 
     return heard
 
@@ -322,44 +354,6 @@ def order_of(
         database=database,
         identity=identity or wiring.engine(wiring.database(database)).identity(),
         rehearsed=rehearsed,
+        approval=allowed.approvals[0] if allowed is not None and allowed.approvals else "",
         on_failed_verify=policy.failed_verify,
     )
-
-
-def _show(report: ChangeReport) -> None:
-    from dbops.change.step import Direction
-    from dbops.cli.changing import told
-    from dbops.cli.render import counted
-
-    done = "is changed" if report.direction is Direction.UP else "is as it was"
-    again = f", {report.attempts} attempts" if report.attempts > 1 else ""
-    click.echo(
-        f"{report.database} {done}: {counted(len(report.steps), 'step')},"
-        f" {report.seconds:.1f} s{again}"
-    )
-    for line in told(report.differences):
-        click.echo(f"  {line}")
-
-
-def _json(report: ChangeReport) -> dict[str, object]:
-    return {
-        "run": report.run,
-        "database": report.database,
-        "direction": report.direction,
-        "server": report.server,
-        "steps": [
-            {
-                "number": each.step.number,
-                "name": each.step.name,
-                "milliseconds": round(1000 * each.effect.seconds),
-                "attempts": each.attempts,
-            }
-            for each in report.steps
-        ],
-        "differences": [
-            {"verb": each.verb, "kind": each.name.kind, "name": each.name.written}
-            for each in report.differences
-        ],
-        "schema": report.digest,
-        "seconds": round(report.seconds, 3),
-    }

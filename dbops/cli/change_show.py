@@ -44,12 +44,14 @@ def show(
     Exit statuses: 0 done, 2 usage, 5 the change is not as it should be, 10 no such work.
     """
     from dbops.change.progress import places_of
+    from dbops.change.schema_text import SOURCE
     from dbops.cli.change_check import looked_at
     from dbops.cli.change_list import places_set_aside, recorded_on
     from dbops.cli.changing import read_change
     from dbops.cli.lint_shown import show_one
     from dbops.cli.render import show_json
     from dbops.cli.repair_show import remark_unattested
+    from dbops.cli.review_schema import baseline_json, schema_words
     from dbops.cli.reviewing import open_desk
     from dbops.cli.wiring import open_wiring
 
@@ -62,12 +64,16 @@ def show(
         places = places_set_aside(places, [use for use in uses if use.work == work_id])
     looked = looked_at(wiring, found, ask=not offline)
     if as_json:
-        show_json(_json(found, places, looked))
+        baseline = baseline_json(open_desk(wiring, worktree), found.work)
+        show_json(_json(found, places, looked) | {"baseline": baseline})
         return
     for name, value in _facts(found.change):
         click.echo(f"{name:<10} {value}")
     _show_places(wiring, places)
     _show_scripts(found)
+    if found.change.records is not None:
+        words = schema_words(open_desk(wiring, worktree), found.work)
+        click.echo("\n" + "\n".join(words.get(SOURCE, [])))
     click.echo()
     show_one(looked)
     for database in () if _set_aside(found.change) else found.change.databases:
@@ -145,7 +151,7 @@ def _show_rehearsal(found: ReadChange, database: str) -> None:
     from dbops.change.evidence import read_evidence
     from dbops.change.words import text_diff
     from dbops.cli.changing import rehearsed_of, told
-    from dbops.cli.render import show_table
+    from dbops.cli.fitted import show_fitted
 
     evidence, rehearsed = read_evidence(found.work, database), rehearsed_of(found.work, database)
     if evidence is None or rehearsed is None:
@@ -161,11 +167,11 @@ def _show_rehearsal(found: ReadChange, database: str) -> None:
         click.echo(f"  remark: touches names it, and nothing differs: {touch.line}")
     click.echo()
     heads = ("", "step", "takes", "locks", "blocks others'", "written anew")
-    show_table([_step_row(each) for each in evidence.steps], heads)
+    show_fitted([_step_row(each) for each in evidence.steps], heads)
     counts = list(_row_counts(evidence))
     if counts:
         click.echo()
-        show_table(counts, ("table", "rows before", "after up", "after down"))
+        show_fitted(counts, ("table", "rows before", "after up", "after down"))
     click.echo(f"\ndown: {down_words(evidence)}")
 
 

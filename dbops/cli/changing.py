@@ -114,14 +114,16 @@ def source_of(work: Work, database: str) -> Schema | None:
 def rehearsed_of(work: Work, database: str) -> Rehearsed | None:
     """What the rehearsal saw, **unverified**; None where there was none of that database."""
     from dbops.change.diff_text import parse_diff
+    from dbops.change.evidence import read_evidence
     from dbops.change.rehearsed_files import difference_file
     from dbops.change.run_order import Rehearsed
 
     path = difference_file(database)
     source, data = source_of(work, database), work.files.get(path)
-    if source is None or data is None:
+    evidence = read_evidence(work, database)
+    if source is None or data is None or evidence is None:
         return None
-    return Rehearsed(source, parse_diff(data, f"{work.folder}/{path}"))
+    return Rehearsed(source, parse_diff(data, f"{work.folder}/{path}"), evidence.locks)
 
 
 def databases_of(

@@ -71,7 +71,9 @@ def checks(wiring: Wiring, databases: Sequence[Database]) -> Iterator[Check]:
     for name in estate.repositories:
         yield Check(f"repository {name}", partial(_repository, wiring, name))
     for database in databases:
-        yield Check(f"database {database.name}", partial(_database, wiring, database))
+        area = f"database {database.name}"
+        yield Check(area, partial(_database, wiring, database))
+        yield Check(area, partial(_changing, wiring, database))
 
 
 def _machine(wiring: Wiring) -> Iterator[Finding]:
@@ -126,6 +128,13 @@ def _database(wiring: Wiring, database: Database) -> Iterator[Finding]:
             f"{database.name} was not looked at: its engine has no inspection",
             f"take a backup to see whether it can be read: dbops backup run {database.name}",
         )
+
+
+def _changing(wiring: Wiring, database: Database) -> Iterator[Finding]:
+    from dbops.doctor.changing import check_changing
+
+    refuse = partial(wiring.refuse_foreign_scratch, database)
+    yield from check_changing(database, wiring.change_engine(database), refuse)
 
 
 def _show(one: Examined, *, first: bool) -> None:

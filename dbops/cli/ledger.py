@@ -161,12 +161,18 @@ def recording(
     with a signed checkpoint, one for all that it recorded.
     """
     from dbops.audit.recording import Unwritable, recorded
+    from dbops.cli.stopping import around
 
     chosen = Unwritable.STOP if unwritable is None else unwritable
     context = click.get_current_context(silent=True)
     account: Account | None = None
     try:
-        with recorded(ledger_of(wiring), draft, unwritable=chosen) as account:
+        # A signal ends the work; what is written before and behind it is written whole.
+        with (
+            around() as work,
+            recorded(ledger_of(wiring), draft, unwritable=chosen) as account,
+            work(),
+        ):
             if context is not None and account.fault is None:
                 _checkpoint_at_the_end(wiring, context.find_root())
             yield account

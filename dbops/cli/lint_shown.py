@@ -20,13 +20,14 @@ _COLOURS = {"error": "red", "warning": "yellow"}
 class Looked:
     """One piece of work: what the rules say, or why it could not be read at all.
 
-    `blocked` are the errors that its manifest does not accept.
+    `blocked` are the errors that its manifest does not accept, `accepted` what it does.
     """
 
     name: str
     report: Report | None = None
     fault: DbopsError | None = None
     blocked: tuple[Finding, ...] = ()
+    accepted: tuple[Finding, ...] = ()
 
     @property
     def stops(self) -> bool:
@@ -61,7 +62,7 @@ def show_one(looked: Looked) -> None:
     findings = () if looked.report is None else looked.report.findings
     for finding in findings:
         stands = finding.severity.value == "error" and finding not in looked.blocked
-        word = "accepted" if stands else finding.severity.value
+        word = "accepted" if stands or finding in looked.accepted else finding.severity.value
         shown = click.style(word, fg=_COLOURS.get(word))
         click.echo(f"{looked.name}: {finding.where}: {shown} {finding.rule}: {finding.sentence}")
         click.echo(f"  hint: {finding.hint}")

@@ -113,7 +113,8 @@ def _show(evidence: RepairEvidence, files: list[str], *, as_json: bool) -> None:
         f"undo restored {counted(evidence.undo.restored, 'row')}; a second one was refused"
         f" ({evidence.undo.again}); counted by {evidence.counted_by} ({evidence.strength})"
     )
-    click.echo(f"wrote {', '.join(files)}: commit them, then dbops review request {evidence.id}")
+    then = f"dbops review request {evidence.id} --key KEY"
+    click.echo(f"wrote {', '.join(files)}: commit them, then {then}")
 
 
 def _json(evidence: RepairEvidence) -> dict[str, object]:

@@ -132,7 +132,7 @@ def _sentence(run: RecordedRun, became: Became) -> str:
         case Fate.PARTLY:
             return (
                 f"{what}: {len(became.markers)} of its batches took place; the rest needs a new"
-                f" approval: dbops review request {run.work}"
+                f" approval: dbops review request {run.work} --key KEY"
             )
 
 

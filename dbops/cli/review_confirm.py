@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from dbops.cli.review_overview import Desk
     from dbops.review.judge import Judgement
     from dbops.review.memory import Use
-    from dbops.review.work import Manifest, Work
+    from dbops.review.work import Work
 
 
 @click.command("confirm")
@@ -36,7 +36,7 @@ def confirm_use(estate: str | None, work_id: str, worktree: str | None) -> None:
     from dbops.cli.wiring import open_wiring
     from dbops.errors import NotFound
     from dbops.review.folder import read_work, refuse_uncommitted
-    from dbops.review.work import read_manifest
+    from dbops.review.statement import Decision
 
     desk = open_desk(open_wiring(estate), worktree)
     check_trust_files(desk.wiring, desk.policy)
@@ -51,11 +51,16 @@ def confirm_use(estate: str | None, work_id: str, worktree: str | None) -> None:
     work = read_work(desk.worktree, folder)
     refuse_uncommitted(desk.worktree, work)
     _refuse_other_files(work, waiting)
-    judgement = _judge_ordinarily(desk, work, read_manifest(work), waiting)
-    _refuse_missing(work, judgement)
-    _record(desk, waiting, judgement)
-    approvers = ", ".join(each.person.id for each in judgement.counted if each.role is not None)
-    click.echo(f"{work_id} was reviewed by {approvers}")
+    # Who agrees to a change has not thereby agreed that it was taken back, nor otherwise.
+    ways = [[use for use in waiting if use.takes_back is back] for back in (False, True)]
+    judged = [(uses, _judge_ordinarily(desk, work, uses)) for uses in ways if uses]
+    reviewed = [(uses, judgement) for uses, judgement in judged if judgement.complete]
+    if not reviewed or not all(judgement.asked for _, judgement in judged):
+        _refuse_missing(work, *judged[0])
+    for uses, judgement in reviewed:
+        _record(desk, uses, judgement)
+        others = [each for each in judgement.counted if each.decision is not Decision.REQUEST]
+        click.echo(f"{work_id} was reviewed by {', '.join(each.person.id for each in others)}")
 
 
 def _refuse_other_files(work: Work, waiting: list[Use]) -> None:
@@ -70,12 +75,14 @@ def _refuse_other_files(work: Work, waiting: list[Use]) -> None:
             )
 
 
-def _judge_ordinarily(desk: Desk, work: Work, manifest: Manifest, waiting: list[Use]) -> Judgement:
+def _judge_ordinarily(desk: Desk, work: Work, waiting: list[Use]) -> Judgement:
     """Whether it would have been complete without a broken glass, and those who broke it."""
     from dataclasses import replace
 
     from dbops.review.judge import judge
     from dbops.review.memory import Memory
+    from dbops.review.purpose import purpose_of
+    from dbops.review.work import read_manifest
 
     breakers = _breakers(desk, waiting)
     others = {}
@@ -87,7 +94,18 @@ def _judge_ordinarily(desk: Desk, work: Work, manifest: Manifest, waiting: list[
     ordinary = replace(work, statements=others)
     # A second broken glass is no review of the first.
     policy = replace(desk.policy, break_glass=None)
-    return judge(ordinary, manifest, policy, desk.wiring.trust, memory, None, None, desk.now)
+    purpose = purpose_of(work, takes_back=waiting[0].takes_back)
+    return judge(
+        ordinary,
+        read_manifest(work),
+        policy,
+        desk.wiring.trust,
+        memory,
+        None,
+        None,
+        desk.now,
+        purpose,
+    )
 
 
 def _breakers(desk: Desk, waiting: list[Use]) -> frozenset[str]:
@@ -112,7 +130,7 @@ def _breakers(desk: Desk, waiting: list[Use]) -> frozenset[str]:
     return frozenset(found)
 
 
-def _refuse_missing(work: Work, judgement: Judgement) -> None:
+def _refuse_missing(work: Work, waiting: list[Use], judgement: Judgement) -> None:
     from dbops.errors import Refused
 
     if not judgement.asked:
@@ -124,10 +142,16 @@ def _refuse_missing(work: Work, judgement: Judgement) -> None:
     reasons = judgement.reasons
     if reasons:
         more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
+        hint = f"have it approved as it was run: dbops review approve {work.id} --key KEY"
+        if reasons[0].code == "purpose-differs":
+            back = " --revert" if waiting[0].takes_back else ""
+            hint = (
+                f"have it asked for as it was done: dbops review request {work.id}{back} --key KEY"
+            )
         raise Refused(
             "confirm-missing",
             f"{work.id} was not reviewed by everybody yet: {reasons[0].message}{more}",
-            hint=f"have it approved as it was run: dbops review approve {work.id} --key KEY",
+            hint=hint,
         )
 
 

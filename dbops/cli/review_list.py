@@ -44,7 +44,10 @@ def list_work(estate: str | None, worktree: str | None, as_json: bool) -> None: 
         headers = ("id", "kind", "title", "author", "databases", "state", "waits for", "due")
         show_table([_row(each, desk.policy, wiring.estate.zone) for each in found], headers)
     else:
-        say("there is no work yet; ask for some with: dbops review new --help")
+        say(
+            "there is no work yet; ask for some with: dbops change new --help, dbops repair new"
+            " --help or dbops review new --help"
+        )
 
 
 def summary(overview: Overview, policy: Policy) -> dict[str, object]:
@@ -55,6 +58,7 @@ def summary(overview: Overview, policy: Policy) -> dict[str, object]:
     return {
         "id": overview.id,
         "kind": overview.work.kind if overview.work else None,
+        "purpose": overview.purpose,
         "title": manifest.title if manifest else None,
         "author": manifest.author if manifest else None,
         "databases": manifest.concerns if manifest else (),
@@ -69,12 +73,12 @@ def summary(overview: Overview, policy: Policy) -> dict[str, object]:
 
 def _row(overview: Overview, policy: Policy, zone: ZoneInfo) -> tuple[str, ...]:
     from dbops.cli.render import moment
-    from dbops.cli.review_overview import waits_for
+    from dbops.cli.review_overview import kind_words, waits_for
 
     manifest = overview.manifest
     return (
         overview.id,
-        overview.work.kind.value if overview.work else "-",
+        kind_words(overview),
         manifest.title if manifest else "-",
         manifest.author if manifest else "-",
         ", ".join(manifest.concerns) or "-" if manifest else "-",

@@ -120,7 +120,7 @@ def release(estate: str | None, /, backup_id: str, reason: str, **said: Unpack[_
     required=True,
     type=click.Path(dir_okay=False),
     metavar="FILE",
-    help="The new list, as dbops keys recipients sign --out wrote it.",
+    help='The new list, as "dbops keys recipients sign" wrote it.',
 )
 @click.pass_obj
 def recipients(estate: str | None, /, document: str, **said: Unpack[_Said]) -> None:

@@ -20,6 +20,9 @@ from dbops.review.grounds import Reason
 from dbops.review.judge import Judgement, judge
 from dbops.review.memory import Memory, Use
 from dbops.review.policy import Person, Policy
+from dbops.review.purpose import Purpose, purposes_of
+from dbops.review.statement import Decision, Statement
+from dbops.review.verified import verify_statement
 from dbops.review.work import Manifest, Work, read_manifest
 
 
@@ -63,11 +66,16 @@ class Identities:
 
 @dataclass(frozen=True)
 class Overview:
-    """What there is to say of one folder. `fault` says why it cannot be read as work."""
+    """What there is to say of one folder. `fault` says why it cannot be read as work.
+
+    `request` is what the author signed last, whether or not it still counts; None where nobody's
+    signature vouches for it.
+    """
 
     folder: Path
     work: Work | None
     manifest: Manifest | None
+    request: Statement | None
     judgement: Judgement | None
     identities: Identities
     uncommitted: DbopsError | None
@@ -78,6 +86,14 @@ class Overview:
     @property
     def id(self) -> str:
         return self.folder.name
+
+    @property
+    def purpose(self) -> Purpose | None:
+        """What is to be done with a change; None where nobody has asked, and for other work."""
+        if self.request is not None:
+            return self.request.purpose
+        purposes = () if self.work is None or self.fault is not None else purposes_of(self.work)
+        return purposes[0] if len(purposes) == 1 else None
 
     @property
     def state(self) -> State:
@@ -174,6 +190,7 @@ class Desk:
             folder=folder,
             work=work,
             manifest=manifest,
+            request=None if work is None or manifest is None else self._request(work, manifest),
             judgement=judgement,
             identities=identities,
             uncommitted=uncommitted,
@@ -181,6 +198,16 @@ class Desk:
             unreviewed=tuple(use for use in self.memory.unreviewed() if use.work == folder.name),
             fault=fault,
         )
+
+    def _request(self, work: Work, manifest: Manifest) -> Statement | None:
+        if manifest.author not in work.statements:
+            return None
+        trust = self.wiring.trust
+        try:
+            found = verify_statement(work, manifest.author, self.policy, trust, self.now)
+        except Refused:
+            return None
+        return found.statement if found.statement.decision is Decision.REQUEST else None
 
     def judge(self, work: Work, manifest: Manifest, known: Mapping[str, str]) -> Judgement:
         """Whether it is complete, with the identities that are known here."""
@@ -218,6 +245,20 @@ class Desk:
         except DbopsError as failure:
             return failure
         return None
+
+
+def kind_words(overview: Overview) -> str:
+    """The kind of the work, and of a change which way it is to go."""
+    if overview.work is None:
+        return "-"
+    kind = overview.work.kind
+    words = {
+        Purpose.TAKE_BACK: "change, taken back",
+        Purpose.RECORD: "change, records a schema",
+        Purpose.PREPARE: "change, prepares repairs",
+    }
+    purpose = overview.purpose
+    return kind.value if purpose is None else words.get(purpose, kind.value)
 
 
 def waits_for(overview: Overview, policy: Policy) -> tuple[str, ...]:

@@ -63,7 +63,7 @@ def show(
         return
     _show_head(desk, overview)
     if overview.work is not None:
-        _show_files(overview.work)
+        _show_files(desk, overview.work)
         _show_form(desk, overview)
         _show_statements(desk, overview)
     _show_missing(overview)
@@ -91,6 +91,7 @@ def _rows(
 
 def _json(desk: Desk, overview: Overview) -> dict[str, object]:
     from dbops.cli.review_list import summary
+    from dbops.cli.review_schema import baseline_json
 
     work, manifest = overview.work, overview.manifest
     return summary(overview, desk.policy) | {
@@ -107,6 +108,7 @@ def _json(desk: Desk, overview: Overview) -> dict[str, object]:
         if work
         else [],
         "plan": work.plan if work else None,
+        "baseline": baseline_json(desk, work),
         "statements": [dict(row) for row in _statements(desk, overview)],
     }
 
@@ -116,38 +118,28 @@ def _show_head(desk: Desk, overview: Overview) -> None:
 
     rows = [("work", overview.folder.relative_to(desk.worktree).as_posix())]
     if overview.manifest is not None:
-        rows += _manifest_rows(overview, overview.manifest, _claimed(desk, overview))
+        rows += _manifest_rows(overview, overview.manifest)
     rows.append(("state", overview.state.value))
     if overview.due is not None:
         rows.append(("due", moment(overview.due, desk.wiring.estate.zone)))
     for use in overview.uses:
         when = moment(use.at, desk.wiring.estate.zone)
-        rows.append(("was run", f"{when}, effect {use.effect.value} (ledger entry {use.sequence})"))
+        on = f" on {use.database}" if use.database else ""
+        told = f"{when}{on}, effect {use.effect.value} (ledger entry {use.sequence})"
+        rows.append(("taken back" if use.takes_back else "was run", told))
     for name, value in rows:
         click.echo(f"{name:<10} {value}")
 
 
-def _claimed(desk: Desk, overview: Overview) -> dict[str, str]:
-    """Who the databases are as the author says, for those that cannot be asked here."""
-    from dbops.errors import Refused
-    from dbops.review.verified import verify_statement
+def _manifest_rows(overview: Overview, manifest: Manifest) -> Iterator[tuple[str, str]]:
+    from dbops.review.work import Kind
 
-    work, manifest = overview.work, overview.manifest
-    if work is None or manifest is None or manifest.author not in work.statements:
-        return {}
-    trust = desk.wiring.trust
-    try:
-        found = verify_statement(work, manifest.author, desk.policy, trust, desk.now)
-    except Refused:
-        return {}
-    return dict(found.statement.databases)
-
-
-def _manifest_rows(
-    overview: Overview, manifest: Manifest, claimed: dict[str, str]
-) -> Iterator[tuple[str, str]]:
+    # Who the databases are as the author says, for those that cannot be asked here.
+    claimed = {} if overview.request is None else overview.request.databases
     yield "title", manifest.title
     yield "kind", f"{manifest.kind.value}, risk {manifest.risk.value}"
+    if manifest.kind is Kind.CHANGE:
+        yield "purpose", _purpose(overview)
     yield "author", manifest.author
     yield "ticket", manifest.ticket or "-"
     for alias in manifest.databases:
@@ -158,14 +150,22 @@ def _manifest_rows(
         yield name, value
 
 
-def _show_files(work: Work) -> None:
+def _purpose(overview: Overview) -> str:
+    if overview.purpose is not None:
+        return overview.purpose.value
+    return "nobody has asked yet" if overview.request is None else "the request does not say"
+
+
+def _show_files(desk: Desk, work: Work) -> None:
     from dbops.cli.render import show_table, size
+    from dbops.cli.review_schema import schema_words
 
     click.echo()
     rows = [(digest, size(len(work.files[path])), path) for path, digest in work.digests.items()]
     show_table(rows, ("sha256", "size", "file"))
+    words = schema_words(desk, work)
     for path, data in sorted(work.files.items()):
-        text = _text(data)
+        text = "\n".join(words[path]) if path in words else _text(data)
         shown = "    (not shown: read the file itself)" if text is None else _indented(text)
         click.echo(f"\n--- {path}\n{shown}".rstrip("\n"))
 
@@ -233,6 +233,7 @@ def _statements(desk: Desk, overview: Overview) -> Iterator[dict[str, object]]:
         statement, path = found.statement, statement_path(work, name)
         yield row | {
             "decision": statement.decision,
+            "purpose": statement.purpose,
             "role": statement.role,
             "name": found.person.name,
             "key": found.key.fingerprint,
@@ -266,6 +267,7 @@ def _statement_lines(row: dict[str, object], zone: ZoneInfo) -> Iterator[str]:
 
     until = row.get("not_after")
     said = f"{row['decision']}" + (f" as {row['role']}" if row.get("role") else "")
+    said += f", to {row['purpose']}" if row.get("purpose") else ""
     when = f", until {moment(until, zone)}" if isinstance(until, datetime) else ""
     known = row["decision"] is not None
     yield f"{'signed by':<10} {row['principal']}: {said + when if known else 'does not count'}"
@@ -291,8 +293,19 @@ def _missing(overview: Overview) -> list[str]:
 
     match overview.state:
         case State.DONE:
-            return ["nothing: it was done; to do it again, have it requested again"]
+            return [
+                "nothing: it was done; to do it again, have it requested again",
+                *_back(overview),
+            ]
         case State.UNREVIEWED:
             return [f"a review after break-glass: dbops review confirm {overview.id}"]
         case _:
             return [reason.message for reason in overview.obstacles] or ["nothing"]
+
+
+def _back(overview: Overview) -> Iterator[str]:
+    """How a change that was run is taken back."""
+    from dbops.review.purpose import Purpose
+
+    if overview.purpose is Purpose.RUN:
+        yield f"nothing; to take it back: dbops review request {overview.id} --revert --key KEY"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -53,6 +53,9 @@ def _worktree_option(command: Command) -> Command:
 @_key_option
 @_valid_option
 @click.option("--note", metavar="TEXT", help="What approvers should know, in one line.")
+@click.option(
+    "--revert", is_flag=True, help="Ask that the change is taken back, with its down.sql."
+)
 @_worktree_option
 @yes_option
 @click.pass_obj
@@ -62,13 +65,16 @@ def request(
     key: str,
     valid: str | None,
     note: str | None,
+    revert: bool,  # noqa: FBT001 - click passes options by name
     worktree: str | None,
-    yes: bool,  # noqa: FBT001 - click passes options by name
+    yes: bool,  # noqa: FBT001
 ) -> None:
     """Sign the work ID as its author: these files, on these databases, within these limits.
 
     Every database is asked who it is, so this is done where they can be reached. A changed file
-    voids the request and every answer to it. Commit what is written.
+    voids the request and every answer to it. Of a change the request says whether it is to be run
+    or, with --revert, taken back; nobody's answer to the one counts for the other. Commit what is
+    written.
 
     \b
     Example: dbops review request 2026-117-lab --key ~/.ssh/id_ed25519
@@ -77,7 +83,8 @@ def request(
     """
     from dbops.review.statement import Decision
 
-    _sign(estate, _Wanted(Decision.REQUEST, work_id, key, valid, note, worktree=worktree, yes=yes))
+    wanted = _Wanted(Decision.REQUEST, work_id, key, valid, note, worktree=worktree, yes=yes)
+    _sign(estate, replace(wanted, takes_back=revert))
 
 
 @click.command()
@@ -165,6 +172,7 @@ class _Wanted:
     role: str | None = None
     worktree: str | None = None
     yes: bool = False
+    takes_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,11 +265,13 @@ def _refuse_note(wanted: _Wanted) -> None:
 
 def _order(desk: Desk, overview: Overview, wanted: _Wanted) -> DecideOrder:
     from dbops.review.decide import DecideOrder
+    from dbops.review.statement import Decision
 
     if overview.work is None or overview.fault is not None:
         raise overview.fault or AssertionError("unreachable")
     # What was run by break-glass may have made its database: then the request says which it was.
-    known = None if overview.unreviewed else overview.identities.known
+    answers = wanted.decision is not Decision.REQUEST
+    known = None if overview.unreviewed and answers else overview.identities.known
     return DecideOrder(
         worktree=desk.worktree,
         work=overview.work,
@@ -269,6 +279,7 @@ def _order(desk: Desk, overview: Overview, wanted: _Wanted) -> DecideOrder:
         role=wanted.role,
         not_after=_end(wanted.valid, desk.now),
         note=wanted.note,
+        takes_back=wanted.takes_back,
     )
 
 
@@ -334,10 +345,13 @@ def _decide(desk: Desk, order: DecideOrder, signer: Signer, wanted: _Wanted) -> 
 def _agree(text: bytes, wanted: _Wanted) -> None:
     """Show what will be signed, and ask."""
     from dbops.cli.render import say
+    from dbops.review.statement import parse_statement
 
     say(text.decode("utf-8").rstrip("\n"))
     if not wanted.yes:
-        confirm(f"Sign this ({wanted.decision.value} of {wanted.work_id})?")
+        purpose = parse_statement(text).purpose
+        what = wanted.work_id if purpose is None else f"{wanted.work_id}: {purpose.value}"
+        confirm(f"Sign this ({wanted.decision.value} of {what})?")
 
 
 def _tell_rest(desk: Desk, folder: Path) -> None:

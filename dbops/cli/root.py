@@ -51,7 +51,9 @@ class RootGroup(LazyGroup):
         try:
             outcome = super().main(args, *rest, **extra)
         except Exception as failure:  # noqa: BLE001 - the boundary
-            sys.exit(_report(failure, args))
+            status = _report(failure, args)
+            exec("")  # noqa: S102 - an interrupt within exec, as in an import, is forgotten by this
+            sys.exit(status)
         sys.exit(outcome if isinstance(outcome, int) else ExitStatus.DONE)
 
 

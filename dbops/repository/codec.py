@@ -8,24 +8,50 @@ Bytes are signed as they are; nothing is ever canonicalised on reading.
 from __future__ import annotations
 
 import json
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from functools import cache
-from typing import Annotated, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
-from pydantic import AfterValidator, ConfigDict, StringConstraints, TypeAdapter, ValidationError
-
-from dbops.crypto.signed import parse_json_body
 from dbops.errors import DbopsError, Failed
+
+# pydantic takes as long to load as all of a backup worker, which writes documents and reads none.
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pydantic import ConfigDict, GetCoreSchemaHandler, TypeAdapter
+    from pydantic_core import CoreSchema
 
 Value = TypeVar("Value")
 
 # Set as `__pydantic_config__` on every value that is read from a document.
-STRICT = ConfigDict(extra="forbid", strict=True)
+STRICT: ConfigDict = {"extra": "forbid", "strict": True}
 
-Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+
+@dataclass(frozen=True, slots=True)
+class _Constraint:
+    """What pydantic is to hold a value against, made when it reads the first one."""
+
+    make: Callable[[], object]
+
+    def __get_pydantic_core_schema__(
+        self, source: type, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return handler.generate_schema(Annotated[source, self.make()])
+
+
+def _fits(pattern: str) -> _Constraint:
+    def make() -> object:
+        from pydantic import StringConstraints  # noqa: PLC0415 - see above
+
+        return StringConstraints(pattern=pattern)
+
+    return _Constraint(make)
+
+
+Digest = Annotated[str, _fits(r"^[0-9a-f]{64}$")]
+Name = Annotated[str, _fits(r"^[a-z0-9][a-z0-9-]{0,62}$")]
 
 
 def _utc(moment: datetime) -> datetime:
@@ -34,7 +60,13 @@ def _utc(moment: datetime) -> datetime:
     return moment.astimezone(UTC)
 
 
-Moment = Annotated[datetime, AfterValidator(_utc)]
+def _in_utc() -> object:
+    from pydantic import AfterValidator  # noqa: PLC0415 - see above
+
+    return AfterValidator(_utc)
+
+
+Moment = Annotated[datetime, _Constraint(_in_utc)]
 
 
 def whole_second(moment: datetime) -> datetime:
@@ -55,6 +87,8 @@ def encode_line(value: object) -> bytes:
 
 def decode(kind: type[Value], body: bytes, title: str) -> Value:
     """The value a document holds; raises Failed naming `title` and the first key that is wrong."""
+    from dbops.crypto.signed import parse_json_body  # noqa: PLC0415 - as with pydantic
+
     try:
         parse_json_body(body)
     except DbopsError as failure:
@@ -64,6 +98,8 @@ def decode(kind: type[Value], body: bytes, title: str) -> Value:
 
 def decode_line(kind: type[Value], line: bytes, title: str) -> Value:
     """The same for one line of a sealed file, whose digest vouches for its form already."""
+    from pydantic import ValidationError  # noqa: PLC0415 - see above
+
     try:
         value: Value = _adapter(cast("Any", kind)).validate_json(line)
     except ValidationError as failure:
@@ -83,6 +119,8 @@ def _invalid(title: str, reason: str) -> Failed:
 
 @cache
 def _adapter(kind: Any) -> TypeAdapter[Any]:
+    from pydantic import TypeAdapter  # noqa: PLC0415 - see above
+
     return TypeAdapter(kind)
 
 

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
 
-from pydantic import ConfigDict
-
 from dbops.errors import Failed, Refused
 from dbops.repository.codec import STRICT, Name, decode, encode_line
 
@@ -35,7 +33,7 @@ class Payload(StrEnum):
 class Description:
     """What stands before a payload frame."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    __pydantic_config__: ClassVar = STRICT
 
     format: int
     payload: Payload

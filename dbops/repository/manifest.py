@@ -11,8 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from pydantic import ConfigDict
-
 from dbops.repository.codec import STRICT, Digest, Moment, Name
 from dbops.repository.ranges import Proof, Stream
 
@@ -34,7 +32,7 @@ class BackupId:
 class PackEntry:
     """One sealed file: `own` says that this backup wrote it; otherwise an earlier one did."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    __pydantic_config__: ClassVar = STRICT
 
     sha256: Digest
     size: int
@@ -45,7 +43,7 @@ class PackEntry:
 class CatalogueEntry:
     """Where the sealed catalogue lies and how large it is, in bytes."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    __pydantic_config__: ClassVar = STRICT
 
     sha256: Digest
     size: int
@@ -55,7 +53,7 @@ class CatalogueEntry:
 class SealedTo:
     """One recipient that every pack of the backup is sealed to."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    __pydantic_config__: ClassVar = STRICT
 
     role: str
     name: str
@@ -66,7 +64,7 @@ class SealedTo:
 class Totals:
     """Sizes that may be known in clear: records are rows or pages, bytes as read and as stored."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    __pydantic_config__: ClassVar = STRICT
 
     streams: int
     ranges: int
@@ -80,7 +78,7 @@ class Totals:
 class Envelope:
     """The signed, clear part of a manifest."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    __pydantic_config__: ClassVar = STRICT
 
     format: Literal["dbops-manifest/1"]
     repository: str
@@ -112,7 +110,7 @@ class Envelope:
 class Gap:
     """Something that the database holds and the backup does not, and why."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    __pydantic_config__: ClassVar = STRICT
 
     object: str
     reason: str
@@ -126,7 +124,7 @@ Facts = dict[str, dict[str, str]]
 class CatalogueHead:
     """The first line of a catalogue. `proof_key` is 32 bytes in hex."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    __pydantic_config__: ClassVar = STRICT
 
     format: Literal["dbops-catalogue/1"]
     database: Name

@@ -16,8 +16,6 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from pydantic import ConfigDict
-
 from dbops.repository.codec import STRICT
 from dbops.repository.frames import Payload
 
@@ -29,7 +27,7 @@ MODULUS = 1 << 256
 class Proof:
     """What a range or a stream must be again after a restore; `records` counts rows or pages."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    __pydantic_config__: ClassVar = STRICT
 
     records: int
     bytes: int

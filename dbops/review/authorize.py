@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 from dbops.audit.entry import DigestOf, Draft, Event, Label
 from dbops.audit.recording import LedgerPort
@@ -24,6 +25,7 @@ from dbops.review.judge import judge
 from dbops.review.memory import Memory, SeenStatement
 from dbops.review.ownership import check_protected, demo_covers
 from dbops.review.policy import Policy
+from dbops.review.purpose import purpose_of
 from dbops.review.verified import Verified, verify_statement
 from dbops.review.work import Kind, Manifest, Work, check_work_id, read_manifest
 
@@ -86,7 +88,7 @@ def authorize(
     work = read_work(order.worktree, find_work(order.worktree, order.id))
     if work.kind is not order.kind:
         raise _refused(
-            order.id, [Reason("work-kind", f"{order.id} is a {work.kind}, not a {order.kind}")]
+            order, [Reason("work-kind", f"{order.id} is a {work.kind}, not a {order.kind}")]
         )
     commit = refuse_uncommitted(order.worktree, work)
     manifest = read_manifest(work)
@@ -100,10 +102,10 @@ def authorize(
         identities,
         order.database,
         now,
-        ages=not order.takes_back,
+        purpose_of(work, takes_back=order.takes_back),
     )
     if not judgement.complete:
-        raise _refused(order.id, judgement.reasons)
+        raise _refused(order, judgement.reasons)
     return Authorization(
         work=work,
         manifest=manifest,
@@ -194,10 +196,17 @@ def _identities(order: AuthorizeOrder) -> dict[str, str]:
     return {order.database: order.identity}
 
 
-def _refused(work_id: str, reasons: Sequence[Reason]) -> Refused:
+_ASK: Final = frozenset({"purpose-differs", "purpose-unsaid", "request-missing"})
+"""What a new request settles, and nothing else."""
+
+
+def _refused(order: AuthorizeOrder, reasons: Sequence[Reason]) -> Refused:
+    code, message = reasons[0].code, reasons[0].message
     more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
-    return Refused(
-        reasons[0].code,
-        f"{work_id} may not run: {reasons[0].message}{more}",
-        hint=f"dbops review show {work_id}",
-    )
+    what = "be taken back" if order.takes_back else "run"
+    hint = f"dbops review show {order.id}"
+    used = order.takes_back and code == "approval-consumed"
+    if (code in _ASK or used) and order.kind is Kind.CHANGE:
+        back = " --revert" if order.takes_back else ""
+        hint = f"have it asked for: dbops review request {order.id}{back} --key KEY"
+    return Refused(code, f"{order.id} may not {what}: {message}{more}", hint=hint)

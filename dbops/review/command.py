@@ -37,7 +37,7 @@ def refuse_unnamed(kind: Kind, databases: Collection[str], policy: Policy, *, so
         raise Refused(
             "review-needed",
             f"the policy asks that {_CALLED[kind]} is approved first",
-            hint=f"dbops review new {kind.value} --help; then run this again with --review ID",
+            hint=f"dbops {kind.drawn_up_by} --help; then run this again with --review ID",
         )
 
 

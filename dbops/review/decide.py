@@ -19,6 +19,7 @@ from dbops.errors import Refused, UsageFault
 from dbops.review.grounds import Case, grounds
 from dbops.review.memory import Memory
 from dbops.review.policy import Person, Policy, Rule
+from dbops.review.purpose import Purpose, purpose_of
 from dbops.review.readable import readable_text
 from dbops.review.statement import Decision, Statement, encode_statement, parse_statement
 from dbops.review.statement_files import write_statement
@@ -33,7 +34,8 @@ class DecideOrder:
     `identities` are the databases' own by alias; a request needs that of every database of the
     work, and who answers one without them relies on what the request says. `role` None is the only
     one that fits. `not_after` None is as late as the policy lets it be, and for an approval no
-    later than the request; `not_before` None is at once.
+    later than the request; `not_before` None is at once. `takes_back` is for a request: that a
+    change is taken back. Who answers one signs for what it asks.
     """
 
     worktree: Path
@@ -43,6 +45,7 @@ class DecideOrder:
     not_before: datetime | None = None
     not_after: datetime | None = None
     note: str | None = None
+    takes_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,8 @@ def request_work(
     `nonce` is 32 random hex digits. `Refused` with the codes of `judge` for what would not count:
     author-differs, author-role, policy-no-rule, request-too-long and the like, `trust-…` for the
     key, `text-…` for a file that does not read as it is; policy-asks-nothing where nobody need
-    agree, and statement-other where the file of that name is somebody else's.
+    agree, purpose-none where what has no way back is to be taken back, and statement-other where
+    the file of that name is somebody else's.
     """
     desk = _Desk(order, policy, trust, signer, now, Decision.REQUEST)
     return desk.sign(nonce)
@@ -141,6 +145,7 @@ class _Desk:
             kind=manifest.kind,
             id=manifest.id,
             signer=self._principal,
+            purpose=self._purpose() if request is None else request.statement.purpose,
             role=self._role(person),
             databases=self._databases() if request is None else request.statement.databases,
             limits=manifest.limits,
@@ -217,6 +222,9 @@ class _Desk:
             self._now,
             self._rules,
         )
+
+    def _purpose(self) -> Purpose | None:
+        return purpose_of(self._order.work, takes_back=self._order.takes_back)
 
     def _role(self, person: Person) -> str | None:
         match self._decision:

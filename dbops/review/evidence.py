@@ -17,7 +17,8 @@ from dbops.durations import duration_text
 from dbops.errors import Refused
 from dbops.review.grounds import CLOCKS_DIFFER, Case, Reason
 from dbops.review.policy import Person
-from dbops.review.work import EVIDENCE, EVIDENCE_SIGNATURE, SCRIPT, SET_ASIDE, Kind, Work
+from dbops.review.purpose import Purpose, purposes_of
+from dbops.review.work import EVIDENCE, EVIDENCE_SIGNATURE, SCRIPT, Kind, Work
 from dbops.review.yaml_text import Fields, Located, Scalar, parse_yaml
 
 _KEYS: Final = frozenset({"dbops", "id", "at", "files"})
@@ -36,7 +37,10 @@ def judge_evidence(case: Case, signers: Collection[Person]) -> tuple[Reason, ...
     rules = [rule for rule in case.rules if rule.evidence]
     if not rules or _is_undo(case.work) or _is_set_aside(case.work):
         return ()
-    ages = [rule.evidence_age for rule in rules if rule.evidence_age is not None and case.ages]
+    ages = [rule.evidence_age for rule in rules if rule.evidence_age is not None]
+    if case.purpose is Purpose.TAKE_BACK:
+        # That it was rehearsed stays true, and no backup that has it can be used to do that again.
+        ages = []
     try:
         _check(case, signers, min(ages, default=None))
     except Refused as fault:
@@ -51,10 +55,7 @@ def _is_undo(work: Work) -> bool:
 
 def _is_set_aside(work: Work) -> bool:
     """A change of a sort that has a command of its own, which runs nothing else."""
-    if work.kind is not Kind.CHANGE:
-        return False
-    tree = parse_yaml(work.files[work.kind.manifest], work.kind.manifest)
-    return isinstance(tree, Fields) and not tree.fields.keys().isdisjoint(SET_ASIDE)
+    return work.kind is Kind.CHANGE and Purpose.RUN not in purposes_of(work)
 
 
 def attested_by(work: Work, trust: TrustRoot, now: datetime) -> str:

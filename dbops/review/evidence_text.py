@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, TypeVar
@@ -42,13 +42,15 @@ def mapping_lines(key: str, entries: Mapping[str, object]) -> Iterator[str]:
         yield f"  {quoted_text(name)}: {value}"
 
 
-def open_evidence(data: bytes, source: str) -> EvidenceReader:
-    """Return a reader of the bytes, whose version is right; raises Refused."""
+def open_evidence(
+    data: bytes, source: str, versions: Collection[str] = (VERSION,)
+) -> EvidenceReader:
+    """Return a reader of the bytes, whose version is one of these; raises Refused."""
     tree = parse_yaml(data, source)
     if not isinstance(tree, Fields):
         raise evidence_fault(source, 1, "not a mapping of keys to values")
     reader = EvidenceReader(source, tree)
-    reader.text("dbops", VERSION.__eq__)
+    reader.text("dbops", versions.__contains__)
     return reader
 
 

@@ -14,6 +14,7 @@ from typing import Final
 from dbops.crypto.trust import TrustRoot
 from dbops.review.memory import Memory
 from dbops.review.policy import Policy, Rule
+from dbops.review.purpose import Purpose, purposes_of
 from dbops.review.statement import Decision, Statement
 from dbops.review.verified import Verified, statement_path
 from dbops.review.work import Manifest, Work
@@ -34,9 +35,8 @@ class Case:
     """What is judged, with everything that the judgement rests on.
 
     `identities` are the live ones by alias, None where nobody looked; `database` is the one that
-    is about to be run on, None where the question is only whether the folder is complete. `ages`
-    is False for what takes work back: that it was rehearsed stays true however long it has stood,
-    and it cannot be rehearsed anew on a backup that has it.
+    is about to be run on, None where the question is only whether the folder is complete. So is
+    `purpose`, what is about to be done, which is also None for work that can only do one thing.
     """
 
     work: Work
@@ -48,13 +48,14 @@ class Case:
     database: str | None
     now: datetime
     rules: tuple[Rule, ...]
-    ages: bool = True
+    purpose: Purpose | None = None
 
 
 def grounds(found: Verified, case: Case) -> Iterator[Reason]:
     """Yield every reason for which a statement's content does not count in this case."""
     for code, message in (
         *_of_use(found, case),
+        *_of_purpose(found.statement, case),
         *_of_time(found.statement, case),
         *_of_manifest(found.statement, case),
         *_of_databases(found.statement, case),
@@ -64,6 +65,17 @@ def grounds(found: Verified, case: Case) -> Iterator[Reason]:
 
 
 _Ground = tuple[str, str]
+
+
+def _of_purpose(statement: Statement, case: Case) -> Iterator[_Ground]:
+    possible = purposes_of(case.work) if case.purpose is None else (case.purpose,)
+    if not possible:
+        return
+    if statement.purpose is None:
+        yield "purpose-unsaid", "it does not say which way the change is to go"
+    elif statement.purpose not in possible:
+        wanted = " or ".join(each.value for each in possible)
+        yield "purpose-differs", f"it is to {statement.purpose.value}, and not to {wanted}"
 
 
 def _of_use(found: Verified, case: Case) -> Iterator[_Ground]:

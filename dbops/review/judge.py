@@ -9,7 +9,7 @@ missing.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from dbops.crypto.trust import TrustRoot
@@ -18,6 +18,7 @@ from dbops.review.evidence import judge_evidence
 from dbops.review.grounds import Case, Reason
 from dbops.review.memory import Memory
 from dbops.review.policy import Person, Policy
+from dbops.review.purpose import Purpose
 from dbops.review.readable import readable_text
 from dbops.review.statement import Decision
 from dbops.review.statements import Statements
@@ -98,18 +99,17 @@ def judge(
     identities: Mapping[str, str] | None,
     database: str | None,
     now: datetime,
-    *,
-    ages: bool = True,
+    purpose: Purpose | None = None,
 ) -> Judgement:
     """Return whether the work may run at `now`, and everything that stands in the way.
 
     `identities` are the live databases' own by alias; None where only the folder is in question,
     as in a merge request. `database` is the alias that the run writes to, None for work without
-    one and where only the folder is in question. `ages` is False where work is taken back. Raises
-    nothing for what is in the folder.
+    one and where only the folder is in question. `purpose` is what is about to be done with a
+    change, None where that is as the author asks. Raises nothing for what is in the folder.
     """
     rules, without = policy.matching(manifest.kind, manifest.concerns, manifest.risk)
-    case = Case(work, manifest, policy, trust, memory, identities, database, now, rules, ages)
+    case = Case(work, manifest, policy, trust, memory, identities, database, now, rules, purpose)
     faults = [*_without_rule(case, without), *_of_run(case), *_hidden(work)]
     if not any(rule.asks for rule in rules):
         evidence = judge_evidence(case, ())
@@ -125,7 +125,9 @@ def judge(
     else:
         faults += overdue
     counted = _counted(sorted_out, broken)
-    evidence = judge_evidence(case, [each.person for each in counted])
+    evidence = judge_evidence(
+        replace(case, purpose=_meant(case, sorted_out)), [each.person for each in counted]
+    )
     return Judgement(
         tuple(missing),
         (*faults, *evidence),
@@ -135,6 +137,12 @@ def judge(
         asked=True,
         break_glass=broken is not None,
     )
+
+
+def _meant(case: Case, statements: Statements) -> Purpose | None:
+    """What is about to be done, or else what the author asks for."""
+    request = statements.request
+    return case.purpose or (None if request is None else request.statement.purpose)
 
 
 def _without_rule(case: Case, databases: Sequence[str]) -> Iterator[Reason]:

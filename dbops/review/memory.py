@@ -29,7 +29,8 @@ class SeenStatement:
 class Use:
     """One start of approved work: `approvals` are the statements that allowed it.
 
-    `database` is None for work that has none; `effect` is UNKNOWN where no outcome was recorded.
+    `database` is None for work that has none; `effect` is UNKNOWN where no outcome was recorded;
+    `takes_back` tells that a change went its way back.
     """
 
     work: str
@@ -40,6 +41,7 @@ class Use:
     break_glass: bool
     at: datetime
     sequence: int
+    takes_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,4 +174,5 @@ def _use(entry: Entry, effect: Effect) -> Use:
         break_glass=draft.names.get(Label.DECISION) == Decision.BREAK_GLASS,
         at=entry.at,
         sequence=entry.sequence,
+        takes_back=draft.event is Event.CHANGE_REVERT,
     )

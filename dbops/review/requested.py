@@ -83,4 +83,5 @@ def _without(files: Mapping[str, _Value], left: Collection[str]) -> dict[str, _V
 
 
 def _refused(code: str, message: str, work_id: str) -> Refused:
-    return Refused(code, message, hint=f"the author signs it: dbops review request {work_id}")
+    hint = f"the author signs it: dbops review request {work_id} --key KEY"
+    return Refused(code, message, hint=hint)

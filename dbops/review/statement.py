@@ -22,7 +22,8 @@
     <sha256>  repair.yml
 
 Headers stand in this order, each once; `role`, `request`, `not-before` and `note` only where there
-is something to say; the three lists are always there, and the last one is as `sha256sum` writes
+is something to say, and of a change `purpose: take the change back (down.sql)`, or what else is
+asked for, below its id; the three lists are always there, and the last one is as `sha256sum` writes
 it. Bytes are signed and nothing is canonicalised: there is one way to write a statement, and a
 text that is written in another is refused.
 """
@@ -39,6 +40,7 @@ from typing import Final, TypeVar
 from dbops.crypto.sshsig import Namespace
 from dbops.crypto.trust import plain_text
 from dbops.errors import Refused
+from dbops.review.purpose import Purpose
 from dbops.review.work import Kind, Risk, is_plain_path, is_work_id
 
 STATEMENT_MOST: Final = 1 << 18  # bytes
@@ -47,6 +49,7 @@ _HEADERS: Final = (
     "decision",
     "kind",
     "id",
+    "purpose",
     "signer",
     "role",
     "risk",
@@ -57,7 +60,7 @@ _HEADERS: Final = (
     "nonce",
     "note",
 )
-_OPTIONAL: Final = frozenset({"role", "request", "not-before", "note"})
+_OPTIONAL: Final = frozenset({"purpose", "role", "request", "not-before", "note"})
 _LISTS: Final = ("databases", "limits", "files")
 _TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
 _FORMS: Final[Mapping[str, re.Pattern[str]]] = {
@@ -115,15 +118,18 @@ _TITLES: Final = {
 class Statement:
     """What a person signs about one revision of one piece of work.
 
-    `databases` are the engines' own identities by alias; `request` is the sha256 of the author's
-    statement that this one answers, None in that one itself; times are in UTC to the second;
-    `nonce` is 32 random hex digits; `files` are sha256 by path.
+    `purpose` is what a change is signed for, None for other work; a change's statement without one
+    can be read and counts for nothing. `databases` are the engines' own identities by alias;
+    `request` is the sha256 of the author's statement that this one answers, None in that one
+    itself; times are in UTC to the second; `nonce` is 32 random hex digits; `files` are sha256 by
+    path.
     """
 
     decision: Decision
     kind: Kind
     id: str
     signer: str
+    purpose: Purpose | None = None
     role: str | None = None
     databases: Mapping[str, str]
     limits: tuple[str, ...]
@@ -143,6 +149,7 @@ def encode_statement(statement: Statement) -> bytes:
         "decision": statement.decision.value,
         "kind": statement.kind.value,
         "id": statement.id,
+        "purpose": None if statement.purpose is None else statement.purpose.value,
         "signer": statement.signer,
         "role": statement.role,
         "risk": statement.risk.value,
@@ -200,6 +207,7 @@ def _read(data: bytes) -> Statement:
         decision=decision,
         kind=_choice(Kind, headers, "kind"),
         id=headers["id"],
+        purpose=_choice(Purpose, headers, "purpose") if "purpose" in headers else None,
         signer=headers["signer"],
         role=headers.get("role"),
         databases=_read_databases(lists["databases"]),
@@ -299,6 +307,8 @@ def _read_files(lines: list[str]) -> dict[str, str]:
 def _check_sense(statement: Statement) -> None:
     """Refuse what no signer can have meant."""
     decision = statement.decision
+    if statement.purpose is not None and statement.kind is not Kind.CHANGE:
+        raise _refusal("purpose", "only the statement of a change says its purpose")
     if (statement.request is None) != (decision is Decision.REQUEST):
         raise _refusal("request", "a request answers none, and every other statement answers one")
     if decision is not Decision.REQUEST and statement.role is None:
@@ -339,5 +349,5 @@ def _refusal(reason: str, message: str) -> Refused:
     return Refused(
         f"statement-{reason}",
         message,
-        hint="have it written and signed again: dbops review approve ID",
+        hint="have it written and signed again: dbops review approve ID --key KEY",
     )

@@ -128,6 +128,9 @@ class Statements:
         if asked_by is not None and found.statement.request != asked_by.sha256:
             message = "it answers another request than the author's that is there"
             yield self._says(found, "request-other", message)
+        if asked_by is not None and found.statement.purpose is not asked_by.statement.purpose:
+            message = "it is for something else than what the author asks for"
+            yield self._says(found, "purpose-differs", message)
 
     def _roles(self) -> set[str]:
         return {role for rule in self._case.rules for role in rule.quorum}

@@ -21,8 +21,8 @@ APPROVALS: Final = "approvals"  # the folder of the statements, inside the work'
 EVIDENCE: Final = "evidence.yml"
 EVIDENCE_SIGNATURE: Final = "evidence.yml.sig"
 SCRIPT: Final = "repair.sql"
-SET_ASIDE: Final = frozenset({"prepares", "records"})
-"""Keys of a change that another command than `dbops change run` is for, and it alone."""
+PREPARES: Final = "prepares"  # keys of changes that another command than `dbops change run`
+RECORDS: Final = "records"  # is for, and it alone
 UP: Final = "up.sql"  # what a change runs
 DOWN: Final = "down.sql"  # what takes it back
 PAYLOAD: Final = "payload.age"  # the values that nobody reads in the manifest
@@ -64,6 +64,12 @@ class Kind(StrEnum):
     def folder(self) -> str:
         """The folder of the ops repository in which work of this kind lies."""
         return "recipients" if self is Kind.RECIPIENTS else f"{self.value}s"
+
+    @property
+    def drawn_up_by(self) -> str:
+        """The command of dbops that draws up work of this kind."""
+        own = self in {Kind.REPAIR, Kind.CHANGE}
+        return f"{self.value} new" if own else f"review new {self.value}"
 
     @property
     def manifest(self) -> str:
@@ -202,10 +208,11 @@ def read_manifest(work: Work) -> Manifest:
     name = work.kind.manifest
     source = f"{work.folder}/{name}"
     if name not in work.files:
-        raise _fault("missing", f"there is no {source}")
+        raise _fault("missing", f"there is no {source}", _write_one(work.kind))
     tree = parse_yaml(work.files[name], source)
     if not isinstance(tree, Fields):
-        raise _fault("form", f"{source} is not a mapping of keys to values")
+        form = f"{source} is not a mapping of keys to values"
+        raise _fault("form", form, _write_one(work.kind))
     reader = _ManifestReader(source, tree)
     reader.check_head(work)
     databases, settings = _read_kind(work, reader)
@@ -246,7 +253,8 @@ def _read_kind(work: Work, reader: _ManifestReader) -> tuple[tuple[str, ...], di
         reason = reader.text("reason", _TEXT, TEXT_RULE)
         return (backup.partition("@")[0],), {"backup": backup, "reason": reason}
     if "recipients" not in work.files:
-        raise _fault("recipients", f"there is no {work.folder}/recipients, the document to sign")
+        lacks = f"there is no {work.folder}/recipients, the document to sign"
+        raise _fault("recipients", lacks, _write_one(kind))
     return (), {}
 
 
@@ -336,5 +344,9 @@ def is_text(text: str) -> bool:
 _OF_SETTINGS: Final = frozenset(key for keys in _OWN_KEYS.values() for key in keys)
 
 
-def _fault(reason: str, message: str, hint: str = "write one: dbops review new --help") -> Refused:
+def _write_one(kind: Kind) -> str:
+    return f"write one: dbops {kind.drawn_up_by} --help"
+
+
+def _fault(reason: str, message: str, hint: str) -> Refused:
     return Refused(f"manifest-{reason}", message, hint=hint)

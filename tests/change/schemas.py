@@ -59,6 +59,7 @@ differences = st.builds(
     properties,
     properties,
     st.lists(names, max_size=2).map(tuple),
+    st.dictionaries(st.sampled_from(_KEYS), texts, max_size=1),
 )
 
 

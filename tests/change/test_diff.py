@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 
 from dbops.change.diff import Difference, Verb, compare_schemas, is_only_order
@@ -65,6 +67,27 @@ def test_only_what_is_otherwise_is_said() -> None:
         Difference(Verb.CREATE, INDEX, after={"definition": "d"}, within=(TABLE,)),
         Difference(Verb.DROP, TABLE, before={"owner": "his"}),
     )
+
+
+def test_grants_that_nobody_gave_have_a_meaning() -> None:
+    """It is known of a schema that was just read, also for a text of the same owner."""
+    plain = SchemaObject(TABLE, {"owner": "his"})
+    granted = replace(plain, properties={"owner": "his", "grants": "PUBLIC: SELECT; his: ALL"})
+    sold = replace(plain, properties={**granted.properties, "owner": "lab"})
+    usual = {TABLE: "his: ALL"}
+    for before, after, expected in (
+        (schema(plain), replace(schema(granted), usual=usual), {"grants": "his: ALL"}),
+        (replace(schema(plain), usual=usual), schema(granted), {"grants": "his: ALL"}),
+        (replace(schema(granted), usual=usual), schema(plain), {"grants": "his: ALL"}),
+        (replace(schema(plain), usual=usual), schema(sold), {"grants": "his: ALL"}),
+        (schema(plain), replace(schema(sold), usual={TABLE: "lab: ALL"}), {}),
+        (schema(plain), schema(granted), {}),
+    ):
+        (found,) = compare_schemas(before, after)
+        assert found.usual == expected
+        assert "grants" in found.changed
+    assert replace(schema(plain), usual=usual) == schema(plain)
+    assert replace(schema(plain), usual=usual).digest == schema(plain).digest
 
 
 def test_another_owner_is_a_difference() -> None:

@@ -41,6 +41,15 @@ def test_a_line_a_difference() -> None:
     assert diff_text([]).decode() == f"{FORMAT}\n"
 
 
+def test_usual_grants_stand_there_where_they_are_known() -> None:
+    """Behind the other keys; a file without them, as it was written before, is read as ever."""
+    usual = replace(ALTERED, usual={"grants": "his: SELECT"})
+    line = FIRST.replace('"verb"', '"usual":{"grants":"his: SELECT"},"verb"')
+    assert diff_text([usual]).decode() == f"{FORMAT}\n{line}\n"
+    assert parse_diff(diff_text([usual]), "x.diff") == (usual,)
+    assert same_effect([usual], [ALTERED]) == same_effect([ALTERED], [usual]) == ()
+
+
 def test_an_object_differs_once() -> None:
     """Two differences of one object are a mistake of whoever found them."""
     with pytest.raises(ValueError, match="one object differs twice"):
@@ -73,6 +82,8 @@ FIRST, SECOND = LINES.splitlines()
         ([FORMAT, SECOND.replace(',"within":[]', ""), ""], 2),
         ([FORMAT, SECOND.replace('"after":{}', '"after":[]'), ""], 2),
         ([FORMAT, SECOND.replace('"d"', "1"), ""], 2),
+        ([FORMAT, SECOND.replace('"verb"', '"usual":{},"verb"'), ""], 2),
+        ([FORMAT, SECOND.replace('"verb"', '"usual":{"grants":1},"verb"'), ""], 2),
         ([FORMAT, SECOND + " ", ""], 2),
         ([FORMAT, "", ""], 2),
         ([FORMAT, FIRST, "\udcff", ""], 3),

@@ -87,11 +87,12 @@ def test_a_difference_is_declared() -> None:
     change = parse_change(work)
     assert change.touches == (touch_of(WIDER), touch_of(MADE))
     assert (change.why, change.data_loss) == ("it is slow", DataLoss.NONE)
-    for file in ("up.sql", "down.sql"):
-        assert work.files[file].decode().splitlines()[-2:] == [
-            "-- column `ward_code` of `his.visit`: varchar(8) → varchar(12)",
-            "-- index `his.visit_ward_ix` on `his.visit` is new",
-        ]
+    told = [
+        "-- column `ward_code` of `his.visit`: varchar(8) → varchar(12)",
+        "-- index `his.visit_ward_ix` on `his.visit` is new",
+    ]
+    assert work.files["up.sql"].decode().splitlines()[-3:] == [*told, "--   d"]
+    assert work.files["down.sql"].decode().splitlines()[-2:] == told
 
 
 @pytest.mark.parametrize("what", [WARD, TABLE])
@@ -150,3 +151,32 @@ def test_the_folder_is_made(tmp_path: Path) -> None:
     folder = create_work(tmp_path, work)
     assert {each.name: each.read_bytes() for each in folder.iterdir()} == work.files
     assert parse_change(work).touches == (touch_of(odd),)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "asks"),
+    [
+        ("character varying(8)", "character varying(7)", True),
+        ("character varying(8)", "character varying(8)", False),
+        ("VARCHAR(8)", "VARCHAR(80)", False),
+        ("numeric(8)", "numeric(9)", True),
+        ("integer", "text", True),
+        ("text", "character varying(8)", True),
+    ],
+)
+def test_another_type_asks_for_the_loss(old: str, new: str, *, asks: bool) -> None:
+    """Only more room for characters loses nothing for certain."""
+    other = Difference(Verb.ALTER, WARD, {"type": old}, {"type": new}, (TABLE,))
+    work = draw_up_change(replace(NEW, why="x"), [other])
+    assert (b'data_loss: "?"' in work.files["change.yml"]) is asks
+
+
+def test_what_goes_along_is_not_told_by_itself() -> None:
+    """Of a dropped table neither its columns, nor the places that a dropped column leaves."""
+    place = Difference(Verb.ALTER, WARD, {"position": "3"}, {"position": "2"}, (TABLE,))
+    column = Difference(Verb.DROP, name(ObjectKind.COLUMN, *TABLE.path, "old"), within=(TABLE,))
+    moved = draw_up_change(replace(NEW, why="x"), [column, place])
+    assert b"position" not in b"".join(moved.files.values())
+    whole = draw_up_change(replace(NEW, why="x"), [column, Difference(Verb.DROP, TABLE)])
+    told = f"-- table `{TABLE.written}` is gone\n"
+    assert whole.files["up.sql"].decode().endswith(f"-- To be made:\n{told}")

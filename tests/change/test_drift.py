@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from dbops.change.drift import TOLD, drift, listed, refuse_drift, told
@@ -40,6 +42,22 @@ def test_unknown_objects_are_no_equality() -> None:
         assert "lab has objects" in caught.value.message
 
 
+def test_a_text_of_an_older_dbops_is_no_drift() -> None:
+    """What was not compared when the schema was recorded is said to be that, and what to do."""
+    recorded = Schema({}, tuple(f"collation his.c{number}" for number in range(6)))
+    with pytest.raises(Refused) as caught:
+        refuse_drift("c-1", "lab", recorded, schema_of([]))
+    assert (caught.value.code, caught.value.message) == (
+        "schema-unknown",
+        "lab has objects that were not compared when its schema was recorded: collation his.c0,"
+        " collation his.c1, collation his.c2, collation his.c3, collation his.c4 (and 1 more)",
+    )
+    assert caught.value.hint == (
+        "have it recorded by this dbops: take a new backup, verify it and rehearse again, or"
+        " dbops change record lab; what is named then again cannot be judged"
+    )
+
+
 def test_a_refusal_counts_all_and_lists_twenty() -> None:
     """However much differs, the message stays readable."""
     live = schema_of([table(f"t{number:02}") for number in range(25)])
@@ -63,3 +81,21 @@ def test_what_fits_is_listed_whole() -> None:
 def test_equal_is_not_refused() -> None:
     """The same objects are no drift."""
     refuse_drift("c-1", "lab", schema_of([table("a")]), schema_of([table("a")]))
+
+
+@pytest.mark.parametrize("kind", ObjectKind, ids=lambda kind: kind.value)
+def test_one_object_of_any_kind_is_drift(kind: ObjectKind) -> None:
+    """New, gone or with another comment, and nothing else: a run is refused, and why is said."""
+    plain = SchemaObject(ObjectName(kind, ("his", "thing")), {"owner": "his"})
+    said = replace(plain, properties={"owner": "his", "comment": "x"})
+    for source, live, ending in (
+        ([], [plain], " is new"),
+        ([plain], [], " is gone"),
+        ([plain], [said], ": comment: none → x"),
+    ):
+        with pytest.raises(Refused) as caught:
+            refuse_drift("c-1", "lab", schema_of(source), schema_of(live))
+        assert (caught.value.code, caught.value.status) == ("change-drift", ExitStatus.REFUSED)
+        begins = f"lab is not as c-1 was rehearsed on: 1 difference: {kind.value} `"
+        assert caught.value.message.startswith(begins)
+        assert caught.value.message.endswith(ending)

@@ -233,7 +233,9 @@ def test_parts_are_rehearsed_as_they_run(postgresql_bench: Bench) -> None:
     bench.rebuild()
     refused = refusal(bench, asked(bench, APART_UP, APART_DOWN, TRUE, TOUCHES))
     assert refused.code == "change-partly"
-    assert refused.hint == "correct the scripts of c-1, and rehearse again"
+    assert refused.hint == (
+        "correct the scripts or change.yml (dbops change check c-1 helps), and rehearse again"
+    )
 
 
 def test_the_journal_of_the_backup_counts(sqlite_bench: Bench) -> None:

@@ -73,6 +73,27 @@ def test_grants_are_told_apart() -> None:
     assert altered({}, {"grants": many}) == ["grants are new"]
 
 
+def test_usual_grants_are_nothing_new() -> None:
+    """What the owner may do from the beginning is told neither as granted nor as taken away."""
+    usual, more = "his: ALL", "PUBLIC: SELECT; his: ALL"
+    for before, after, said in (
+        ({}, {"grants": more}, "grants + PUBLIC: SELECT"),
+        ({"grants": more}, {}, "grants - PUBLIC: SELECT"),
+        ({}, {"grants": "nobody"}, "grants + nobody; - his: ALL"),
+    ):
+        found = Difference(Verb.ALTER, TABLE, before, after, usual={"grants": usual})
+        assert difference_words(found) == (f"table `his.visit`: {said}",)
+
+
+def test_a_long_text_begins_with_the_usual_one() -> None:
+    """Lines of a diff go from what the grants were, not from nothing."""
+    usual = "; ".join(f"role_{number}: SELECT" for number in range(9))
+    found = Difference(
+        Verb.ALTER, TABLE, {}, {"grants": f"PUBLIC: SELECT; {usual}"}, usual={"grants": usual}
+    )
+    assert f"-{usual}" in text_diff(found)
+
+
 def test_the_type_comes_first() -> None:
     """Then the other properties, in the order of the alphabet."""
     assert altered(

@@ -79,9 +79,10 @@ touches:
         (place / name).write_text(text, "utf-8")
 
 
-def request(ops: Ops, work: str = WORK) -> None:
-    """The author has asked for the change as it lies there."""
-    done(ops.review("request", work, "--key", ops.key("wei"), "--yes"))
+def request(ops: Ops, work: str = WORK, *, takes_back: bool = False) -> None:
+    """The author has asked for the change as it lies there, or that it is taken back."""
+    which = ("--revert",) if takes_back else ()
+    done(ops.review("request", work, "--key", ops.key("wei"), "--yes", *which))
     ops.commit()
 
 
@@ -113,6 +114,14 @@ def run(ops: Ops, work: str = WORK, *more: object) -> Result:
 def revert(ops: Ops, work: str = WORK, *more: object) -> Result:
     """What `dbops change revert` answers."""
     return ops.run("change", "revert", work, "--yes", *more)
+
+
+def record(ops: Ops, work: str = "2026-120-baseline") -> None:
+    """Afterwards people agreed to the schema as it is, and it is recorded."""
+    done(ops.run("change", "record", "example", "--id", work, "--author", "wei@contractor"))
+    request(ops, work)
+    approve(ops, work)
+    done(ops.run("change", "record", "example", "--review", work, "--yes"))
 
 
 def alter(ops: Ops, script: str) -> None:

@@ -115,7 +115,7 @@ def test_an_approval_is_for_one_run(ready: Ops) -> None:
 def test_a_change_is_taken_back(ready: Ops) -> None:
     """With new signatures on the same files; drift then finds nothing."""
     done(run(ready))
-    request(ready)
+    request(ready, takes_back=True)
     changes.approve(ready)
     back = done(changes.revert(ready))
     assert "example is as it was" in back.stdout

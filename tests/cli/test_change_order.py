@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,20 +10,25 @@ from pathlib import Path
 import pytest
 
 from dbops.change.step import Direction
-from dbops.cli.change_run import refuse_not_now, run_reviewed_change
+from dbops.cli.change_run import order_of, refuse_not_now, run_reviewed_change
 from dbops.cli.changing import read_change
 from dbops.errors import DbopsError, Refused
+from dbops.review.policy_document import FailedVerify
 from tests.cli import changes
-from tests.cli.changes import WORK, found_changes, request, run, write
+from tests.cli.changes import WORK, agreed, found_changes, request, run, write
 from tests.cli.ops import Ops, copy_ops
-from tests.cli.repairs import done, said, wiring_of
+from tests.cli.repairs import done, rows, said, wiring_of
+from tests.engines.sqlite.files import held
+
+NEXT = "2026-122-referred"
+LIMITS = "limits: {lock_wait: 1s, attempts: 2, pause: 1s}"
 
 
 @pytest.fixture(scope="module")
 def founded(tmp_path_factory: pytest.TempPathFactory) -> Ops:
     """An estate whose newest backup is proven, with a change that is rehearsed."""
     ops = found_changes(tmp_path_factory.mktemp("order") / "estate")
-    write(ops)
+    write(ops, more=f"{changes.PERSONAL}\n{LIMITS}")
     request(ops)
     done(changes.rehearse(ops))
     return ops
@@ -81,8 +87,76 @@ def test_what_was_not_rehearsed_is_refused(ops: Ops) -> None:
     assert "the policy asks for evidence, and there is none" in text
 
 
-def test_a_run_that_was_killed_is_settled(ops: Ops, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Killed behind COMMIT: the ledger knows nothing, and the journal in the database does."""
+def test_what_a_rule_stops_does_not_run(ops: Ops) -> None:
+    """Rehearsed and approved as it is: the rules are asked again, and the database with them."""
+    agreed(
+        ops,
+        up="CREATE UNIQUE INDEX place_name ON place (name);\n",
+        down="DROP INDEX place_name;\n",
+        verify="SELECT count(*) = 2 FROM place;\n",
+        touches=("create index place_name",),
+        more="",
+    )
+    assert said(run(ops)) == (
+        5,
+        f"error: {WORK}: up.sql line 1: DDL-UNIQ: rows of place must be unique from now on: the"
+        " change fails where two are alike; place has 2 rows, 4 kB\n"
+        f"hint: dbops change check {WORK}\n",
+    )
+    assert rows(ops, "SELECT count(*) FROM sqlite_schema WHERE name = 'place_name'") == "[[0]]"
+
+
+def test_a_lock_that_is_not_to_be_had_ends_the_run(ops: Ops) -> None:
+    """After the attempts of the manifest, whoever types it is told; the approvals stay good."""
+    with held(ops.root / "example.db", "BEGIN IMMEDIATE"):
+        locked = run(ops)
+    remark = "remark: example: a lock was not to be had; it is tried again after a pause\n"
+    assert locked.exit_code == 11
+    assert locked.stderr.startswith(
+        f"{remark}error: {WORK} waited 2 times for a lock, 1s each, with 1s of pauses, and did not"
+    )
+    assert "example is changed: 2 steps" in done(run(ops)).stdout
+
+
+def test_a_change_that_another_requires_stays(ops: Ops) -> None:
+    """Whoever takes it back is told which one to take back first."""
+    done(run(ops))
+    for words in (("backup", "run", "example"), ("backup", "verify", "example")):
+        done(ops.run(*words))
+    agreed(
+        ops,
+        NEXT,
+        up="CREATE VIEW referred AS SELECT id, referred_by FROM visit;\n",
+        down="DROP VIEW referred;\n",
+        verify="SELECT count(*) = 3 FROM referred;\n",
+        touches=("create view referred",),
+        more=f"requires: [{WORK}]",
+    )
+    done(run(ops, NEXT))
+    request(ops, takes_back=True)
+    changes.approve(ops)
+    assert said(changes.revert(ops)) == (
+        5,
+        f"error: {NEXT} requires {WORK}, and has run on this database\n"
+        f"hint: take that one back first: dbops change revert {NEXT}\n",
+    )
+
+
+def test_the_policy_says_what_a_failed_verify_does(ops: Ops) -> None:
+    """Where it says so, parts that stand are taken back."""
+    policy = ops.root / "trust" / "policy.toml"
+    text = policy.read_text("utf-8")
+    stop, down = 'failed_verify = "stop"', 'failed_verify = "down"'
+    assert text.count(stop) == 1
+    for line, wanted in ((stop, FailedVerify.STOP), (down, FailedVerify.DOWN)):
+        policy.write_text(text.replace(stop, line), "utf-8")
+        wiring = wiring_of(ops)
+        order = order_of(wiring, read_change(wiring, WORK), "example", "r" * 32, None)
+        assert order.on_failed_verify is wanted
+
+
+def killed_run(ops: Ops, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Afterwards a run has committed, and its process died before the ledger had its end."""
     wiring = wiring_of(ops)
 
     def die(*_: object) -> None:
@@ -92,6 +166,11 @@ def test_a_run_that_was_killed_is_settled(ops: Ops, monkeypatch: pytest.MonkeyPa
         patch.setattr("dbops.cli.baselines.keep_schema", die)
         with pytest.raises(KeyboardInterrupt):
             run_reviewed_change(wiring, read_change(wiring, WORK), "example", Direction.UP)
+
+
+def test_a_run_that_was_killed_is_settled(ops: Ops, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed behind COMMIT: the ledger knows nothing, and the journal in the database does."""
+    killed_run(ops, monkeypatch)
     listed = done(ops.run("change", "list")).stdout
     assert "half" in listed
     assert f"dbops change resume {WORK}" in listed
@@ -106,19 +185,31 @@ def test_a_run_that_was_killed_is_settled(ops: Ops, monkeypatch: pytest.MonkeyPa
     )
 
 
+def test_a_run_without_a_known_end_comes_first(ops: Ops, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever runs it again, or looks for drift, is told what settles it, asked or not."""
+    changes.record(ops)
+    killed_run(ops, monkeypatch)
+    settles = f"dbops change resume {WORK}"
+    for words in (("change", "run", WORK), ("change", "run", WORK, "--yes")):
+        refused = ops.run(*words)
+        assert refused.exit_code == 5
+        hint = f"hint: nobody knows yet how that run ended: {settles}\n"
+        assert refused.stderr.endswith(hint)
+    drifted = ops.run("change", "drift", "example")
+    assert drifted.exit_code == 4
+    remark = f"  remark: a run of {WORK} has no known end: {settles}\n"
+    assert drifted.stdout.endswith(remark)
+    (shown,) = json.loads(ops.run("change", "drift", "example", "--json").stdout)["databases"]
+    assert shown["unsettled"] == [WORK]
+    done(ops.run("change", "resume", WORK))
+    assert "remark" not in ops.run("change", "drift", "example").output
+
+
 def test_what_was_altered_behind_a_killed_run_is_not_recorded(
     ops: Ops, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A column of the change is no longer what it made: whoever settles the run does not vouch."""
-    wiring = wiring_of(ops)
-
-    def die(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr("dbops.cli.baselines.keep_schema", die)
-        with pytest.raises(KeyboardInterrupt):
-            run_reviewed_change(wiring, read_change(wiring, WORK), "example", Direction.UP)
+    killed_run(ops, monkeypatch)
     changes.alter(
         ops,
         "DROP INDEX visit_referred_by; CREATE UNIQUE INDEX visit_referred_by ON visit (id);",
@@ -138,20 +229,14 @@ def test_a_way_back_does_not_grow_old(ops: Ops) -> None:
     with pytest.raises(Refused) as caught:
         run_reviewed_change(late, found, "example", Direction.UP)
     assert caught.value.code == "evidence-old"
+    request(ops, takes_back=True)
+    changes.approve(ops)
     assert run_reviewed_change(late, found, "example", Direction.DOWN).direction is Direction.DOWN
 
 
 def test_a_resume_takes_no_other_files(ops: Ops, monkeypatch: pytest.MonkeyPatch) -> None:
     """What goes on is what was approved, or nothing."""
-    wiring = wiring_of(ops)
-
-    def die(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr("dbops.cli.baselines.keep_schema", die)
-        with pytest.raises(KeyboardInterrupt):
-            run_reviewed_change(wiring, read_change(wiring, WORK), "example", Direction.UP)
+    killed_run(ops, monkeypatch)
     script = changes.folder(ops) / "up.sql"
     script.write_text(script.read_text("utf-8") + "-- \n", "utf-8")
     refused = ops.run("change", "resume", WORK)

@@ -11,8 +11,8 @@ import pytest
 
 from tests.cli import changes
 from tests.cli.changes import WORK, request, write
-from tests.cli.ops import Ops, found_ops
-from tests.cli.repairs import done
+from tests.cli.ops import Ops, copy_ops, found_ops
+from tests.cli.repairs import done, said
 from tests.fix_postgresql import PgDatabase, PgServer
 from tests.support.postgresql_estate import add_lab
 
@@ -30,11 +30,11 @@ UP = """\
 ALTER TABLE his.visit ADD CONSTRAINT visit_ward_fk
     FOREIGN KEY (ward_code) REFERENCES his.ward (code) NOT VALID;
 
--- step: now for old rows too
-ALTER TABLE his.visit VALIDATE CONSTRAINT visit_ward_fk;
-
 -- step: find visits by ward
 CREATE INDEX CONCURRENTLY visit_ward_ix ON his.visit (ward_code);
+
+-- step: now for old rows too
+ALTER TABLE his.visit VALIDATE CONSTRAINT visit_ward_fk;
 
 -- step: who asks about today
 CREATE OR REPLACE VIEW his.visit_now AS
@@ -57,20 +57,29 @@ TOUCHES = (
 )
 
 
-@pytest.fixture
-def lab(pg17: PgServer, tmp_path: Path) -> Iterator[tuple[Ops, PgDatabase]]:
+@pytest.fixture(scope="module")
+def founded(
+    pg17: PgServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Ops, PgDatabase]]:
     """An estate whose database `lab` lies on a server, and is proven; gone afterwards."""
-    server = pg17
     name = f"changed_{secrets.token_hex(6)}"
-    server.create_database(name)
-    database = PgDatabase(server, name)
-    ops = found_ops(tmp_path / "estate")
-    add_lab(tmp_path / "estate", database)
+    pg17.create_database(name)
+    database = PgDatabase(pg17, name)
+    ops = found_ops(tmp_path_factory.mktemp("lab") / "estate")
+    add_lab(ops.root, database)
     alter(database, HOSPITAL)
     for words in (("backup", "run", "lab"), ("backup", "verify", "lab")):
         done(ops.run(*words))
     yield ops, database
-    server.drop_database(name)
+    pg17.drop_database(name)
+
+
+@pytest.fixture
+def lab(founded: tuple[Ops, PgDatabase], tmp_path: Path) -> tuple[Ops, PgDatabase]:
+    """A copy of the estate, and its database as it was."""
+    ops, database = founded
+    alter(database, f"DROP SCHEMA his CASCADE; DROP SCHEMA IF EXISTS dbops CASCADE;{HOSPITAL}")
+    return copy_ops(ops, tmp_path / "estate"), database
 
 
 def alter(database: PgDatabase, script: str) -> None:
@@ -93,6 +102,14 @@ def test_the_whole_story(lab: tuple[Ops, PgDatabase]) -> None:
     assert {"object": "his.ward", "mode": "ShareRowExclusiveLock", "blocks": "writes"} in locks
     request(ops)
     changes.approve(ops)
+    alter(database, "CREATE FUNCTION his.by_hand() RETURNS integer LANGUAGE sql AS 'SELECT 1'")
+    assert said(changes.run(ops)) == (
+        5,
+        f"error: lab is not as {WORK} was rehearsed on: 1 difference:"
+        " function `his.by_hand()` is new\n"
+        "hint: take a new backup, verify it and rehearse again, or bring the database back\n",
+    )
+    alter(database, "DROP FUNCTION his.by_hand()")
     ran = done(changes.run(ops))
     assert "lab is changed: 4 steps" in ran.stdout
     assert "constraint `visit_ward_fk` of `his.visit` is new" in ran.stdout
@@ -101,9 +118,86 @@ def test_the_whole_story(lab: tuple[Ops, PgDatabase]) -> None:
     drifted = ops.run("change", "drift", "lab")
     assert drifted.exit_code == 4
     assert "  column `name` of `his.ward`: text → varchar(40)\n" in drifted.stdout
-    request(ops)
+    request(ops, takes_back=True)
     changes.approve(ops)
     assert "lab is as it was" in done(changes.revert(ops)).stdout
+
+
+REPRINTED = """
+ALTER TABLE his.visit ADD status varchar(10) CHECK (status IN ('open', 'closed'));
+CREATE VIEW his.visit_open AS SELECT id, ward_code FROM his.visit WHERE status IN ('open', 'new');
+CREATE VIEW his.visit_old AS SELECT id FROM his.visit
+    WHERE id BETWEEN 1 AND 9 AND status NOT IN ('open', 'new');
+CREATE INDEX visit_open_ix ON his.visit (ward_code) WHERE status IN ('open', 'new');
+"""
+OLD = """CREATE OR REPLACE VIEW his.visit_old AS SELECT id FROM his.visit
+    WHERE id BETWEEN 1 AND {} AND {} NOT IN ('open', 'new');
+"""
+RENAME = "ALTER TABLE his.visit RENAME COLUMN {} TO {};\n"
+RENAMED = (
+    "drop column his.visit.status",
+    "create column his.visit.state",
+    "alter constraint his.visit.visit_status_check (definition)",
+    "alter index his.visit_open_ix (definition)",
+    "alter view his.visit_open (definition)",
+    "alter view his.visit_old (definition)",
+)
+
+
+def test_what_a_restore_prints_otherwise_is_no_difference(lab: tuple[Ops, PgDatabase]) -> None:
+    """Rehearsed on a copy that the server prints in other words, run, and taken back."""
+    ops, database = lab
+    alter(database, REPRINTED)
+    for words in (("backup", "run", "lab"), ("backup", "verify", "lab")):
+        done(ops.run(*words))
+    write(
+        ops,
+        up=RENAME.format("status", "state") + OLD.format(99, "state"),
+        down=OLD.format(9, "state") + RENAME.format("state", "status"),
+        verify="SELECT true;\n",
+        touches=RENAMED,
+        databases="lab",
+        more="why: its name\npersonal: {his.visit.state: none}\n"
+        'accepted: [{rule: DDL-RENAME, at: "up.sql line 1", why: "nobody reads it"}]',
+    )
+    request(ops)
+    assert "the schema was exactly as before" in done(changes.rehearse(ops)).stdout
+    request(ops)
+    changes.approve(ops)
+    assert "lab is changed: 2 steps" in done(changes.run(ops)).stdout
+    request(ops, takes_back=True)
+    changes.approve(ops)
+    assert "lab is as it was" in done(changes.revert(ops)).stdout
+
+
+def test_a_change_that_broke_off_is_taken_back(lab: tuple[Ops, PgDatabase]) -> None:
+    """Rows came that its key does not allow: what is done is taken back, and can be done anew."""
+    ops, database = lab
+    write(
+        ops,
+        up=UP.partition("-- step: who asks")[0],
+        down="DROP INDEX CONCURRENTLY IF EXISTS his.visit_ward_ix;\n"
+        "ALTER TABLE his.visit DROP CONSTRAINT IF EXISTS visit_ward_fk;\n",
+        verify=VERIFY,
+        touches=TOUCHES[:2],
+        databases="lab",
+        more="why: the map error of May could not have been stored",
+    )
+    request(ops)
+    done(changes.rehearse(ops))
+    request(ops)
+    changes.approve(ops)
+    alter(database, "INSERT INTO his.visit(ward_code) VALUES ('NONE')")
+    broken = changes.run(ops)
+    assert broken.exit_code == 3
+    assert broken.stderr.startswith(f"error: {WORK} is half done on lab: ")
+    assert broken.stderr.endswith(f"hint: finish it or take it back: dbops change resume {WORK}\n")
+    back = done(ops.run("change", "resume", WORK, "--revert"))
+    assert back.stdout.endswith("): 2 of 3 steps were done; they are taken back\n")
+    alter(database, "DELETE FROM his.visit WHERE ward_code = 'NONE'")
+    request(ops)
+    changes.approve(ops)
+    assert "lab is changed: 3 steps" in done(changes.run(ops)).stdout
 
 
 def test_a_rehearsal_runs_as_the_role_that_runs_it(lab: tuple[Ops, PgDatabase]) -> None:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from dbops.change.step import Direction
+from dbops.cli.change_run import run_reviewed_change
+from dbops.cli.changing import read_change
+from dbops.errors import Refused
 from tests.cli import changes
 from tests.cli.changes import WORK, request, write
-from tests.cli.ops import Ops, found_ops
-from tests.cli.repairs import done
+from tests.cli.ops import Ops, copy_ops, found_ops
+from tests.cli.repairs import done, said, wiring_of
 from tests.support.estate import run_sql
 
 RINGS = """\
@@ -21,10 +27,10 @@ rings:
 """
 
 
-@pytest.fixture
-def ops(tmp_path: Path) -> Ops:
+@pytest.fixture(scope="module")
+def founded(tmp_path_factory: pytest.TempPathFactory) -> Ops:
     """An estate with two databases of one schema, both proven."""
-    ops = found_ops(tmp_path / "estate")
+    ops = found_ops(tmp_path_factory.mktemp("rings") / "estate")
     run_sql(ops.root / "example.db", changes.HOSPITAL)
     shutil.copy(ops.root / "example.db", ops.root / "second.db")
     config = ops.root / "dbops.toml"
@@ -36,6 +42,12 @@ def ops(tmp_path: Path) -> Ops:
     )
     prove(ops)
     return ops
+
+
+@pytest.fixture
+def ops(founded: Ops, tmp_path: Path) -> Ops:
+    """A copy of it."""
+    return copy_ops(founded, tmp_path / "estate")
 
 
 def prove(ops: Ops) -> None:
@@ -64,7 +76,7 @@ def test_a_ring_is_rehearsed_anew_while_the_one_before_soaks(ops: Ops) -> None:
     request(ops)
     changes.approve(ops)
     done(changes.run(ops, WORK, "--ring", "prod"))
-    request(ops)
+    request(ops, takes_back=True)
     changes.approve(ops)
     assert "example is as it was" in done(changes.revert(ops, WORK, "--ring", "test")).stdout
 
@@ -82,6 +94,29 @@ def test_a_ring_stops_at_the_first_that_fails(ops: Ops) -> None:
     assert f"error: {WORK} is done on example, and not on second: second is not as" in partly.stderr
     draft = ("--database", "example", "--title", "t", "--author", "wei@contractor")
     done(ops.run("change", "new", "2026-130-draft", *draft))
-    request(ops)
+    request(ops, takes_back=True)
     changes.approve(ops)
     done(changes.revert(ops, WORK, "--database", "example"))
+
+
+def test_a_ring_waits_until_the_one_before_has_soaked(ops: Ops) -> None:
+    """Counted from the end of its run; how long it is still to wait is said."""
+    soaking = RINGS.replace("[second]}", "[second], soak: 8h}")
+    write(ops, databases="example, second", more=changes.PERSONAL + "\n" + soaking)
+    request(ops)
+    done(changes.rehearse(ops))
+    request(ops)
+    changes.approve(ops)
+    done(changes.run(ops, WORK, "--ring", "test"))
+    assert said(changes.run(ops, WORK, "--ring", "prod")) == (
+        5,
+        f"error: ring test of {WORK} has not soaked for 8h\nhint: run it again in 8h\n",
+    )
+    wiring = wiring_of(ops)
+    found = read_change(wiring, WORK)
+    late = replace(wiring, clock=lambda: wiring.clock() + timedelta(hours=7, minutes=30))
+    with pytest.raises(Refused) as caught:
+        run_reviewed_change(late, found, "second", Direction.UP)
+    assert (caught.value.code, caught.value.hint) == ("change-turn", "run it again in 30m")
+    later = replace(wiring, clock=lambda: wiring.clock() + timedelta(hours=8))
+    assert run_reviewed_change(later, found, "second", Direction.UP).database == "second"

@@ -21,6 +21,7 @@ from dbops.cli.wiring import Wiring
 from dbops.errors import Refused
 from dbops.estate.load import load_estate
 from dbops.review.work import Kind
+from tests.cli import changes
 from tests.cli.ops import WORK, Ops, copy_ops, found_ops
 from tests.fix_tools import require_root
 from tests.support.ops_tree import protected_place
@@ -237,7 +238,9 @@ def _script(name: str) -> str:
 
 @pytest.mark.parametrize("name", ["gitlab-ci.yml", "github-workflow.yml"])
 def test_the_pipeline_files_work(ops: Ops, tmp_path: Path, name: str) -> None:
-    """In a fresh clone they fail while a signature is missing, and pass when it is there."""
+    """In a fresh clone they fail while a signature is missing, pass when it is there, and fail
+    again where a rule stops a change.
+    """
     ops.new("2026-1-old")
     ops.commit()
     base = ops.git("rev-parse", "HEAD")
@@ -271,6 +274,11 @@ def test_the_pipeline_files_work(ops: Ops, tmp_path: Path, name: str) -> None:
     ops.sign("approve", "li")
     ops.commit()
     assert run() == (0, f"{WORK}: complete\n")
+    changes.write(ops, up="ALTER TABLE sample ADD COLUMN phone TEXT NOT NULL;\n")
+    ops.commit()
+    status, shown = run()
+    assert status == 4
+    assert "error DDL-NN" in shown
 
 
 def repoint(ops: Ops, server: str) -> Wiring:

@@ -14,15 +14,24 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
+from dbops.audit.actor import boot_id, observe_actor
+from dbops.audit.append import Ledger, LedgerPlace
+from dbops.audit.entry import Draft, Event, Label, Phase
+from dbops.audit.recording import recorded
+from dbops.change.going import Observe
 from dbops.change.ports import ChangeEngine
+from dbops.change.report import ChangeReport
 from dbops.change.resume import Onward, resume_change
 from dbops.change.revert import revert_change
 from dbops.change.run import run_change
 from dbops.change.run_order import ChangeRun
 from dbops.change.stage import Moment
+from dbops.cli.change_entries import changed, follow_change
 from dbops.engines.postgresql.change import PostgresqlChangeEngine
 from dbops.engines.postgresql.connect import Parameters
 from dbops.engines.sqlite.change import SqliteChangeEngine
@@ -49,6 +58,7 @@ class Order:
     where: SqliteAddress | Parameters
     how: How
     what: ChangeRun
+    ledger: Path | None = None  # where a run or a revert is recorded
 
     @property
     def engine(self) -> ChangeEngine:
@@ -125,14 +135,39 @@ def changers() -> Iterator[Changers]:
 
 
 def work(order: Order) -> None:
-    """Do it, here."""
+    """Do it, here, and record it where the order says so."""
+    if order.ledger is None or order.how not in _EVENTS:
+        _do(order, _ignore)
+        return
+    draft = Draft(
+        event=_EVENTS[order.how],
+        phase=Phase.INTENT,
+        target=order.what.database,
+        work=order.what.work,
+        names={Label.RUN: order.what.run},
+    )
+    with recorded(_ledger(order.ledger), draft) as account:
+        report = _do(order, follow_change(account))
+        assert report is not None
+        changed(account, report)
+
+
+_EVENTS = {How.RUN: Event.CHANGE_RUN, How.REVERT: Event.CHANGE_REVERT}
+
+
+def _ledger(directory: Path) -> Ledger:
+    place = LedgerPlace(directory, "ledger.test/changes", "host", "dbops")
+    actor = observe_actor(os.environ)
+    return Ledger(place, lambda: datetime.now(UTC), actor, boot_id(), ZoneInfo("UTC"))
+
+
+def _do(order: Order, observe: Observe) -> ChangeReport | None:
     if order.how is How.RUN:
-        run_change(order.what, order.engine, _ignore)
-    elif order.how is How.REVERT:
-        revert_change(order.what, order.engine, _ignore)
-    else:
-        onward = Onward.FINISH if order.how is How.FINISH else Onward.REVERT
-        resume_change(order.what, order.engine, onward, _ignore)
+        return run_change(order.what, order.engine, observe)
+    if order.how is How.REVERT:
+        return revert_change(order.what, order.engine, observe)
+    onward = Onward.FINISH if order.how is How.FINISH else Onward.REVERT
+    return resume_change(order.what, order.engine, onward, observe)[1]
 
 
 def _ignore(_moment: Moment) -> None:

@@ -17,6 +17,7 @@ from tests.support.warm import run_warm
 
 MARK = "DBOPS_TEST_RUN"
 LOOK_SECONDS = 0.001
+DEAR_LOOK_SECONDS = 0.02  # where a look costs some milliseconds of everybody's time
 RUN_SECONDS = 120.0
 _PROC = Path("/proc")
 
@@ -33,13 +34,15 @@ def fresh_random() -> random.Random:
     return random.Random(seed)
 
 
-def wait_until(happened: Callable[[], bool], seconds: float = RUN_SECONDS) -> bool:
-    """Whether it happened within the time; looks every millisecond."""
+def wait_until(
+    happened: Callable[[], bool], seconds: float = RUN_SECONDS, look: float = LOOK_SECONDS
+) -> bool:
+    """Whether it happened within the time; `look` are the seconds between two looks."""
     end = time.monotonic() + seconds
     while not happened():
         if time.monotonic() > end:
             return False
-        time.sleep(LOOK_SECONDS)
+        time.sleep(look)
     return True
 
 
@@ -135,16 +138,13 @@ def dbops(estate: Path, *words: str, environ: Mapping[str, str] | None = None) -
 def is_locked(path: Path) -> bool:
     """Whether any process holds an flock on the file; asking disturbs nobody."""
     try:
-        inode = str(path.stat().st_ino)
-        lines = Path("/proc/locks").read_text().splitlines()
+        file = f":{path.stat().st_ino} "
+        locks = Path("/proc/locks").read_text()
     except OSError:
         return False
     # "1: FLOCK  ADVISORY  WRITE 708 fd:00:2621 0 EOF"; a waiting one has "->" as second word.
-    fields = (line.split() for line in lines)
-    return any(
-        "FLOCK" in words[1:2] and words[5].rpartition(":")[2] == inode
-        for words in fields
-        if len(words) > 5
+    return file in locks and any(
+        file in line and "FLOCK" in line.split()[1:2] for line in locks.splitlines()
     )
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from dbops.audit.entry import Effect, decode
+from dbops.change.attempts import RecordedChange, recorded_changes
 from dbops.change.resume import Became, Fate, Onward, resume_change, what_became
 from dbops.change.run_order import ChangeRun
 from dbops.change.schema import Schema
@@ -29,7 +31,7 @@ from tests.engines.postgresql.repair_database import parameters_of
 from tests.engines.sqlite.changes import SqliteChangeSite
 from tests.fix_postgresql import PgServer
 
-KILLS = [pytest.param(5, id="5"), pytest.param(25, id="25", marks=pytest.mark.sweep)]
+KILLS = [pytest.param(5, id="5"), pytest.param(50, id="50", marks=pytest.mark.sweep)]
 SETTLING = 30.0  # seconds
 ROOMS = 20_000
 FILL = (
@@ -47,6 +49,8 @@ class Ward:
     where: SqliteAddress | Parameters
     order: ChangeRun
     before: Schema
+    ledgers: Path
+    begun: int = 0
 
     @property
     def hows(self) -> list[How]:
@@ -63,7 +67,32 @@ class Ward:
 
     def start(self, how: How) -> Order:
         """The order of a process that does it."""
-        return Order(self.where, how, self.order)
+        self.begun += 1
+        return Order(self.where, how, self.order, self.ledger)
+
+    @property
+    def ledger(self) -> Path:
+        """Where the last of them is recorded: each in a ledger of its own."""
+        return self.ledgers / str(self.begun)
+
+    def recorded(self) -> RecordedChange | None:
+        """What the ledger says of it; None where nothing was recorded, as of a resume."""
+        files = sorted((self.ledger / "seg").glob("*.jsonl"))
+        entries = [decode(line) for path in files for line in path.read_bytes().splitlines()]
+        return next(iter(recorded_changes(entries)), None)
+
+    def agree(self, how: How, became: Became) -> Effect | None:
+        """What the ledger says is what the journal says, or that nobody knows."""
+        found = self.recorded()
+        if found is None:
+            return None
+        ended = Fate.WHOLE if how is How.RUN else Fate.RETURNED
+        as_before = Fate.NOTHING if how is How.RUN else Fate.WHOLE
+        if found.effect is Effect.NONE:
+            assert became.fate is as_before
+        elif found.effect is Effect.COMMITTED:
+            assert became.fate in ({ended} if found.schema is not None else {ended, Fate.HALF})
+        return found.effect
 
     def became(self) -> Became:
         """What became of it, as soon as the server has noticed the death."""
@@ -77,9 +106,10 @@ class Ward:
         assert wait_until(ask, SETTLING), "nobody gets to know what became of the change"
         return found[0]
 
-    def check(self, onward: Onward) -> Fate:
+    def check(self, how: How, onward: Onward) -> Fate:
         """All that must hold after a death; then it is brought to an end, and built anew."""
         became = self.became()
+        self.agree(how, became)
         differ = {line.partition(" ")[0] for line in self.bench.changed(self.before)}
         count = len(self.bench.changed(self.before))
         assert differ <= {"create"}
@@ -112,11 +142,11 @@ def sqlite_ward(tmp_path: Path, forking: Changers) -> Ward:
     bench = Bench(SqliteChangeSite(path))
     bench.build()
     order = bench.order(UP + FILL, DOWN, "SELECT 1 = 1;", TOUCHES, rehearsed=bench.rehearsed())
-    return _ward(bench, forking, SqliteAddress(name="lab", path=path), order)
+    return _ward(bench, forking, SqliteAddress(name="lab", path=path), order, tmp_path)
 
 
 @pytest.fixture
-def postgresql_ward(pg15: PgServer, forking: Changers) -> Iterator[Ward]:
+def postgresql_ward(pg15: PgServer, forking: Changers, tmp_path: Path) -> Iterator[Ward]:
     """A ward on a server, whose change has three parts."""
     with change_site(pg15) as site:
         site.reset()
@@ -127,15 +157,19 @@ def postgresql_ward(pg15: PgServer, forking: Changers) -> Iterator[Ward]:
             APART_UP, APART_DOWN, "SELECT true;", APART_TOUCHES, rehearsed=rehearsed
         )
         where = parameters_of(pg15, site.database.name, pg15.superuser)
-        yield _ward(bench, forking, where, order)
+        yield _ward(bench, forking, where, order, tmp_path)
 
 
 def _ward(
-    bench: Bench, forking: Changers, where: SqliteAddress | Parameters, order: ChangeRun
+    bench: Bench,
+    forking: Changers,
+    where: SqliteAddress | Parameters,
+    order: ChangeRun,
+    ledgers: Path,
 ) -> Ward:
     limits = replace(order.change.limits, lock_wait=timedelta(seconds=5))
     order = replace(order, change=replace(order.change, limits=limits))
-    return Ward(bench, forking, where, order, bench.schema())
+    return Ward(bench, forking, where, order, bench.schema(), ledgers)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -161,7 +195,7 @@ def test_killed_at_random_moments(ward: Ward, kills: int) -> None:
         died = die(ward, how, spans[how], source)
         spans[how] *= 1.1 if died else 0.6  # other work makes it slow and fast
         killed += died
-        fates[how, ward.check(source.choice(list(Onward)))] += 1
+        fates[how, ward.check(how, source.choice(list(Onward)))] += 1
     note(f"{killed} killed: {dict(fates)}")
     assert killed == kills, "most had ended before they were killed"
 
@@ -172,7 +206,7 @@ def measured(ward: Ward, how: How) -> float:
     begun = time.monotonic()
     assert ward.changers.start(ward.start(how)).finish() == 0
     span = time.monotonic() - begun
-    ward.check(Onward.FINISH)
+    ward.check(how, Onward.FINISH)
     return span
 
 
@@ -181,3 +215,39 @@ def die(ward: Ward, how: How, span: float, source: random.Random) -> bool:
     child = ward.changers.start(ward.start(how))
     time.sleep(source.random() * span)
     return child.kill()
+
+
+BREAKS = [pytest.param(4, id="4"), pytest.param(50, id="50", marks=pytest.mark.sweep)]
+
+
+@pytest.mark.parametrize("breaks", BREAKS)
+def test_the_server_ends_the_connection_at_random_moments(
+    postgresql_ward: Ward, pg15: PgServer, breaks: int
+) -> None:
+    """The process records its end, and it is what the journal and the schema say."""
+    ward, source = postgresql_ward, fresh_random()
+    assert isinstance(ward.where, Parameters)
+    spans = {how: measured(ward, how) for how in ward.hows}
+    said = Counter[tuple[How, Effect | None, Fate]]()
+    lost = 0
+    with pg15.connect("postgres") as connection:
+        for number in range(6 * breaks):
+            if lost == breaks:
+                break
+            how = ward.hows[number % len(ward.hows)]
+            ward.prepare(how)
+            child = ward.changers.start(ward.start(how))
+            time.sleep(source.random() * spans[how])
+            ended = connection.execute(_TERMINATE, [ward.where.dbname]).fetchall()
+            well = child.finish() == 0
+            spans[how] *= 1.1 if ended and not well else 0.6
+            lost += bool(ended) and not well
+            became, found = ward.became(), ward.recorded()
+            assert found is None or found.ended is not None, "an intent without an outcome"
+            said[how, ward.agree(how, became), became.fate] += 1
+            ward.check(how, source.choice(list(Onward)))
+    note(f"{lost} lost: {dict(said)}")
+    assert lost == breaks, "most had ended before their connection was"
+
+
+_TERMINATE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"

@@ -27,6 +27,7 @@ _CLASSES = (
     "Unreachable",
     "TryAgain",
     "NoIdentity",
+    "Interrupted",
     "NotAsDeclared",
     "LockTimeout",
     "CommitUnknown",

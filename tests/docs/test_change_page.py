@@ -58,6 +58,9 @@ def test_the_lines_of_the_page_are_touches() -> None:
     lines = re.findall(r"^\| `((?:create|alter|drop) .*?)` \|", section_of(TEXT, "`touches`"), re.M)
     assert len(lines) == 3
     assert [touch.line for line in lines if (touch := parse_touch(line))] == lines
+    named = re.findall(r"`((?:create|alter|drop) [^`]*)`", section_of(TEXT, "`touches`"))
+    assert len(named) > len(lines)
+    assert all((touch := parse_touch(line)) and touch.line == line for line in named)
 
 
 def test_the_example_of_the_page_is_a_change() -> None:

@@ -14,6 +14,7 @@ from dbops.review.evidence import judge_evidence
 from dbops.review.grounds import Case
 from dbops.review.memory import Memory
 from dbops.review.policy import Policy
+from dbops.review.purpose import Purpose
 from dbops.review.work import Kind, Work, read_manifest
 from tests.review.desk import FOLDER, ID, NOW, Desk, copied, evidence_of, made_desk, signer_of
 
@@ -61,10 +62,10 @@ def test_what_takes_work_back_needs_no_young_evidence(desk: Desk) -> None:
     """It was rehearsed with the work; that it is of these files is asked all the same."""
     old = replace(case_of(desk), now=desk.now + timedelta(days=60))
     assert [each.code for each in judge_evidence(old, ())] == ["evidence-old"]
-    back = replace(old, ages=False)
+    back = replace(old, purpose=Purpose.TAKE_BACK)
     assert judge_evidence(back, ()) == ()
     desk.write("repair.sql", b"-- another\n")
-    other = replace(case_of(desk), now=old.now, ages=False)
+    other = replace(case_of(desk), now=old.now, purpose=Purpose.TAKE_BACK)
     assert [each.code for each in judge_evidence(other, ())] == ["evidence-files"]
 
 

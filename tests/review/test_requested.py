@@ -113,4 +113,4 @@ def test_what_is_said_of_a_missing_request(desk: Desk) -> None:
     with pytest.raises(Refused) as caught:
         asked(desk)
     assert caught.value.message == f"{ID}: the request of the author, {AUTHOR}, is missing"
-    assert caught.value.hint == f"the author signs it: dbops review request {ID}"
+    assert caught.value.hint == f"the author signs it: dbops review request {ID} --key KEY"

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from dbops.crypto.sshsig import Namespace
 from dbops.errors import Refused
+from dbops.review.purpose import Purpose
 from dbops.review.statement import (
     STATEMENT_MOST,
     Decision,
@@ -66,7 +67,26 @@ files:
 {"11" * 32}  repair.sql
 {"22" * 32}  repair.yml
 """
+CHANGE = replace(STATEMENT, kind=Kind.CHANGE, purpose=Purpose.TAKE_BACK)
 REQUEST = replace(STATEMENT, decision=Decision.REQUEST, request=None, role=None, note=None)
+
+
+def test_a_change_says_which_way_it_goes() -> None:
+    """In words, below its id; other work has one way and says none."""
+    text = encode_statement(CHANGE).decode()
+    way = "purpose: take the change back (down.sql)\n"
+    assert text == TEXT.replace("kind: repair", "kind: change").replace(
+        "id: 2026-117-ward\n", f"id: 2026-117-ward\n{way}"
+    )
+    assert parse_statement(text.encode()) == CHANGE
+    unsaid = text.replace(way, "")
+    assert parse_statement(unsaid.encode()) == replace(CHANGE, purpose=None)
+    assert refusal(text.replace("kind: change", "kind: repair")).code == "statement-purpose"
+    other = refusal(text.replace("take the change back (down.sql)", "take the change back"))
+    assert (other.code, other.message) == (
+        "statement-value",
+        "purpose is none that the statement can have",
+    )
 
 
 def refusal(text: str) -> Refused:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from dbops.change.rules.finding import Case, Rule
+from dbops.change.squawk_report import PREFIX, is_squawks
 from dbops.review.finding import Finding, Severity
 from dbops.wording import quoted
 
@@ -16,9 +17,10 @@ def _examine(case: Case) -> Iterator[Finding]:
     for entry in case.change.accepted:
         where = "" if entry.at is None else f" at {entry.at}"
         alike = [each for each in found if each.rule == entry.rule]
-        if entry.rule not in case.rules:
+        tool = PREFIX if is_squawks(entry.rule) else entry.rule  # squawk knows which rules it has
+        if tool != PREFIX and entry.rule not in case.rules:
             what = f"{quoted(entry.rule)} is accepted, and there is no such rule"
-        elif any(entry.at in {None, each.where} for each in alike) or entry.rule in unsure:
+        elif any(entry.at in {None, each.where} for each in alike) or tool in unsure:
             continue
         else:
             what = f"{entry.rule} is accepted{where}, and found nothing there"

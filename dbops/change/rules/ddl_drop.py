@@ -21,8 +21,14 @@ def _examine(case: Case) -> Iterator[Finding]:
                 if not case.is_empty(table, reading):
                     what = f"TRUNCATE empties {table.written}{case.measured(table)}"
                     yield DDL_DROP.found(reading.place, what, _HINT)
+        elif reading.words[:2] == ("DROP", "OWNED"):
+            what = "all that a role owns is dropped, tables with their rows too"
+            yield DDL_DROP.found(reading.place, what, "drop each by its name")
         elif reading.does is Does.DROP:
             yield from _dropped(case, reading)
+        elif reading.kind is ObjectKind.TYPE and reading.has("DROP", "ATTRIBUTE"):
+            what = f"an attribute of {reading.names[0].written} is dropped with its values"
+            yield DDL_DROP.found(reading.place, what, _HINT)
     for reading, table, clause in case.filled(Act.DROP_COLUMN):
         what = f"column {clause.column} of {table.written} is dropped with its values"
         yield DDL_DROP.found(reading.place, what + case.measured(table), _HINT)

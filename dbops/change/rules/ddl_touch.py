@@ -2,34 +2,51 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from dbops.change.diff import Verb
-from dbops.change.reading_effects import Effect, effects, net_effects
+from dbops.change.parsed import read_step
+from dbops.change.reading import Act, Name, has
+from dbops.change.reading_effects import HOLDERS, Effect, effects, net_effects
 from dbops.change.rules.dependents import PROGRAMS, changed_names
 from dbops.change.rules.finding import Case, Rule, is_same
-from dbops.change.schema import ObjectKind
+from dbops.change.rules.spelling import effect_title, path_of
+from dbops.change.schema import ObjectKind, SchemaObject
+from dbops.change.step import Step
 from dbops.change.touch import Touch
 from dbops.review.finding import Finding, Severity, Unchecked
 
-_PART: Final = re.compile(r'"((?:[^"]|"")+)"|([^.]+)')
 _VERBS: Final = {
     Verb.CREATE: {Verb.CREATE, Verb.ALTER},
     Verb.DROP: {Verb.DROP, Verb.ALTER},
     Verb.ALTER: {Verb.CREATE, Verb.ALTER, Verb.DROP},
 }
+_ENDS: Final = {Verb.CREATE: "", Verb.DROP: "", Verb.ALTER: " (…)"}  # what differs of it
 
 
 def _examine(case: Case) -> Iterator[Finding | Unchecked]:
-    for effect in net_effects(case.up):
-        if not any(_covers(touch, effect) for touch in case.change.touches):
-            yield DDL_TOUCH.found(
-                effect.place,
-                f"{effect.verb.value} {effect.title} is not covered by touches:",
-                f"touches: [{effect.verb.value} {effect.title}], or leave the statement out",
-            )
+    found = net_effects(case.up)
+    rebuilt = {each.path for each in found if each.anew and each.kind in HOLDERS}
+    for each in found:
+        effect = each
+        if any(_covers(touch, effect) for touch in case.change.touches) or _is_key(case, effect):
+            continue
+        if effect.table is not None and effect.path not in rebuilt and effect.table.path in rebuilt:
+            if case.schema is None:
+                yield DDL_TOUCH.unchecked("whether what is made on a new table was on the old one")
+                continue
+            known = None if effect.path is None else case.find(effect.kind, Name(effect.path))
+            if known is not None and _is_said(case, effect.place, known):
+                continue
+            effect = effect if known is None else replace(effect, verb=Verb.ALTER, anew=True)
+        line = f"{effect.verb.value} {effect_title(case, effect)}"
+        yield DDL_TOUCH.found(
+            effect.place,
+            f"{line} is not covered by touches:",
+            f"touches: [{line}{_ENDS[effect.verb]}], or leave the statement out",
+        )
     idle = [touch for touch in case.change.touches if not _is_named(touch, case)]
     if any(changed_names(case)):  # the text of what uses it changes with it
         idle = [touch for touch in idle if touch.kind not in PROGRAMS]
@@ -42,8 +59,33 @@ def _examine(case: Case) -> Iterator[Finding | Unchecked]:
         yield DDL_TOUCH.found("change.yml", what + "statement names it", hint)
 
 
+def _is_said(case: Case, place: str, known: SchemaObject) -> bool:
+    """Whether the statement of a place says of an object what the catalogue has of it."""
+    made = next((each for each in case.up if each.place == place), None)
+    was = read_step(Step(0, "", known.properties.get("definition", ""), 0), case.dialect, "")
+    return made is not None and (_said(was.words), was.texts) == (_said(made.words), made.texts)
+
+
+def _said(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Return words as the catalogue keeps them: without IF NOT EXISTS, and the file's name."""
+    text = " ".join(words).replace(" IF NOT EXISTS ", " ").replace(" MAIN . ", " ")
+    return tuple(text.split())
+
+
+def _is_key(case: Case, effect: Effect) -> bool:
+    """Whether it makes an index that a constraint takes over: then the schema has that alone."""
+    if effect.kind is not ObjectKind.INDEX or effect.path is None:
+        return False
+    name = effect.path[-1].upper()
+    return any(
+        has(clause.words, "USING", "INDEX", name)
+        for reading in case.up
+        for clause in reading.acts(Act.ADD_CONSTRAINT)
+    )
+
+
 def _covers(touch: Touch, effect: Effect) -> bool:
-    path = _path(touch.written)
+    path = path_of(touch.written)
     whole = touch.kind is ObjectKind.TABLE and touch.verb is not Verb.ALTER
     if whole and effect.table is not None and is_same(path, effect.table.path):
         return True
@@ -58,7 +100,7 @@ def _covers(touch: Touch, effect: Effect) -> bool:
 
 def _is_named(touch: Touch, case: Case) -> bool:
     """Whether some statement names it, or the table that it belongs to."""
-    path = _path(touch.written)
+    path = path_of(touch.written)
     inner = touch.kind in {ObjectKind.COLUMN, ObjectKind.CONSTRAINT, ObjectKind.TRIGGER}
     wanted = {part.upper() for part in path[-2 if inner else -1 :]}
     if touch.kind is ObjectKind.COLUMN and len(path) > 1:  # its own name may be any table's
@@ -77,13 +119,6 @@ def _follows(touch: Touch, case: Case) -> bool:
         if effect.table is not None
     }
     return follows and any(touch.written.casefold().find(table) >= 0 for table in tables)
-
-
-def _path(written: str) -> tuple[str, ...]:
-    """Return the parts of a name; of a function without its arguments."""
-    plain = written.partition("(")[0]
-    parts = [found[1] or found[2] for found in _PART.finditer(plain)]
-    return tuple(part.replace('""', '"') for part in parts)
 
 
 def _folded(path: tuple[str, ...]) -> set[str]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from dbops.change.reading import Act, Does, Reading
+from dbops.change.reading import Act, Does, Reading, has
 from dbops.change.rules.finding import Case, Rule
 from dbops.change.schema import ObjectKind
 from dbops.review.finding import Finding, Severity
@@ -20,6 +20,8 @@ _IN_BODIES: Final = frozenset({"SESSION_REPLICATION_ROLE", "FOREIGN_KEY_CHECKS",
 _WORD: Final = re.compile(r"\w+")
 _HINT: Final = "let triggers and checks run; replace a trigger in the change that drops it"
 
+_TRIGGERS: Final = frozenset({ObjectKind.TRIGGER, ObjectKind.EVENT_TRIGGER})
+
 
 def _examine(case: Case) -> Iterator[Finding]:
     for reading in (*case.up, *case.down):
@@ -31,13 +33,22 @@ def _examine(case: Case) -> Iterator[Finding]:
             yield DDL_TRG.found(reading.place, what, _HINT)
         for clause in reading.acts(Act.SWITCH_TRIGGER):
             new = reading.table is not None and case.is_new(reading.table, reading)
-            if "DISABLE" in clause.words and not new:
+            if not new and ("DISABLE" in clause.words or has(clause.words, "ENABLE", "REPLICA")):
                 what = f"trigger {clause.name} is switched off"
                 yield DDL_TRG.found(reading.place, what, _HINT)
-        if reading.kind is ObjectKind.TRIGGER and "DISABLE" in reading.words:
+        for clause in reading.acts(Act.SWITCH_CONSTRAINT):
+            if has(clause.words, "NOT", "ENFORCED"):
+                what = f"constraint {clause.name} is enforced no more"
+                yield DDL_TRG.found(reading.place, what, _HINT)
+        if reading.kind in _TRIGGERS and _is_off(reading):
             yield DDL_TRG.found(reading.place, "a trigger is switched off", _HINT)
     for reading in case.up:
         yield from _dropped(case, reading)
+
+
+def _is_off(reading: Reading) -> bool:
+    off = "DISABLE" in reading.words or reading.has("ENABLE", "REPLICA")
+    return off and reading.does is Does.ALTER
 
 
 def _dropped(case: Case, reading: Reading) -> Iterator[Finding]:

@@ -34,6 +34,20 @@ def _examine(case: Case) -> Iterator[Finding]:
         ):
             what = f"{first} changes a setting for all that follows"
             yield DDL_TX.found(reading.place, what, "remove it: write names with their schema")
+        elif _sets_by_call(reading):
+            what = "set_config changes a setting for all that follows"
+            yield DDL_TX.found(reading.place, what, "remove it: write names with their schema")
+
+
+def _sets_by_call(reading: Reading) -> bool:
+    """Whether a query sets more than limits of time, or for longer than the transaction."""
+    if reading.does is not Does.QUERY or "SET_CONFIG" not in reading.words:
+        return False
+    told = {text.upper() for text in reading.texts}
+    if told & _SAID_ELSEWHERE or any("TIMEOUT" in text for text in told):
+        return False
+    local = reading.has("TRUE", ")")
+    return not local or bool(told & {"SEARCH_PATH", "ROLE", "SESSION_AUTHORIZATION"})
 
 
 def _is_elsewhere(reading: Reading) -> bool:

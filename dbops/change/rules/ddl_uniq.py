@@ -29,13 +29,13 @@ def _unique(case: Case) -> Iterator[tuple[Reading, Name]]:
         index = reading.does is Does.CREATE and reading.kind is ObjectKind.INDEX
         if index and Flag.UNIQUE in reading.flags and reading.table is not None:
             new = _are_new(case, reading.table, reading.columns)
-            if not case.is_empty(reading.table, reading) and not new:
+            if not case.is_unused(reading.table, reading) and not new:
                 yield reading, reading.table
     for reading, table, clause in case.filled(Act.ADD_CONSTRAINT):
         constraint = clause.constraint
         if constraint is None or constraint.kind not in _KINDS or constraint.using_index:
             continue
-        if not _are_new(case, table, constraint.columns):
+        if not _are_new(case, table, constraint.columns) and not case.is_new(table, reading):
             yield reading, table
 
 

@@ -123,6 +123,18 @@ class Case:
             for reading in self._before(at)
         )
 
+    def later_name(self, table: Name, at: Reading) -> Name:
+        """Return what up.sql calls a table in the end that has this name at the statement."""
+        found = table
+        for each in self.up[self.up.index(at) + 1 :]:
+            names = each.names if each.kind is ObjectKind.TABLE else ()
+            new = next((clause.name for clause in each.acts(Act.RENAME_TABLE)), None)
+            if each.renamed is not None:
+                new = each.renamed.last
+            if new is not None and any(is_same(name.path, found.path) for name in names):
+                found = Name((*found.path[:-1], new))
+        return found
+
     def _before(self, at: Reading) -> tuple[Reading, ...]:
         """Return the statements that run before one: of up.sql, and then of down.sql."""
         every = (*self.up, *self.down)

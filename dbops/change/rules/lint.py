@@ -10,8 +10,10 @@ from dataclasses import replace
 
 from dbops.change.manifest import Accepted, Change
 from dbops.change.parsed import read_step
+from dbops.change.rules.ddl_accepted import DDL_ACCEPTED
 from dbops.change.rules.every import EVERY
 from dbops.change.rules.finding import Case, Facts
+from dbops.change.squawk_report import Heard, is_squawks, silent, unrepeated
 from dbops.change.step import Step
 from dbops.review.finding import Finding, Report, Severity, Unchecked
 from dbops.review.work import DOWN, UP
@@ -23,11 +25,13 @@ def lint(
     down: tuple[Step, ...],
     dialect: str,
     facts: Facts | None,
+    squawk: Heard | None = None,
 ) -> Report:
     """Return what the rules find, and what they could not look at.
 
-    `dialect` is sqlglot's name for the engine's SQL; `facts` is None where no database was asked.
-    Nothing is run, and no constant of the SQL stands in what is returned.
+    `dialect` is sqlglot's name for the engine's SQL; `facts` is None where no database was asked,
+    `squawk` what that linter says of up.sql, None where it was not asked. Nothing is run, and no
+    constant of the SQL stands in what is returned.
     """
     case = Case(
         change=change,
@@ -39,11 +43,21 @@ def lint(
     )
     said: list[Finding | Unchecked] = []
     for rule in EVERY:
+        if rule is DDL_ACCEPTED:  # it looks at what all others found
+            said += unrepeated(_heard(change, squawk), said)
         said += rule.examine(replace(case, earlier=tuple(said)))
     return Report(
         tuple(dict.fromkeys(each for each in said if isinstance(each, Finding))),
         tuple(dict.fromkeys(each for each in said if isinstance(each, Unchecked))),
     )
+
+
+def _heard(change: Change, squawk: Heard | None) -> Heard:
+    """Return what squawk said; that it was not asked only where the manifest rests on that."""
+    if squawk is not None:
+        return squawk
+    accepted = any(is_squawks(entry.rule) for entry in change.accepted)
+    return (silent("squawk, of which a finding is accepted, is not here"),) if accepted else ()
 
 
 def blocking(report: Report, accepted: Collection[Accepted]) -> tuple[Finding, ...]:

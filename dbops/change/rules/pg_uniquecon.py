@@ -12,6 +12,7 @@ from dbops.review.finding import Finding, Severity
 _KINDS: Final = {
     ConstraintKind.UNIQUE: "unique constraint",
     ConstraintKind.PRIMARY_KEY: "primary key",
+    ConstraintKind.EXCLUDE: "exclusion constraint",
 }
 
 
@@ -24,11 +25,14 @@ def _examine(case: Case) -> Iterator[Finding]:
         for constraint in given:
             if constraint is None or constraint.kind not in _KINDS or constraint.using_index:
                 continue
+            hint = "CREATE UNIQUE INDEX CONCURRENTLY first, then ADD CONSTRAINT … USING INDEX"
+            if constraint.kind is ConstraintKind.EXCLUDE:
+                hint = "there is no other way: accept it for a time at which nobody uses the table"
             yield PG_UNIQUECON.found(
                 reading.place,
                 f"the {_KINDS[constraint.kind]} of {table.written} builds its index while nobody "
                 f"uses the table{case.measured(table)}",
-                "CREATE UNIQUE INDEX CONCURRENTLY first, then ADD CONSTRAINT … USING INDEX",
+                hint,
             )
 
 

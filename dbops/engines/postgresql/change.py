@@ -9,11 +9,13 @@ from typing import Final
 
 from dbops.change.ports import ChangeTraits, SessionOrder
 from dbops.change.step import Step
+from dbops.doctor.finding import Finding
 from dbops.engines.postgresql.change_opening import Clock, refuse_other_database
 from dbops.engines.postgresql.change_session import PostgresqlChangeSession
 from dbops.engines.postgresql.change_words import alone_kind
 from dbops.engines.postgresql.connect import Parameters, connect
 from dbops.engines.postgresql.engine import PostgresqlEngine
+from dbops.engines.postgresql.inspect_admin import inspect_admin
 from dbops.engines.postgresql.scratch_login import login_on_copy
 from dbops.engines.postgresql.snapshot import read_identity
 
@@ -44,6 +46,10 @@ class PostgresqlChangeEngine:
         """The cluster's system identifier and the database's OID, as snapshots have them."""
         with connect(self.admin()) as session:
             return read_identity(session)
+
+    def inspect(self) -> tuple[Finding, ...]:
+        """What a person should know before the first change: whether the login gets in and may."""
+        return tuple(inspect_admin(self.admin()))
 
     def is_alone(self, step: Step) -> bool:
         return alone_kind(step) is not None

@@ -11,16 +11,14 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
 
-from dbops.change.ports import Lock, Remains
+from dbops.change.ports import Remains
 from dbops.change.step import Step
-from dbops.engines.postgresql.change_effects import MODES, written
 from dbops.engines.postgresql.change_wire import ask, command
-from dbops.engines.postgresql.change_words import NOBODY, Alone, Named, Target, place, target_of
+from dbops.engines.postgresql.change_words import Alone, Named, Target, place, target_of
 from dbops.engines.postgresql.connect import Session, quoted
 from dbops.errors import Failed
 
 _DETACH_SINCE: Final = 14
-_LIGHT, _STRONG = "ShareUpdateExclusiveLock", "AccessExclusiveLock"
 
 _NAMED: Final = """
     SELECT c.oid FROM pg_catalog.pg_class AS c
@@ -123,37 +121,6 @@ def refuse_unfinished(session: Session, step: Step) -> None:
     )
 
 
-def locks_of(session: Session, step: Step) -> tuple[Lock, ...]:
-    """The locks that the server's documentation says of the step, where it is of one table.
-
-    They are gone when it ends, so they cannot be looked up.
-    """
-    target, doing = target_of(step), place(step)
-    match target.kind:
-        case Alone.CREATE_INDEX:
-            return (_lock(target.table, _LIGHT),)
-        case Alone.DROP_INDEX:
-            found = _index(session, target.name, doing)
-            return () if found is None else (_lock(Named(found.schema, found.table), _LIGHT),)
-        case Alone.DETACH:
-            return (_lock(target.name, _STRONG), _lock(target.table, _LIGHT))
-        case Alone.REINDEX if target.scope == "INDEX":
-            found = _index(session, target.name, doing)
-            return () if found is None else (_lock(Named(found.schema, found.table), _LIGHT),)
-        case Alone.REINDEX if target.scope == "TABLE":
-            return (_lock(target.name, _LIGHT),)
-        case Alone.VACUUM if target.name != NOBODY:
-            return (_lock(target.name, _STRONG if target.scope == "FULL" else _LIGHT),)
-    return ()
-
-
-def rewritten_by(step: Step) -> tuple[str, ...]:
-    """The table that the step writes anew."""
-    target = target_of(step)
-    anew = target.kind is Alone.VACUUM and target.scope == "FULL" and target.name != NOBODY
-    return (written(target.name.schema, target.name.name),) if anew else ()
-
-
 def _created(session: Session, step: Step, target: Target) -> Remains:
     found = _index(session, target.name, place(step))
     if found is None:
@@ -203,10 +170,6 @@ def _left(session: Session, target: Target, doing: str) -> Sequence[Named]:
 
 def _drop(session: Session, index: Named, doing: str) -> None:
     command(session, f"DROP INDEX CONCURRENTLY IF EXISTS {_sql(index)}", doing=doing)
-
-
-def _lock(name: Named, mode: str) -> Lock:
-    return Lock(written(name.schema, name.name), mode, MODES[mode][1])
 
 
 def _names(name: Named) -> list[str]:

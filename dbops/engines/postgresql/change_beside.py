@@ -45,6 +45,10 @@ _FUNCTION: Final = """
         p.prosupport, p.prokind, p.prosecdef, p.proleakproof, p.proisstrict, p.proretset,
         p.provolatile, p.proparallel, p.prorettype, p.proargtypes, p.proargdefaults, p.prosrc,
         p.probin, p.prosqlbody, p.proconfig)"""
+_SEARCH: Final = """
+    pg_catalog.concat_ws('|', c.mapcfg, c.maptokentype, c.mapseqno, c.mapdict,
+        w.oid, w.dictinitoption)"""
+_MEMBER: Final = f"pg_catalog.concat_ws('|', m.classid, m.objid, {_FUNCTION}, {_SEARCH})"
 _DIGEST: Final = """
     pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(
         coalesce(pg_catalog.string_agg({0}, '|' ORDER BY {0}), ''),
@@ -75,15 +79,22 @@ _BESIDE: Final = f"""
         FROM ({_OWN} UNION ALL SELECT n.oid, n.nspname, n.nspowner, n.nspacl
             FROM pg_catalog.pg_namespace AS n WHERE n.nspname = 'dbops') AS o
     UNION ALL SELECT pg_catalog.concat('extension ', e.extname, ' of version ', e.extversion),
-            {_DIGEST.format(f"pg_catalog.concat_ws('|', m.classid, m.objid, {_FUNCTION})")}, true
+            {_DIGEST.format(_MEMBER)}, true
         FROM pg_catalog.pg_extension AS e
         JOIN pg_catalog.pg_depend AS m ON m.refobjid = e.oid AND m.deptype = 'e'
             AND m.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass
         LEFT JOIN pg_catalog.pg_proc AS p ON p.oid = m.objid
             AND m.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass
+        LEFT JOIN pg_catalog.pg_ts_config_map AS c ON c.mapcfg = m.objid
+            AND m.classid = 'pg_catalog.pg_ts_config'::pg_catalog.regclass
+        LEFT JOIN pg_catalog.pg_ts_dict AS w ON w.oid = m.objid
+            AND m.classid = 'pg_catalog.pg_ts_dict'::pg_catalog.regclass
         GROUP BY e.extname, e.extversion
     UNION ALL SELECT 'functions that came with the server', {_DIGEST.format(_FUNCTION)}, true
-        FROM pg_catalog.pg_proc AS p WHERE p.oid < 16384"""  # noqa: S608 - constants
+        FROM pg_catalog.pg_proc AS p WHERE p.oid < 16384
+    UNION ALL SELECT 'text search that came with the server', {_DIGEST.format(_SEARCH)}, true
+        FROM pg_catalog.pg_ts_dict AS w FULL JOIN pg_catalog.pg_ts_config_map AS c ON false
+        WHERE coalesce(w.oid, c.mapcfg) < 16384"""  # noqa: S608 - constants
 
 
 class Beside:

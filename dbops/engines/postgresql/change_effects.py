@@ -1,14 +1,14 @@
 """What a step did to others: the locks that it added, and the tables whose storage is new.
 
-Only relations that were there when the transaction began count: nobody else sees the others. A
-lock on an index is said where its table is not locked as strongly. The two weakest modes, which
-every reader takes, are left out.
+Only relations that were there when the transaction began count: nobody else sees the others. An
+index is said where its table is not locked as strongly, or was not rewritten. The two weakest
+modes, which every reader takes, are left out.
 https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-TABLES
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -50,14 +50,52 @@ _LOCKS: Final = """
 _FILES: Final = """
     SELECT c.oid, c.relfilenode FROM pg_catalog.pg_class AS c
     WHERE c.oid = ANY (%s::pg_catalog.oid[])"""
+_STORED: Final = frozenset({"r", "m", "i"})
 
 
 @dataclass(frozen=True, slots=True)
-class _Relation:
+class Relation:
+    """What others can see: its kind as `pg_class` has it, its name, and its storage.
+
+    `table` is the OID of the table of an index, and else 0.
+    """
+
     kind: str
     title: str
     file: int
-    table: int  # of an index, else 0
+    table: int
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether it has storage that can be written anew: tables and their indexes."""
+        return self.kind in _STORED
+
+
+def relations(session: Session) -> dict[int, Relation]:
+    """Return all relations by OID but the server's and dbops' own."""
+    rows = ask(session, _RELATIONS, doing="looking at locks")
+    return {
+        oid: Relation(kind, written(schema, name), file, table)
+        for oid, kind, schema, name, file, table in rows
+    }
+
+
+def locks_told(
+    now: Mapping[int, str], known: Mapping[int, Relation], held: Mapping[int, str]
+) -> tuple[Lock, ...]:
+    """Return the locks that are stronger than those held before, by OID."""
+    return tuple(
+        sorted(
+            Lock(known[oid].title, mode, MODES[mode][1])
+            for oid, mode in now.items()
+            if rank(mode) > rank(held.get(oid)) and rank(now.get(known[oid].table)) < rank(mode)
+        )
+    )
+
+
+def rewritten_told(anew: Collection[int], known: Mapping[int, Relation]) -> tuple[str, ...]:
+    """Return the names of what has new storage, an index only where its table has not."""
+    return tuple(sorted(known[oid].title for oid in anew if known[oid].table not in anew))
 
 
 class Footprint:
@@ -65,38 +103,29 @@ class Footprint:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._known = {
-            oid: _Relation(kind, written(schema, name), file, table)
-            for oid, kind, schema, name, file, table in self._rows(_RELATIONS)
-        }
+        self._known = relations(session)
         self._held: dict[int, str] = {}
 
     def added(self) -> tuple[tuple[Lock, ...], tuple[str, ...]]:
         """Locks that are held now and were not before, and tables that were rewritten since."""
         now = self._strongest()
-        locks = tuple(sorted(self._new(now)))
+        locks = locks_told(now, self._known, self._held)
         self._held = now
-        return locks, tuple(sorted(self._rewritten(now)))
+        return locks, rewritten_told(set(self._rewritten(now)), self._known)
 
     def _strongest(self) -> dict[int, str]:
         found: dict[int, str] = {}
         for oid, mode in self._rows(_LOCKS):
-            if oid in self._known and _rank(mode) > _rank(found.get(oid)):
+            if oid in self._known and rank(mode) > rank(found.get(oid)):
                 found[oid] = mode
         return found
 
-    def _new(self, now: Mapping[int, str]) -> Iterator[Lock]:
-        for oid, mode in now.items():
-            one = self._known[oid]
-            if _rank(mode) > _rank(self._held.get(oid)) and _rank(now.get(one.table)) < _rank(mode):
-                yield Lock(one.title, mode, MODES[mode][1])
-
-    def _rewritten(self, now: Mapping[int, str]) -> Iterator[str]:
+    def _rewritten(self, now: Mapping[int, str]) -> Iterator[int]:
         """Storage is written anew only under the strongest lock."""
         locked = [
             oid
             for oid, mode in now.items()
-            if _rank(mode) == _STRONGEST and self._known[oid].kind in {"r", "m"}
+            if rank(mode) == _STRONGEST and self._known[oid].is_stored
         ]
         if not locked:
             return
@@ -104,7 +133,7 @@ class Footprint:
             before = self._known[oid]
             if before.file != file:
                 self._known[oid] = replace(before, file=file)
-                yield before.title
+                yield oid
 
     def _rows(self, query: str, params: Sequence[object] | None = None) -> list[TupleRow]:
         return ask(self._session, query, params, doing="looking at locks")
@@ -115,5 +144,6 @@ def written(schema: str, name: str) -> str:
     return ObjectName(ObjectKind.TABLE, (schema, name)).written
 
 
-def _rank(mode: str | None) -> int:
+def rank(mode: str | None) -> int:
+    """Return how strong a mode is; 0 for none, and for those that every reader takes."""
     return MODES[mode][0] if mode is not None and mode in MODES else 0

@@ -33,6 +33,7 @@ _CREATE: Final = f"""
         name text NOT NULL,
         sha256 text NOT NULL,
         progress text NOT NULL,
+        approval text NOT NULL,
         at timestamptz NOT NULL,
         login text NOT NULL
     )"""
@@ -51,6 +52,7 @@ _COLUMNS: Final = (
     ("name", _TEXT, -1, True, ""),
     ("sha256", _TEXT, -1, True, ""),
     ("progress", _TEXT, -1, True, ""),
+    ("approval", _TEXT, -1, True, ""),
     ("at", _TIMESTAMPTZ, -1, True, ""),
     ("login", _TEXT, -1, True, ""),
 )
@@ -75,12 +77,12 @@ _PLAIN: Final = f"""
             WHERE k.conrelid = c.oid AND k.contype NOT IN ('p', 'n'))
     FROM pg_catalog.pg_class AS c WHERE c.oid = {_OID}"""  # noqa: S608 - constants
 _READ: Final = f"""
-    SELECT sequence, run, work, plan, direction, step, name, sha256, progress
+    SELECT sequence, run, work, plan, direction, step, name, sha256, progress, approval
     FROM {TABLE} ORDER BY sequence"""  # noqa: S608 - constants
 _NOTE: Final = f"""
     INSERT INTO {TABLE}
-        (run, work, plan, direction, step, name, sha256, progress, at, login)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, pg_catalog.clock_timestamp(), session_user)"""  # noqa: S608 - constants
+        (run, work, plan, direction, step, name, sha256, progress, approval, at, login)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, pg_catalog.clock_timestamp(), session_user)"""  # noqa: S608 - constants
 
 
 def make_journal(session: Session) -> None:
@@ -110,6 +112,7 @@ def note_entries(session: Session, entries: Sequence[JournalEntry]) -> None:
             each.name,
             each.sha256,
             each.progress.value,
+            each.approval,
         ]
         command(session, _NOTE, values, doing="writing the journal")
 
@@ -155,6 +158,7 @@ def _entry(row: TupleRow) -> JournalEntry:
             name=row[6],
             sha256=row[7],
             progress=Progress(row[8]),
+            approval=row[9],
         )
     except ValueError:
         raise Refused(

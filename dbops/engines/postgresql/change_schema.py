@@ -17,14 +17,18 @@ from psycopg.pq import TransactionStatus
 
 from dbops.change.schema import Schema, schema_of
 from dbops.engines.postgresql.change_schema_assembly import Assembly
+from dbops.engines.postgresql.change_schema_conversions import conversion_queries
 from dbops.engines.postgresql.change_schema_database import database_queries
 from dbops.engines.postgresql.change_schema_listing import rows_of
 from dbops.engines.postgresql.change_schema_marks import read_marks
+from dbops.engines.postgresql.change_schema_operators import operator_queries
 from dbops.engines.postgresql.change_schema_programs import program_queries
+from dbops.engines.postgresql.change_schema_search import search_queries
 from dbops.engines.postgresql.change_schema_system import read_system
 from dbops.engines.postgresql.change_schema_tables import table_queries
 from dbops.engines.postgresql.change_schema_types import type_queries
 from dbops.engines.postgresql.change_schema_unknown import read_unknown
+from dbops.engines.postgresql.change_schema_usual import read_usual
 from dbops.engines.postgresql.connect import PINNED, Session
 from dbops.errors import Refused
 
@@ -85,7 +89,9 @@ def read_schema(session: Session) -> Schema:
         rows += read_system(session, marks.texts)
         known = {row.address for row in rows}
         unknown = read_unknown(session, known, marks)
-    return schema_of(list(Assembly(rows, marks).objects()), unknown)
+        objects = list(Assembly(rows, marks).objects())
+        usual = read_usual(session, objects)
+    return schema_of(objects, unknown, usual)
 
 
 def _refuse_old(session: Session) -> None:
@@ -102,6 +108,9 @@ def _queries(major: int) -> Iterator[str]:
     yield from type_queries()
     yield from table_queries()
     yield from program_queries()
+    yield from operator_queries()
+    yield from search_queries()
+    yield from conversion_queries(major)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from dbops.change.schema import ObjectKind
+from dbops.engines.postgresql.change_schema_printed import PRINTED, as_restored
 from dbops.engines.postgresql.connect import Session
 
 TEMPORARY: Final = "'^pg_(temp|toast)'"
@@ -73,11 +74,15 @@ def of_relation(oid: str) -> tuple[str, str, str]:
 
 
 def rows_of(session: Session, query: str, doing: str) -> Iterator[Row]:
-    """Each row of a listing."""
+    """Each row of a listing; what the server prints of expressions is as a restored copy has it."""
     for catalog, oid, part, of_catalog, of_oid, of_part, kind, schema, name, texts in session.rows(
         query, doing=doing
     ):
-        properties = {key: text for key, text in json.loads(texts).items() if text is not None}
+        properties = {
+            key: as_restored(text) if key in PRINTED else text
+            for key, text in json.loads(texts).items()
+            if text is not None
+        }
         of = None if of_oid is None else (of_catalog, of_oid, of_part)
         yield Row((catalog, oid, part), of, ObjectKind(kind), schema, name, properties)
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
@@ -56,27 +56,37 @@ _EXTENSIONS: Final = """
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """What is set on objects, by their address; `members` are those that are an extension's."""
+    """What is set on objects, by their address; `members` are those that are an extension's.
+
+    `extensions` has the name of the extension of each member, and `usual` what `grants` would say
+    where they are said, had nobody altered them.
+    """
 
     texts: Mapping[Address, Mapping[str, str]]
     members: frozenset[tuple[str, int]]
+    extensions: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    usual: Mapping[Address, str] = field(default_factory=dict)
 
 
 def read_marks(session: Session) -> Marks:
     """Everything that is set on any object."""
     texts: defaultdict[Address, dict[str, str]] = defaultdict(dict)
-    for key, query in (("comment", _COMMENTS), ("labels", _LABELS), ("grants", _grants())):
+    for key, query in (("comment", _COMMENTS), ("labels", _LABELS)):
         for catalog, oid, part, text in session.rows(query, doing=f"reading {key}"):
             texts[catalog, oid, part][key] = text
-    members: set[tuple[str, int]] = set()
+    usual: dict[Address, str] = {}
+    for catalog, oid, part, text, began in session.rows(_grants(), doing="reading grants"):
+        texts[catalog, oid, part]["grants"] = text
+        usual[catalog, oid, part] = began
+    members: dict[tuple[str, int], str] = {}
     for catalog, oid, is_member, extension in session.rows(_EXTENSIONS, doing="reading extensions"):
         if is_member:
-            members.add((catalog, oid))
+            members[catalog, oid] = extension
         else:
             found = texts[catalog, oid, 0].get("depends on extension")
             together = extension if found is None else f"{found}, {extension}"
             texts[catalog, oid, 0]["depends on extension"] = together
-    return Marks(texts, frozenset(members))
+    return Marks(texts, frozenset(members), members, usual)
 
 
 def _grants() -> str:
@@ -90,11 +100,11 @@ def _grants() -> str:
             AND a.attacl IS NOT NULL""")
     lists.append("""
         SELECT 'pg_default_acl', oid, 0, defaclrole, defaclacl, '' FROM pg_default_acl""")
-    explained = _explained("g.acl")
+    text = explained("g.acl")
     return f"""
-        SELECT catalog, oid::bigint, part, coalesce({explained}, 'nobody')
+        SELECT catalog, oid::bigint, part, coalesce({text}, 'nobody'), usual
         FROM ({" UNION ALL ".join(lists)}) AS g (catalog, oid, part, owner, acl, usual)
-        WHERE coalesce({explained}, '') <> usual"""
+        WHERE coalesce({text}, '') <> usual"""
 
 
 def _own_grants(catalog: str, acl: str, owner: str, letter: str) -> str:
@@ -107,7 +117,7 @@ def _own_grants(catalog: str, acl: str, owner: str, letter: str) -> str:
             f" THEN {default} || makeaclitem(0, o.{owner}, '{privilege}', false)"
             f" ELSE {default} END"
         )
-    usual = _explained(f"coalesce(p.initprivs, {default})", f"o.{owner}")
+    usual = explained(f"coalesce(p.initprivs, {default})", f"o.{owner}")
     here = "o.datname = current_database()" if catalog == "pg_database" else "true"
     return f"""
         SELECT '{catalog}', o.oid, 0, o.{owner}, o.{acl}, coalesce({usual}, '')
@@ -116,8 +126,8 @@ def _own_grants(catalog: str, acl: str, owner: str, letter: str) -> str:
         WHERE o.{acl} IS NOT NULL AND {here} AND o.{acl} IS DISTINCT FROM p.initprivs"""
 
 
-def _explained(acl: str, owner: str = "g.owner") -> str:
-    """A list of grants for people, sorted; null where nobody may do anything."""
+def explained(acl: str, owner: str = "g.owner") -> str:
+    """An expression: a list of grants for people, sorted; null where nobody may do anything."""
     return f"""
         (SELECT string_agg(line, '; ' ORDER BY line {BYTEWISE}) FROM (
             SELECT concat(CASE e.grantee WHEN 0 THEN 'PUBLIC'

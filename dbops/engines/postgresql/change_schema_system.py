@@ -24,6 +24,8 @@ _KIND: Final[Mapping[str, str]] = MappingProxyType(
         "pg_proc": f"CASE o.prokind WHEN 'a' THEN '{ObjectKind.AGGREGATE.value}' WHEN 'p' THEN"
         f" '{ObjectKind.PROCEDURE.value}' ELSE '{ObjectKind.FUNCTION.value}' END",
         "pg_type": f"'{ObjectKind.TYPE.value}'",
+        "pg_language": f"'{ObjectKind.LANGUAGE.value}'",
+        "pg_namespace": f"'{ObjectKind.SCHEMA.value}'",
     }
 )
 _NAME: Final[Mapping[str, str]] = MappingProxyType(
@@ -31,6 +33,8 @@ _NAME: Final[Mapping[str, str]] = MappingProxyType(
         "pg_class": "o.relname",
         "pg_proc": "format('%s(%s)', o.proname, oidvectortypes(o.proargtypes))",
         "pg_type": "o.typname",
+        "pg_language": "o.lanname",
+        "pg_namespace": "o.nspname",
     }
 )
 _SCHEMA: Final[Mapping[str, str]] = MappingProxyType(
@@ -39,23 +43,22 @@ _SCHEMA: Final[Mapping[str, str]] = MappingProxyType(
 
 
 def read_system(session: Session, marked: Iterable[Address]) -> Iterator[Row]:
-    """The server's own tables, functions, types and schemas among what is marked."""
+    """The server's own tables, functions, types, languages and schemas among what is marked."""
     oids: dict[str, list[int]] = {}
     for catalog, oid, part in marked:
         if oid < FIRST_OWN_OID and part == 0:
             oids.setdefault(catalog, []).append(oid)
     for catalog in sorted(oids):
-        if catalog in _KIND or catalog == "pg_namespace":
+        if catalog in _KIND:
             found = ", ".join(map(str, sorted(oids[catalog])))
             yield from rows_of(session, _listing(catalog, found), "reading grants of the server's")
 
 
 def _listing(catalog: str, oids: str) -> str:
-    if catalog == "pg_namespace":
-        source = f"FROM pg_namespace AS o WHERE o.oid IN ({oids}) AND o.nspname <> 'public'"
-        return listing(ObjectKind.SCHEMA, catalog, "o.oid", "o.nspname", {}, source)
-    source = (
-        f"FROM {catalog} AS o JOIN pg_namespace AS n ON n.oid = o.{_SCHEMA[catalog]}"
-        f" WHERE o.oid IN ({oids})"
-    )
-    return listing(_KIND[catalog], catalog, "o.oid", _NAME[catalog], {}, source, schema="n.nspname")
+    kind, name, source = _KIND[catalog], _NAME[catalog], f"FROM {catalog} AS o"
+    where = f"WHERE o.oid IN ({oids})"
+    if catalog not in _SCHEMA:
+        others = f"{where} AND {name} <> 'public'"  # which is listed with all it has
+        return listing(kind, catalog, "o.oid", name, {}, f"{source} {others}")
+    joined = f"{source} JOIN pg_namespace AS n ON n.oid = o.{_SCHEMA[catalog]} {where}"
+    return listing(kind, catalog, "o.oid", name, {}, joined, schema="n.nspname")

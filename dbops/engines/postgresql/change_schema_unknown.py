@@ -25,9 +25,27 @@ _CATALOGUES: Final = """
     ORDER BY 1"""
 _TEMPORARY_SCHEMAS: Final = f"(SELECT oid FROM pg_namespace WHERE nspname ~ {TEMPORARY})"
 _TEMPORARY_TABLES: Final = f"(SELECT oid FROM pg_class WHERE relnamespace IN {_TEMPORARY_SCHEMAS})"
+_TEMPORARY_TYPES: Final = f"(SELECT oid FROM pg_type WHERE typnamespace IN {_TEMPORARY_SCHEMAS})"
+# Catalogues of which nothing else than what is temporary is a part of something.
+_IN_SCHEMAS: Final = (
+    ("pg_collation", "collnamespace"),
+    ("pg_conversion", "connamespace"),
+    ("pg_opclass", "opcnamespace"),
+    ("pg_operator", "oprnamespace"),
+    ("pg_opfamily", "opfnamespace"),
+    ("pg_statistic_ext", "stxnamespace"),
+    ("pg_ts_config", "cfgnamespace"),
+    ("pg_ts_dict", "dictnamespace"),
+    ("pg_ts_parser", "prsnamespace"),
+    ("pg_ts_template", "tmplnamespace"),
+)
 # Made with a range type.
 _OF_TYPE: Final = """EXISTS (SELECT FROM pg_depend AS i WHERE i.classid = '{0}'::regclass
     AND i.objid = {0}.oid AND i.deptype = 'i' AND i.refclassid = 'pg_type'::regclass)"""
+
+# Read with an operator class, whose family came with the server.
+_OF_CLASS: Final = """EXISTS (SELECT FROM pg_depend AS i WHERE i.classid = '{0}'::regclass
+    AND i.objid = {0}.oid AND i.refclassid = 'pg_opclass'::regclass)"""
 
 _NEVER: Final = frozenset(
     {
@@ -42,9 +60,11 @@ _NEVER: Final = frozenset(
 # Which rows of a catalogue were made by the server along with something else.
 _PARTS: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "pg_amop": "amopfamily >= 16384",
-        "pg_amproc": "amprocfamily >= 16384",
-        "pg_cast": _OF_TYPE.format("pg_cast"),
+        **{catalog: f"{column} IN {_TEMPORARY_SCHEMAS}" for catalog, column in _IN_SCHEMAS},
+        "pg_amop": f"amopfamily >= 16384 OR {_OF_CLASS.format('pg_amop')}",
+        "pg_amproc": f"amprocfamily >= 16384 OR {_OF_CLASS.format('pg_amproc')}",
+        "pg_cast": f"""{_OF_TYPE.format("pg_cast")}
+            OR castsource IN {_TEMPORARY_TYPES} OR casttarget IN {_TEMPORARY_TYPES}""",
         "pg_class": f"""relkind IN ('c', 't') OR relnamespace IN {_TEMPORARY_SCHEMAS}
             OR relkind IN ('i', 'I') AND EXISTS (SELECT FROM pg_constraint AS o
                 WHERE o.conindid = pg_class.oid AND o.contype IN ('p', 'u', 'x'))""",
@@ -55,7 +75,6 @@ _PARTS: Final[Mapping[str, str]] = MappingProxyType(
         "pg_policy": f"polrelid IN {_TEMPORARY_TABLES}",
         "pg_proc": f"{_OF_TYPE.format('pg_proc')} OR pronamespace IN {_TEMPORARY_SCHEMAS}",
         "pg_rewrite": f"rulename = '_RETURN' OR ev_class IN {_TEMPORARY_TABLES}",
-        "pg_statistic_ext": f"stxnamespace IN {_TEMPORARY_SCHEMAS}",
         "pg_trigger": f"tgisinternal OR tgrelid IN {_TEMPORARY_TABLES}",
         "pg_type": f"""typnamespace IN {_TEMPORARY_SCHEMAS}
             OR typtype = 'c' AND typrelid IN (SELECT oid FROM pg_class WHERE relkind <> 'c')
@@ -71,7 +90,9 @@ _TEMPORARY: Final = " UNION ALL ".join(
         ("pg_type", "typnamespace", _TEMPORARY_SCHEMAS),
         ("pg_proc", "pronamespace", _TEMPORARY_SCHEMAS),
         ("pg_constraint", "connamespace", _TEMPORARY_SCHEMAS),
-        ("pg_statistic_ext", "stxnamespace", _TEMPORARY_SCHEMAS),
+        *((catalog, column, _TEMPORARY_SCHEMAS) for catalog, column in _IN_SCHEMAS),
+        ("pg_cast", "castsource", _TEMPORARY_TYPES),
+        ("pg_cast", "casttarget", _TEMPORARY_TYPES),
         ("pg_trigger", "tgrelid", _TEMPORARY_TABLES),
         ("pg_rewrite", "ev_class", _TEMPORARY_TABLES),
         ("pg_policy", "polrelid", _TEMPORARY_TABLES),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Final
 
 import psycopg
 
 from dbops.change.ports import (
     JournalEntry,
+    Lock,
     LockTimeout,
     Remains,
     SessionOrder,
@@ -19,6 +20,7 @@ from dbops.change.ports import (
 from dbops.change.schema import ObjectName, Schema
 from dbops.change.step import Step
 from dbops.engines.postgresql import change_alone, change_opening
+from dbops.engines.postgresql.change_alone_effects import expected_of, locks_of, rewritten_of
 from dbops.engines.postgresql.change_beside import Beside
 from dbops.engines.postgresql.change_counting import invalid_indexes, row_counts, table_sizes
 from dbops.engines.postgresql.change_effects import Footprint
@@ -29,6 +31,7 @@ from dbops.engines.postgresql.change_faults import (
     transaction_lost,
 )
 from dbops.engines.postgresql.change_journal import make_journal, note_entries, read_journal
+from dbops.engines.postgresql.change_locks import LEAST, Patience, bound_waits, take_locks
 from dbops.engines.postgresql.change_opening import (
     Clock,
     State,
@@ -39,7 +42,15 @@ from dbops.engines.postgresql.change_opening import (
 )
 from dbops.engines.postgresql.change_schema import read_schema
 from dbops.engines.postgresql.change_verify import verified
-from dbops.engines.postgresql.change_wire import command, encoded, is_idle, is_open, send
+from dbops.engines.postgresql.change_watch import watched
+from dbops.engines.postgresql.change_wire import (
+    cancel_running,
+    command,
+    encoded,
+    is_idle,
+    is_open,
+    send,
+)
 from dbops.engines.postgresql.change_words import Alone, place, refuse_control, target_of
 from dbops.engines.postgresql.connect import Session
 from dbops.engines.postgresql.faults import server_fault
@@ -66,6 +77,7 @@ class PostgresqlChangeSession:
         self._began: State | None = None
         self._footprint: Footprint | None = None
         self._beside: Beside | None = None
+        self._patience = Patience(order.lock_wait, clock.monotonic)
         pin(session, self._pins)
         self._opened = state_of(session, "opening the session")
         if not order.read_only:
@@ -110,6 +122,14 @@ class PostgresqlChangeSession:
         self._began = state_of(self._session, doing)
         self._footprint = Footprint(self._session)
         self._beside = Beside(self._session)
+        self._patience = Patience(self._order.lock_wait, self._clock.monotonic)
+
+    def lock(self, locks: Sequence[Lock]) -> None:
+        doing = "locking the tables"
+        self._refuse_read_only(doing)
+        footprint = self._open(doing)
+        take_locks(self._session, locks, self._patience)
+        footprint.added()  # they are no step's own
 
     def run(self, step: Step) -> StepEffect:
         doing = place(step)
@@ -117,6 +137,8 @@ class PostgresqlChangeSession:
         refuse_control(step)
         footprint = self._open(doing)
         statement = encoded(self._session, step.sql, doing)
+        self._patience.begin()
+        self._bound(doing)
         began = self._clock.monotonic()
         try:
             send(self._session, statement, doing)
@@ -139,18 +161,20 @@ class PostgresqlChangeSession:
         pin(self._session, self._pins)
         if target.kind is Alone.DETACH and step.digest in self._finished:
             return StepEffect(0.0)
-        locks = change_alone.locks_of(self._session, step)
+        expected = expected_of(self._session, step)
         statement = encoded(self._session, step.sql, doing)
-        began = self._clock.monotonic()
-        try:
-            send(self._session, statement, doing)
-        except psycopg.Error as error:
-            raise self._fault(error, doing) from None
-        seconds = self._clock.monotonic() - began
+        with self._measuring() as seen:
+            began = self._clock.monotonic()
+            try:
+                send(self._session, statement, doing)
+            except psycopg.Error as error:
+                raise self._fault(error, doing) from None
+            seconds = self._clock.monotonic() - began
         pin(self._session, self._pins)
         self._refuse_changed(state_of(self._session, doing), doing)
         change_alone.refuse_unfinished(self._session, step)
-        return StepEffect(seconds, locks, change_alone.rewritten_by(step))
+        rewritten = rewritten_of(self._session, expected)
+        return StepEffect(seconds, locks_of(expected, seen), rewritten)
 
     def remains(self, step: Step) -> Remains:
         """An index to be dropped that was not valid before the session is as good as untouched."""
@@ -227,8 +251,13 @@ class PostgresqlChangeSession:
             command(self._session, "ROLLBACK", doing="rolling back")
 
     def close(self) -> None:
-        """Afterwards nothing of the session is left on the server that others could wait for."""
+        """Afterwards nothing of the session is left on the server that others could wait for.
+
+        A statement that nobody waits for any more is cancelled: closing the connection would not
+        end it.
+        """
         session = self._session
+        cancel_running(session)
         if is_idle(session) or session.connection.closed:
             statements = ["SELECT pg_catalog.pg_advisory_unlock_all()"] if self._held else []
         else:
@@ -264,6 +293,8 @@ class PostgresqlChangeSession:
         if not is_open(self._session):
             raise transaction_lost(doing)
         pin(self._session, self._pins)
+        if self._began is not None:
+            self._bound(doing)
         now = state_of(self._session, doing)
         self._refuse_changed(now, doing)
         known = self._began
@@ -271,6 +302,12 @@ class PostgresqlChangeSession:
             if now.began != known.began or known.xid not in (None, now.xid):
                 raise transaction_lost(doing)
             self._began = now
+
+    def _measuring(self) -> AbstractContextManager[Mapping[int, str]]:
+        return watched(self._session) if self._order.measured else nullcontext({})
+
+    def _bound(self, doing: str) -> None:
+        bound_waits(self._session, self._patience.left(LEAST), doing)
 
     def _refuse_changed(self, now: State, doing: str) -> None:
         refuse_changed(self._opened, now, held=self._held, doing=doing)
@@ -285,7 +322,7 @@ class PostgresqlChangeSession:
             raise Refused(
                 "read-only",
                 f"{doing}: this session only reads",
-                hint="nothing was changed: dbops change run is what changes a database",
+                hint=f"what changes a database: dbops change run {self._order.work}",
             )
 
     def _refuse_within(self, doing: str) -> None:

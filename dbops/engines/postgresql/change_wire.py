@@ -8,8 +8,10 @@ https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-EXT-QUE
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
+import psycopg
 from psycopg import generators
 from psycopg.errors import error_from_result
 from psycopg.pq import ExecStatus, TransactionStatus
@@ -20,6 +22,7 @@ from dbops.engines.postgresql.change_faults import changing
 from dbops.engines.postgresql.connect import Session
 from dbops.errors import Failed, Refused
 
+_CANCEL_SECONDS: Final = 5.0
 _ANSWERED: Final = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK, ExecStatus.EMPTY_QUERY)
 
 
@@ -76,6 +79,17 @@ def command(
     with changing(session, doing):
         cursor = session.connection.execute(encoded(session, statement, doing), params)
         return cursor.statusmessage or ""
+
+
+def cancel_running(session: Session) -> None:
+    """Afterwards the server was asked to end what it still works at for this session, if anything.
+
+    Whoever is interrupted between sending a statement and waiting for its answer leaves one. A
+    server that cannot be asked notices by itself that the connection is gone, at its next answer.
+    """
+    if not session.connection.closed and _status(session) == TransactionStatus.ACTIVE:
+        with suppress(psycopg.Error):
+            session.connection.cancel_safe(timeout=_CANCEL_SECONDS)
 
 
 def is_open(session: Session) -> bool:

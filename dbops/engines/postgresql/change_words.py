@@ -161,6 +161,25 @@ def target_of(step: Step) -> Target:
     )
 
 
+def is_concurrent(step: Step) -> bool:
+    """Whether it says that others may read and write meanwhile."""
+    return "CONCURRENTLY" in [word.upper() for word in _words(step)]
+
+
+def vacuumed(step: Step) -> tuple[Named, ...]:
+    """The tables that VACUUM names; none where it is of all that there are."""
+    rest = _behind_vacuum(_words(step)[1:])
+    found: list[Named] = []
+    while rest:
+        name, rest = _name(step, _behind_only(rest))
+        found.append(name)
+        rest = _behind_options(rest)  # columns
+        if rest[:1] != [","]:
+            break
+        rest = rest[1:]
+    return tuple(found)
+
+
 def _created(step: Step, words: Sequence[str]) -> Target:
     rest = _behind_exists(words[4 if words[1].upper() == "UNIQUE" else 3 :])
     if not rest or rest[0].upper() == "ON":
@@ -200,15 +219,19 @@ def _detached(step: Step, words: Sequence[str]) -> Target:
 
 def _vacuumed(step: Step, words: Sequence[str]) -> Target:
     """Of several tables none is named."""
-    rest = list(_behind_options(words))
+    rest = _behind_vacuum(words)
     full = "FULL" in [word.upper() for word in words[: len(words) - len(rest)]]
-    while rest and rest[0].upper() in _VACUUM_WORDS:
-        full = full or rest[0].upper() == "FULL"
-        rest.pop(0)
     scope = "FULL" if full else ""
     if not rest or "," in rest:
         return Target(Alone.VACUUM, NOBODY, scope=scope)
     return Target(Alone.VACUUM, _name(step, rest)[0], scope=scope)
+
+
+def _behind_vacuum(words: Sequence[str]) -> Sequence[str]:
+    rest = _behind_options(words)
+    while rest and rest[0].upper() in _VACUUM_WORDS:
+        rest = rest[1:]
+    return rest
 
 
 def _behind_only(words: Sequence[str]) -> Sequence[str]:

@@ -12,18 +12,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, Self
-
-import psycopg
-from psycopg.abc import AdaptContext, Buffer
-from psycopg.adapt import Dumper, Loader
-from psycopg.conninfo import make_conninfo
-from psycopg.rows import TupleRow
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from dbops.engines.postgresql.encoding import Encoding
 from dbops.engines.postgresql.faults import connect_fault, server_fault, translated
 from dbops.errors import DbopsError, Refused
 from dbops.estate.values import PostgresqlAddress, Secret, SslMode
+
+if TYPE_CHECKING:
+    import psycopg
+    from psycopg.abc import AdaptContext, Buffer
+    from psycopg.rows import TupleRow
 
 CONNECT_SECONDS: Final = 10
 OLDEST_SERVER: Final = 12
@@ -176,6 +175,8 @@ def connect(params: Parameters, *, dbname: str | None = None, lock_seconds: floa
     `dbname` names another database of the same server; `lock_seconds` above zero bounds every
     wait for a lock. Raises Unreachable, NotFound or Refused with names and codes only.
     """
+    import psycopg  # noqa: PLC0415 - workers read through client programs, without the driver
+
     database = dbname or params.dbname
     try:
         connection = psycopg.connect(
@@ -194,6 +195,8 @@ def connect(params: Parameters, *, dbname: str | None = None, lock_seconds: floa
 
 
 def _conninfo(params: Parameters, dbname: str, lock_seconds: float) -> str:
+    from psycopg.conninfo import make_conninfo  # noqa: PLC0415 - see `connect`
+
     return make_conninfo(
         conninfo_keepalive(),
         host=params.host,
@@ -224,6 +227,8 @@ def _prepared(connection: psycopg.Connection[TupleRow], params: Parameters) -> S
 
 
 def _adapt(connection: psycopg.Connection[TupleRow], encoding: Encoding) -> None:
+    from psycopg.adapt import Dumper, Loader  # noqa: PLC0415 - see `connect`
+
     class NameLoader(Loader):
         def load(self, data: Buffer) -> str:
             return encoding.decode(bytes(data))

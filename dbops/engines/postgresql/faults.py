@@ -11,11 +11,12 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
-
-import psycopg
+from typing import TYPE_CHECKING, Final
 
 from dbops.errors import DbopsError, Failed, NotFound, Refused, TryAgain, Unreachable
+
+if TYPE_CHECKING:
+    import psycopg
 
 # The files of procedural languages in the server's source, such as pl_exec.c and plpy_elog.c.
 _LANGUAGE: Final = re.compile(r"pl_|plpy|plperl|pltcl|plv8|plr")
@@ -225,6 +226,8 @@ def child_fault(tool: str, status: int, stderr: bytes, doing: str) -> DbopsError
 @contextmanager
 def translated(doing: str) -> Iterator[None]:
     """Whatever psycopg raises inside leaves as a DbopsError that holds names and codes only."""
+    import psycopg  # noqa: PLC0415 - workers read through client programs, without the driver
+
     try:
         yield
     except psycopg.Error as error:

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-
-from psycopg.rows import TupleRow
+from typing import TYPE_CHECKING
 
 from dbops.engines.postgresql.connect import Session, quoted
 from dbops.repository.manifest import Gap
+
+if TYPE_CHECKING:
+    from psycopg.rows import TupleRow
 
 # `OUTSIDE` are the schemas whose objects pg_dump leaves out.
 OUTSIDE = "(n.nspname ~ '^pg_' OR n.nspname = 'information_schema')"

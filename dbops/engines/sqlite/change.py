@@ -103,7 +103,7 @@ class SqliteChangeEngine:
                 "change-database",
                 f"{self.address.name} is another database than the one that {order.work} was"
                 " approved for",
-                hint="see what the estate and the approval say: dbops change show",
+                hint=f"see what the estate and the approval say: dbops review show {order.work}",
             )
 
 

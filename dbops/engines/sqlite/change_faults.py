@@ -104,7 +104,7 @@ class ChangePlace:
         return Refused(
             "read-only",
             f"{self.place.name}: this session of {self.work} only reads",
-            hint="changes are made by dbops change run",
+            hint=f"what changes a database: dbops change run {self.work}",
         )
 
 

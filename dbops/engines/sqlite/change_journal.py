@@ -28,6 +28,7 @@ CREATE TABLE {JOURNAL} (
   name TEXT NOT NULL,
   sha256 TEXT NOT NULL,
   progress TEXT NOT NULL,
+  approval TEXT NOT NULL,
   at TEXT NOT NULL
 )"""
 _COLUMNS: Final = (
@@ -40,11 +41,12 @@ _COLUMNS: Final = (
     ("name", "TEXT", 1, 0),
     ("sha256", "TEXT", 1, 0),
     ("progress", "TEXT", 1, 0),
+    ("approval", "TEXT", 1, 0),
     ("at", "TEXT", 1, 0),
 )
 _LISTED: Final = ", ".join(name for name, *_ in _COLUMNS[1:])
 _SELECT: Final = f"SELECT sequence, {_LISTED} FROM main.{JOURNAL} ORDER BY sequence"  # noqa: S608
-_INSERT: Final = f"INSERT OR ABORT INTO main.{JOURNAL} ({_LISTED}) VALUES (?,?,?,?,?,?,?,?,?)"  # noqa: S608
+_INSERT: Final = f"INSERT OR ABORT INTO main.{JOURNAL} ({_LISTED}) VALUES (?,?,?,?,?,?,?,?,?,?)"  # noqa: S608
 
 
 def is_there(connection: apsw.Connection, database: str) -> bool:
@@ -91,13 +93,14 @@ def write_journal(
             entry.name,
             entry.sha256,
             entry.progress.value,
+            entry.approval,
             moment,
         )
         connection.execute(_INSERT, values)
 
 
 def _entry(row: tuple[apsw.SQLiteValue, ...], database: str) -> JournalEntry:
-    sequence, run, work, plan, direction, step, name, sha256, progress, _ = row
+    sequence, run, work, plan, direction, step, name, sha256, progress, approval, _ = row
     try:
         return JournalEntry(
             run=str(run),
@@ -109,6 +112,7 @@ def _entry(row: tuple[apsw.SQLiteValue, ...], database: str) -> JournalEntry:
             sha256=str(sha256),
             progress=Progress(str(progress)),
             sequence=int(str(sequence)),
+            approval=str(approval),
         )
     except ValueError:
         raise Refused(

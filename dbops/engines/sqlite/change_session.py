@@ -10,12 +10,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
+from typing import Final
 
 import apsw
 
 from dbops.change.ports import (
     CommitUnknown,
     JournalEntry,
+    Lock,
     Remains,
     SessionOrder,
     StepEffect,
@@ -42,6 +44,9 @@ from dbops.engines.sqlite.repair_guard import Mode
 from dbops.engines.sqlite.repair_session import SERVER
 from dbops.errors import DbopsError, Failed, Refused
 
+FILE_LOCK: Final = Lock("the whole file", "RESERVED", "writes")
+"""From BEGIN IMMEDIATE to COMMIT nobody else writes: https://www.sqlite.org/lockingv3.html"""
+
 
 class SqliteChangeSession:
     """Implements `ChangeSession`; whoever opened the connection closes it."""
@@ -66,6 +71,7 @@ class SqliteChangeSession:
         self._begun = False  # neither committed nor rolled back since
         self._open = False  # and fit for more
         self._noted: int | None = None  # the last row of the journal that this transaction wrote
+        self._told = False  # that the file is locked
         self._keys: dict[str, list[apsw.SQLiteValues]] = {}  # of each table at the begin
 
     @property
@@ -110,6 +116,10 @@ class SqliteChangeSession:
             self._guard.forget()
             self._keys = foreign_keys(self._connection)
         self._begun, self._open, self._noted = True, True, None
+        self._told = False
+
+    def lock(self, locks: Sequence[Lock]) -> None:
+        """BEGIN IMMEDIATE is the one lock of a file, and its wait the only one."""
 
     def run(self, step: Step) -> StepEffect:
         self._require_writing()
@@ -126,7 +136,9 @@ class SqliteChangeSession:
         self._refuse_own(step)
         self._open = True
         self._require_open()
-        return StepEffect(seconds, rewritten=self._rewritten(dropped))
+        locks = () if self._told else (FILE_LOCK,)
+        self._told = True
+        return StepEffect(seconds, locks, self._rewritten(dropped))
 
     def run_alone(self, step: Step) -> StepEffect:
         raise Refused(

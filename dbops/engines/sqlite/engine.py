@@ -63,7 +63,11 @@ class SqliteEngine:
         return tuple(inspect_file(self.address.name, self.address.path))
 
     def check(self) -> tuple[str, ...]:
-        """SQLite's own integrity check; its words may hold values, so only its verdict is kept."""
+        """SQLite's own integrity check; its words may hold values, so only its verdict is kept.
+
+        A row that breaks a CHECK is not found: SQLite reads no checks where it may not write. Such
+        a row came from the source, and a faithful copy has it too.
+        """
         name, path = self.address.name, self.address.path
         with open_copy(name, path) as connection, translated(name, path):
             findings = connection.execute("PRAGMA integrity_check(100)").fetchall()

@@ -24,7 +24,7 @@ from dbops.engines.sqlite.repair_faults import Place
 from dbops.engines.sqlite.repair_guard import Guard, Mode
 from dbops.engines.sqlite.repair_marker import CREATE, DROP, has_run, is_prepared
 from dbops.engines.sqlite.repair_session import SqliteRepairSession
-from dbops.errors import Unreachable
+from dbops.errors import Refused, Unreachable
 from dbops.estate.values import SqliteAddress
 from dbops.repair.ports import RepairTraits, SessionOrder, Strength
 from dbops.repair.table import TableName
@@ -38,6 +38,7 @@ TRAITS: Final = RepairTraits(
     own_rows=True,
     overruling=False,
 )
+RECOVERY_WAIT: Final = timedelta(seconds=10)
 ASK_WAIT: Final = timedelta(milliseconds=200)
 INSTALL_WAIT: Final = timedelta(seconds=10)
 INSTALL_LIMIT: Final = timedelta(seconds=60)
@@ -56,11 +57,20 @@ class SqliteRepairEngine:
         return TRAITS
 
     def identity(self) -> str:
-        return read_identity(self.address.name, self.address.path)
+        """A file whose last writer was killed is recovered first: a reader cannot do that."""
+        name, path = self.address.name, self.address.path
+        try:
+            return read_identity(name, path)
+        except Refused:
+            with self._connect(self._place(RECOVERY_WAIT), read_only=False) as connection:
+                connection.execute("SELECT count(*) FROM main.sqlite_schema").fetchall()
+            return read_identity(name, path)
 
     @contextmanager
     def session(self, order: SessionOrder) -> Iterator[SqliteRepairSession]:
         place = self._place(order.lock_wait)
+        if order.read_only:
+            self.identity()  # what a killed writer left is taken back
         with self._connect(place, read_only=order.read_only) as connection:
             guard = Guard(
                 connection,

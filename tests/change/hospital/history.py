@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
+from dbops.backup.ports import RestoreOrder
 from dbops.change.diff_text import parse_diff
 from dbops.change.manifest import Change
 from dbops.change.manifest_text import parse_change
@@ -40,6 +41,12 @@ from dbops.review.finding import Report
 from dbops.review.folder import read_work
 from dbops.review.work import Work
 from tests.engines.postgresql.repair_database import parameters_of
+from tests.engines.postgresql.sealed import (
+    back_up,
+    engine_of,
+    fresh_database,
+    scratch_directory,
+)
 from tests.fix_postgresql import PgServer
 
 PLACE = Path(__file__).parent
@@ -69,12 +76,12 @@ class PgOriginal:
 
     @contextmanager
     def copied(self) -> Iterator[ChangeEngine]:
+        """Backed up and restored: a server prints some of a restored schema in other words."""
         name = f"{self.name}_copy"
-        self.server.create_database(name, template=self.name)
-        try:
+        with scratch_directory() as directory, fresh_database(self.server, name):
+            sealed = back_up(engine_of(self.server, self.name), directory)
+            engine_of(self.server, name).restore(sealed.contents, RestoreOrder())
             yield self._engine(name)
-        finally:
-            self.server.drop_database(name)
 
     def _engine(self, name: str) -> PostgresqlChangeEngine:
         return PostgresqlChangeEngine(

@@ -56,7 +56,7 @@ CREATE INDEX ward_department ON his.ward (department_code);
 CREATE TABLE his.room (
     id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     ward_code varchar(8) NOT NULL REFERENCES his.ward (code),
-    label varchar(10) NOT NULL,
+    label varchar(10) NOT NULL CHECK (label NOT IN ('', '-')),
     UNIQUE (ward_code, label)
 );
 CREATE TABLE his.bed (

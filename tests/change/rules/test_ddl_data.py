@@ -165,6 +165,9 @@ CASES = [
         "DDL-UNIQ",
         "CREATE INDEX a_ix ON his.visit (note);",
         "CREATE UNIQUE INDEX a_ux ON his.old (note);",
+        "CREATE MATERIALIZED VIEW his.m AS SELECT id FROM his.visit; CREATE UNIQUE INDEX u ON"
+        " his.m (id);",
+        "CREATE TABLE his.c AS SELECT id FROM his.visit; ALTER TABLE his.c ADD PRIMARY KEY (id);",
         "ALTER TABLE his.ward ADD CONSTRAINT u UNIQUE USING INDEX ward_ux;",
         "ALTER TABLE his.ward ADD COLUMN no text; CREATE UNIQUE INDEX x ON his.ward (no);",
         "DO $$ BEGIN IF EXISTS (SELECT FROM his.ward GROUP BY name HAVING count(*) > 1) THEN RAISE"

@@ -116,7 +116,7 @@ CASES = [
     _touch(
         _REBUILD,
         "alter column visit.id (type)",
-        "alter table ward is not covered by touches:",
+        "alter table his.ward is not covered by touches:",
         "touches: has alter column visit.id, and no statement names it",
         dialect="sqlite",
     ),

@@ -15,6 +15,12 @@ _BUILDS = "builds its index while nobody uses the table"
 _REWRITE = "every row is written anew while nobody uses the table"
 _BY_MONTH = Facts(schema_of([SchemaObject(VISIT, {"partitioned by": "RANGE (seen_at)"})]))
 
+_BY_PARTS = (
+    "CREATE INDEX ix ON ONLY his.visit (beds);"
+    "CREATE INDEX CONCURRENTLY ix_1 ON his.visit_1 (beds);"
+    "ALTER INDEX his.ix ATTACH PARTITION his.ix_1;"
+)
+
 CASES = [
     Found(
         "PG-IDX",
@@ -61,6 +67,41 @@ CASES = [
     ),
     Found(
         "PG-IDX", "CREATE INDEX ix ON ONLY his.visit (beds);", (), down="SELECT 1;", facts=_BY_MONTH
+    ),
+    Found(
+        "PG-IDX",
+        "CREATE INDEX ix ON his.visit (beds);",
+        ("an index of his.visit and of all its partitions is made: nobody writes them",),
+        facts=_BY_MONTH,
+    ),
+    Found(
+        "PG-IDX",
+        "CREATE INDEX CONCURRENTLY ix ON ONLY his.visit (beds);",
+        ("an index of his.visit is made CONCURRENTLY, which PostgreSQL refuses there",),
+        facts=_BY_MONTH,
+    ),
+    Found(
+        "PG-IDX",
+        "CREATE INDEX CONCURRENTLY ix ON his.visit (beds);",
+        ("an index of his.visit is made CONCURRENTLY, which PostgreSQL refuses there",),
+        facts=_BY_MONTH,
+    ),
+    Found(
+        "PG-IDX",
+        _BY_PARTS,
+        (
+            "an index of his.visit and of all its partitions is dropped: nobody uses the tables"
+            " meanwhile",
+        ),
+        down="DROP INDEX his.ix;",
+        facts=_BY_MONTH,
+    ),
+    Found(
+        "PG-IDX",
+        _BY_PARTS,
+        ("an index of his.visit is dropped CONCURRENTLY, which PostgreSQL refuses there",),
+        down="DROP INDEX CONCURRENTLY his.ix;",
+        facts=_BY_MONTH,
     ),
     *silent(
         "PG-IDX",

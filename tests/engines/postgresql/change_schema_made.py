@@ -3,31 +3,20 @@
 from __future__ import annotations
 
 UNKNOWN = (
-    ("CREATE OPERATOR his.=@= (LEFTARG = text, RIGHTARG = text, FUNCTION = texteq)",
-     ("operator his.=@=(pg_catalog.text,pg_catalog.text)",)),
-    ("CREATE OPERATOR FAMILY his.odd USING btree", ("operator family his.odd USING btree",)),
-    ("CREATE OPERATOR CLASS his.own FOR TYPE his.sex USING hash AS"
-     " FUNCTION 1 hashenum(anyenum), OPERATOR 1 = (anyenum, anyenum)",
-     ("operator class his.own USING hash", "operator family his.own USING hash")),
-    ("CREATE CAST (his.sex AS integer) WITH INOUT", ("cast (his.sex AS integer)",)),
-    ("CREATE COLLATION his.plain (provider = libc, locale = 'C')", ("collation his.plain",)),
-    ("CREATE CONVERSION his.to_latin FOR 'UTF8' TO 'LATIN1' FROM utf8_to_iso8859_1",
-     ("conversion his.to_latin",)),
     ("CREATE TYPE his.shell", ("type his.shell",)),
-    ("CREATE TEXT SEARCH CONFIGURATION his.records (PARSER = pg_catalog.default)",
-     ("text search configuration his.records",)),
-    ("CREATE TEXT SEARCH DICTIONARY his.words (TEMPLATE = pg_catalog.simple)",
-     ("text search dictionary his.words",)),
-    ("CREATE ACCESS METHOD hospital_heap TYPE TABLE HANDLER heap_tableam_handler",
-     ("access method hospital_heap",)),
-    ("CREATE LANGUAGE plown HANDLER plpgsql_call_handler", ("language plown",)),
-    ("CREATE TRANSFORM FOR int LANGUAGE sql (FROM SQL WITH FUNCTION prsd_lextype(internal))",
-     ("transform for integer language sql",)),
     ("CREATE SUBSCRIPTION mirror CONNECTION 'password=geheim-3' PUBLICATION p"
      " WITH (connect = false)", ("subscription mirror",)),
     ("GRANT SELECT, UPDATE (rolname) ON pg_catalog.pg_authid TO cs_reader",
      ("table pg_catalog.pg_authid",)),
-    ("REVOKE USAGE ON LANGUAGE sql FROM PUBLIC", ("language sql",)),
+    ("CREATE TYPE his.own; CREATE FUNCTION his.put(cstring) RETURNS his.own LANGUAGE internal"
+     " STRICT IMMUTABLE AS 'int4in'; CREATE FUNCTION his.out(his.own) RETURNS cstring LANGUAGE"
+     " internal STRICT IMMUTABLE AS 'int4out'; CREATE TYPE his.own (INPUT = his.put,"
+     " OUTPUT = his.out, LIKE = integer)", ("type his.own",)),
+    ("CREATE FUNCTION his.near(text, integer) RETURNS boolean LANGUAGE sql AS 'SELECT true';"
+     " CREATE OPERATOR his.=~= (LEFTARG = text, RIGHTARG = integer, FUNCTION = his.near);"
+     " ALTER OPERATOR FAMILY integer_ops USING btree ADD OPERATOR 3 his.=~= (text, integer)",
+     ("operator of access method operator 3 (pg_catalog.text, integer) of pg_catalog.integer_ops"
+      " USING btree",)),
     ("GRANT SELECT (ctid) ON his.visit TO cs_reader", ("table his.visit",)),
     ("COMMENT ON RULE \"_RETURN\" ON his.visits IS 'x'", ('rule "_RETURN" on his.visits',)),
 )  # fmt: skip
@@ -64,6 +53,12 @@ RARE = (
     ("CREATE PUBLICATION p FOR TABLE his.visit (id, note) WHERE (id > 5), his.result",
      "publication p", {"actions": "insert, update, delete, truncate",
                        "tables": "his.result, his.visit (id, note) WHERE (id > 5)"}),
+    ("CREATE OPERATOR FAMILY his.near USING gist; CREATE OPERATOR CLASS his.near FOR TYPE his.level"
+     " USING gist FAMILY his.near AS STORAGE box", "operator class his.near(gist)",
+     {"type": "his.level", "family": "his.near", "storage": "box"}),
+    ("CREATE OPERATOR FAMILY his.near USING gist; ALTER OPERATOR FAMILY his.near USING gist"
+     " ADD OPERATOR 15 <-> (box, point) FOR ORDER BY float_ops", "operator family his.near(gist)",
+     {"members": "OPERATOR 15 <->(box,point) FOR ORDER BY pg_catalog.float_ops"}),
     ("CREATE EXTENSION pg_trgm VERSION '1.5' SCHEMA his", "extension pg_trgm",
      {"version": "1.5", "schema": "his", "comment":
       "text similarity measurement and index searching based on trigrams"}),

@@ -17,6 +17,7 @@ OWN = "dbops' own tables"
 SETTINGS = "settings of roles or of other databases"
 EXTENSION = "extension plpgsql of version 1.0"
 FUNCTIONS = "functions that came with the server"
+SEARCH = "text search that came with the server"
 BLOCK = "DO $$ BEGIN BEGIN {}; EXCEPTION WHEN division_by_zero THEN END; END $$"
 
 
@@ -31,6 +32,10 @@ def site(pg15: PgServer) -> Iterator[PgChangeSite]:
             with found.engine.session(order()):
                 pass
             found.run("CREATE TABLE dbops.dbops_run (run text)", f"ALTER ROLE {ROLE} SET jit = off")
+            found.run(
+                "CREATE TEXT SEARCH CONFIGURATION his.words (COPY = pg_catalog.simple)",
+                "ALTER EXTENSION plpgsql ADD TEXT SEARCH CONFIGURATION his.words",
+            )
             yield found
         finally:
             found.run(f"DROP ROLE {ROLE}")
@@ -80,6 +85,10 @@ def test_a_step_that_reaches_out_is_refused(site: PgChangeSite, sql: str, what: 
         ("ALTER FUNCTION pg_catalog.plpgsql_validator(oid) SECURITY DEFINER", EXTENSION),
         ("CREATE OR REPLACE FUNCTION pg_catalog.upper(text) RETURNS text LANGUAGE internal"
          " IMMUTABLE STRICT AS 'lower'", FUNCTIONS),
+        ("ALTER TEXT SEARCH CONFIGURATION his.words DROP MAPPING FOR word", EXTENSION),
+        ("ALTER TEXT SEARCH CONFIGURATION pg_catalog.english ALTER MAPPING FOR word WITH simple",
+         SEARCH),
+        ("ALTER TEXT SEARCH DICTIONARY pg_catalog.english_stem (stopwords)", SEARCH),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("form", ["{}", BLOCK])

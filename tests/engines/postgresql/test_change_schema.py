@@ -10,29 +10,33 @@ import pytest
 from psycopg.pq import TransactionStatus
 
 from dbops.change.diff import compare_schemas
-from dbops.change.schema import ObjectKind, Schema, refuse_unknown
+from dbops.change.schema import ObjectKind, ObjectName, Schema, refuse_unknown
 from dbops.change.schema_text import parse_schema, schema_text
 from dbops.change.touch import parse_touch, touches_of
+from dbops.change.words import difference_words
 from dbops.engines.postgresql.change_schema import read_schema
 from dbops.engines.postgresql.change_schema_assembly import Assembly
 from dbops.engines.postgresql.change_schema_listing import Row
 from dbops.engines.postgresql.change_schema_marks import Marks
 from dbops.engines.postgresql.connect import Session, connect
 from dbops.errors import Failed, Refused
+from tests.engines.postgresql.change_schema_cases import BASE as BASE_OF_TABLES
 from tests.engines.postgresql.change_schema_cases import (
-    BASE,
     COLUMNS,
     CONSTRAINTS,
     INDEXES,
     TABLES,
     Case,
 )
+from tests.engines.postgresql.change_schema_cases_kinds import BASE as BASE_OF_KINDS
+from tests.engines.postgresql.change_schema_cases_kinds import KINDS
 from tests.engines.postgresql.change_schema_cases_programs import DATABASE, PROGRAMS, RIGHTS, TYPES
 from tests.engines.postgresql.change_schema_made import RARE, UNKNOWN
 from tests.engines.postgresql.repair_database import parameters_of
 from tests.fix_postgresql import PgServer
 
-CASES = (*TABLES, *COLUMNS, *CONSTRAINTS, *INDEXES, *PROGRAMS, *TYPES, *RIGHTS, *DATABASE)
+CASES = (*TABLES, *COLUMNS, *CONSTRAINTS, *INDEXES, *PROGRAMS, *TYPES, *RIGHTS, *DATABASE, *KINDS)
+BASE = BASE_OF_TABLES + BASE_OF_KINDS
 NAME = "change_schema"
 
 
@@ -145,6 +149,13 @@ def test_rows_of_the_server_do_not_appear(hospital: Hospital) -> None:
         "CREATE TEMPORARY VIEW seen AS SELECT 1; CREATE TYPE pg_temp.kind AS ENUM ('a');"
         "CREATE FUNCTION pg_temp.f() RETURNS integer LANGUAGE sql AS 'SELECT 1';"
         "CREATE STATISTICS pg_temp.s ON id, a FROM below; CREATE POLICY p ON below;"
+        "CREATE CAST (pg_temp.kind AS integer) WITH INOUT;"
+        "CREATE OPERATOR pg_temp.=@= (LEFTARG = text, RIGHTARG = text, FUNCTION = texteq);"
+        "CREATE OPERATOR FAMILY pg_temp.loose USING btree;"
+        "CREATE COLLATION pg_temp.plain (provider = libc, locale = 'C');"
+        "CREATE TEXT SEARCH DICTIONARY pg_temp.words (TEMPLATE = simple);"
+        "COMMENT ON TEXT SEARCH DICTIONARY pg_temp.words IS 'x';"
+        "COMMENT ON CAST (pg_temp.kind AS integer) IS 'x';"
         "GRANT SELECT (id) ON below TO cs_reader; GRANT SELECT ON above TO PUBLIC;"
         "COMMENT ON COLUMN below.a IS 'x'; COMMENT ON POLICY p ON below IS 'x';"
         "COMMENT ON RULE r ON below IS 'x'; COMMENT ON TYPE pg_temp.kind IS 'x'"
@@ -171,14 +182,105 @@ def test_members_of_extensions_are_left_out(hospital: Hospital) -> None:
     """An extension stands for all that it has, its tables' indexes and triggers included."""
     sql = (
         "CREATE TABLE his.code (id serial PRIMARY KEY, a text CHECK (a > ''));"
-        "CREATE OPERATOR his.=@= (LEFTARG = text, RIGHTARG = text, FUNCTION = texteq);"
+        "CREATE OPERATOR his.=@~ (LEFTARG = text, RIGHTARG = text, FUNCTION = texteq);"
         "ALTER EXTENSION citext ADD TABLE his.code;"
         "ALTER EXTENSION citext ADD SEQUENCE his.code_id_seq;"
-        "ALTER EXTENSION citext ADD OPERATOR his.=@= (text, text);"
+        "ALTER EXTENSION citext ADD OPERATOR his.=@~ (text, text);"
         "CREATE INDEX code_a ON his.code (a); COMMENT ON TABLE his.code IS 'x'"
     )
     with hospital.changed(sql.replace("his.code", "his.codes")) as schema:
         assert schema == hospital.base
+
+
+def test_collations_of_libraries(hospital: Hospital) -> None:
+    """What ICU, or the server itself, is told stands there; which version it has does not."""
+    sql, expected = {
+        15: (
+            "CREATE COLLATION his.pinyin (provider = icu, locale = 'zh-u-co-pinyin',"
+            " deterministic = false)",
+            {"provider": "icu", "deterministic": "no", "locale": "zh-u-co-pinyin"},
+        ),
+        17: (
+            "CREATE COLLATION his.pinyin (provider = builtin, locale = 'C.UTF-8')",
+            {"provider": "builtin", "locale": "C.UTF-8"},
+        ),
+    }[hospital.session.major]
+    version = "UPDATE pg_collation SET collversion = '0' WHERE collname = 'pinyin'"
+    name = ObjectName(ObjectKind.COLLATION, ("his", "pinyin"))
+    with hospital.changed(sql) as schema:
+        assert schema.objects[name].properties == {"owner": "postgres", **expected}
+        hospital.session.run(version)
+        assert read_schema(hospital.session) == schema
+
+
+def test_collations_of_two_encodings(hospital: Hospital) -> None:
+    """One that the database cannot use may have the name of one that it can; it is told apart."""
+    sql = (
+        "CREATE COLLATION his.zh_cn (provider = libc, locale = 'C');"
+        "UPDATE pg_collation SET collencoding = 2 WHERE collname = 'zh_cn';"
+        "CREATE COLLATION his.zh_cn (provider = libc, locale = 'POSIX')"
+    )
+    with hospital.changed(sql) as schema:
+        assert touches(hospital.base, schema) == (
+            "create collation his.zh_cn",
+            "create collation his.zh_cn(EUC_CN)",
+        )
+
+
+def test_texts_of_operators_and_text_search(hospital: Hospital) -> None:
+    """What a class, a family and a configuration hold is listed, a line each, in one order."""
+    text = hospital.text_after(
+        "ALTER OPERATOR FAMILY his.loose USING btree ADD OPERATOR 1 < (date, timestamp),"
+        " FUNCTION 1 date_cmp_timestamp(date, timestamp);"
+        "ALTER TEXT SEARCH CONFIGURATION his.zh ADD MAPPING FOR asciiword WITH his.words, simple"
+    )
+    assert (
+        '{"object":["operator class","his","own(hash)"],"of":null,"properties":{"family":"his.own",'
+        '"members":"OPERATOR 1 his.=#=(his.level,his.level)\\nFUNCTION 1 (his.level, his.level)'
+        ' hashenum(anyenum)","owner":"postgres","type":"his.level"}}'
+    ) in text
+    assert (
+        '"members":"OPERATOR 1 <(date,timestamp without time zone)\\nFUNCTION 1 (date, timestamp'
+        ' without time zone) date_cmp_timestamp(date,timestamp without time zone)"'
+    ) in text
+    assert '"mappings":"asciiword: his.words, simple\\nword: his.words"' in text
+
+
+def test_grants_say_only_what_was_granted(hospital: Hospital) -> None:
+    """What an owner and everybody may do from the beginning is not new where somebody is granted
+    something, nor gone where that is taken away; a text that was kept is read so too.
+    """
+    sql = (
+        "GRANT SELECT ON his.ward TO cs_reader; GRANT USAGE ON SEQUENCE his.ticket TO cs_reader;"
+        "REVOKE EXECUTE ON FUNCTION his.age(date) FROM PUBLIC; REVOKE ALL ON TYPE his.sex FROM"
+        " PUBLIC, CURRENT_USER; GRANT CREATE ON SCHEMA public TO cs_reader;"
+        "GRANT SELECT (note) ON his.visit TO cs_reader; ALTER TABLE his.visit OWNER TO cs_owner;"
+        "GRANT DELETE ON his.visit TO cs_reader"
+    )
+    expected = {
+        "column `note` of `his.visit`: grants: none → cs_reader: SELECT",
+        "function `his.age(date)`: grants - PUBLIC: EXECUTE",
+        "schema `public`: grants + cs_reader: CREATE",
+        "sequence `his.ticket`: grants + cs_reader: USAGE",
+        "table `his.ward`: grants + cs_reader: SELECT",
+        "type `his.sex`: grants + nobody; - PUBLIC: USAGE; - postgres: USAGE",
+    }
+    kept = parse_schema(schema_text(hospital.base), "here")
+    with hospital.changed(sql) as schema:
+        for before in (hospital.base, kept):
+            said = {
+                line
+                for difference in compare_schemas(before, schema)
+                for line in difference_words(difference)
+                if ": grants" in line
+            }
+            assert said >= expected
+            (rest,) = (line for line in said - expected if line.startswith("table `his.visit`"))
+            assert "+ cs_reader: DELETE" in rest
+        back = compare_schemas(schema, kept)
+    assert "table `his.ward`: grants - cs_reader: SELECT" in {
+        line for difference in back for line in difference_words(difference)
+    }
 
 
 def test_secrets_never_appear(hospital: Hospital) -> None:

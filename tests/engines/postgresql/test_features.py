@@ -14,8 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from dbops.change.schema import ObjectKind
 from dbops.engines.postgresql.binaries import Installation
+from dbops.engines.postgresql.change_schema import read_schema
 from dbops.engines.postgresql.cluster import running_cluster
+from dbops.engines.postgresql.connect import connect
 from tests.engines.postgresql.comparison import (
     Connection,
     Inventory,
@@ -33,6 +36,7 @@ from tests.engines.postgresql.features import (
 )
 from tests.engines.postgresql.installation import with_own_extension
 from tests.engines.postgresql.mutations import DATABASE, MUTATIONS, Mutation
+from tests.engines.postgresql.repair_database import parameters_of
 from tests.fix_postgresql import PgServer
 
 _BUILD_SECONDS = 20.0  # it takes half a second; the rest is for machines with other work
@@ -109,6 +113,32 @@ def test_plain_dump_carries_it(copied: Copied) -> None:
         if not sentence.startswith(ONLY_WITH_CREATE)
     ]
     assert found == sorted(LOST_BY_PG_DUMP)
+
+
+def test_kinds_print_the_same_after_a_restore(pg_server: PgServer, copied: Copied) -> None:
+    """Operators, text search, collations, casts and conversions of a copy read as the source's."""
+    kinds = {
+        ObjectKind.COLLATION,
+        ObjectKind.CONVERSION,
+        ObjectKind.CAST,
+        ObjectKind.OPERATOR,
+        ObjectKind.OPERATOR_CLASS,
+        ObjectKind.OPERATOR_FAMILY,
+        ObjectKind.ACCESS_METHOD,
+        ObjectKind.SEARCH_CONFIGURATION,
+        ObjectKind.SEARCH_DICTIONARY,
+        ObjectKind.SEARCH_PARSER,
+        ObjectKind.SEARCH_TEMPLATE,
+    }
+    found = []
+    for connection in (copied.source, copied.copy):
+        place = parameters_of(pg_server, connection.info.dbname, pg_server.superuser)
+        with connect(place) as session:
+            objects = read_schema(session).objects
+        found.append({name: each for name, each in objects.items() if name.kind in kinds})
+    of_source, of_copy = found
+    assert {name.kind for name in of_source} == kinds
+    assert of_copy == of_source
 
 
 def test_settings_need_create(copied: Copied) -> None:

@@ -403,7 +403,8 @@ def test_a_row_of_the_journal_by_hand(site: SqliteChangeSite) -> None:
     """A row that dbops does not write is no entry."""
     with site.engine.session(order()):
         pass
-    site.run("INSERT INTO dbops_change VALUES (1,'r','w','p','sideways',1,'n','s','done','now')")
+    row = "1,'r','w','p','sideways',1,'n','s','done','','now'"
+    site.run(f"INSERT INTO dbops_change VALUES ({row})")
     with reading(site) as session, pytest.raises(Refused) as caught:
         session.journal()
     assert caught.value.message == "dbops_change of lab holds a row that dbops did not write"

@@ -7,6 +7,8 @@ import resource
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -48,9 +50,9 @@ def site(tmp_path: Path, request: pytest.FixtureRequest) -> SqliteSite:
     return made(tmp_path / "lab.db", f"PRAGMA journal_mode = {request.param}", *SCHEMA)
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-def test_a_killed_run_is_told_apart(site: SqliteSite, when: str) -> None:
-    """After kill -9 the database is before or after, with what spilled to disk, and says which."""
+@contextmanager
+def killed(site: SqliteSite, when: str) -> Iterator[None]:
+    """A run that has come so far, for the length of the `with`; it is killed at its end."""
     child = subprocess.Popen(
         [sys.executable, "-c", _RUN, str(site.path), when],
         stdin=subprocess.PIPE,
@@ -60,11 +62,56 @@ def test_a_killed_run_is_told_apart(site: SqliteSite, when: str) -> None:
     with child:
         assert child.stdout is not None
         assert child.stdout.readline() == b"here\n"
+        yield
+        os.kill(child.pid, signal.SIGKILL)
+
+
+def spilled(tmp_path: Path) -> SqliteSite:
+    """A database whose last writer was killed after pages had gone to the disk: a hot journal."""
+    site = made(tmp_path / "lab.db", *SCHEMA)
+    with killed(site, "before"):
+        pass
+    assert site.path.with_name("lab.db-journal").stat().st_size > 0
+    assert site.path.stat().st_size > 1 << 20
+    return site
+
+
+def test_a_killed_writers_file_says_which_it_is(tmp_path: Path) -> None:
+    """What the writer left is taken back first, which a reader cannot do."""
+    before = made(tmp_path / "other.db", *SCHEMA).engine.identity()
+    site = spilled(tmp_path)
+    assert site.engine.identity() == before.replace("other.db", "lab.db")
+    assert not site.path.with_name("lab.db-journal").exists()
+    assert site.rows("SELECT id, v FROM t") == [(1, "old")]
+
+
+def test_a_killed_writers_file_can_be_read(tmp_path: Path) -> None:
+    """By a session that writes nothing itself."""
+    site = spilled(tmp_path)
+    with site.engine.session(order(read_only=True)) as session:
+        session.begin()
+        assert len(read(session, session.shape(site.table("t")))) == 1
+
+
+def test_a_killed_writers_file_that_cannot_be_written() -> None:
+    """Whoever may not write it cannot say which it is, and is told why."""
+    with unprivileged() as place:
+        site = spilled(place)
+        give_up()
+        with pytest.raises(Refused) as caught:
+            site.engine.identity()
+    assert caught.value.code == "database-read-only"
+    assert caught.value.message == "lab cannot be written here"
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_killed_run_is_told_apart(site: SqliteSite, when: str) -> None:
+    """After kill -9 the database is before or after, with what spilled to disk, and says which."""
+    with killed(site, when):
         if when == "before":
             with pytest.raises(Unreachable) as caught:
                 site.engine.committed("r1", "w-1")
             assert caught.value.code == "work-running"
-        os.kill(child.pid, signal.SIGKILL)
     assert site.engine.committed("r1", "w-1") is (when == "after")
     assert site.rows("SELECT count(*), min(v) = 'old' FROM t WHERE id = 1") == [
         (1, int(when == "before"))

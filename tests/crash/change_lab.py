@@ -1,0 +1,171 @@
+"""A database on a server whose changes are stopped and killed, and the estate around it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from dbops.audit.entry import Effect, Event, Result
+from dbops.change.diff import compare_schemas
+from dbops.change.diff_text import diff_text
+from dbops.change.ports import SessionOrder
+from dbops.change.rehearsed_files import difference_file, source_file
+from dbops.change.schema_text import schema_text
+from dbops.change.script import parse_steps
+from dbops.engines.postgresql.change import PostgresqlChangeEngine
+from tests.cli import changes
+from tests.cli.ops import Ops
+from tests.crash.processes import Outcome, Run, start, wait_until
+from tests.engines.postgresql.repair_database import parameters_of
+from tests.fix_postgresql import PgDatabase
+from tests.support.ledger import deeds_of
+
+HOSPITAL = """
+DROP SCHEMA IF EXISTS his CASCADE; DROP SCHEMA IF EXISTS dbops CASCADE; CREATE SCHEMA his;
+CREATE TABLE his.ward(code varchar(8) PRIMARY KEY, name text);
+CREATE TABLE his.visit(id integer PRIMARY KEY, ward varchar(8));
+INSERT INTO his.visit VALUES (1, 'ORT');
+CREATE FUNCTION his.slow(integer) RETURNS integer IMMUTABLE LANGUAGE plpgsql AS
+    $$ BEGIN PERFORM pg_catalog.pg_sleep(60); RETURN $1; END $$;
+"""
+QUICK = """
+CREATE OR REPLACE FUNCTION his.slow(integer) RETURNS integer IMMUTABLE LANGUAGE sql AS 'SELECT $1';
+"""
+WARD = "ALTER TABLE his.ward ADD COLUMN phone text;\n"
+WARD_INDEX = "CREATE INDEX CONCURRENTLY ward_name ON his.ward (name);\n"
+VISIT = "ALTER TABLE his.visit ADD COLUMN note text;\n"
+SLOW_CHECK = (
+    "ALTER TABLE his.visit ADD CONSTRAINT slow CHECK (his.slow(id) > 0) NOT VALID;\n"
+    "ALTER TABLE his.visit VALIDATE CONSTRAINT slow;\n"
+)
+SLOW_INDEX = "CREATE INDEX CONCURRENTLY visit_slow ON his.visit (his.slow(id));\n"
+BACK = {
+    WARD: "ALTER TABLE his.ward DROP COLUMN IF EXISTS phone;\n",
+    WARD_INDEX: "DROP INDEX CONCURRENTLY IF EXISTS his.ward_name;\n",
+    VISIT: "ALTER TABLE his.visit DROP COLUMN IF EXISTS note;\n",
+    SLOW_CHECK: "ALTER TABLE his.visit DROP CONSTRAINT IF EXISTS slow;\n",
+    SLOW_INDEX: "DROP INDEX CONCURRENTLY IF EXISTS his.visit_slow;\n",
+}
+TOUCHES = {
+    WARD: "create column his.ward.phone",
+    WARD_INDEX: "create index his.ward_name",
+    VISIT: "create column his.visit.note",
+    SLOW_CHECK: "create constraint his.visit.slow",
+    SLOW_INDEX: "create index his.visit_slow",
+}
+PERSONAL = {WARD: "his.ward.phone: none", VISIT: "his.visit.note: none"}
+SESSIONS = "application_name = 'dbops' AND datname = current_database()"
+LOCKED = f"{SESSIONS} AND wait_event_type = 'Lock'"
+SLEEPING = f"{SESSIONS} AND wait_event = 'PgSleep'"
+COUNT = "SELECT count(*) FROM pg_stat_activity WHERE "
+MADE = """
+SELECT attname FROM pg_attribute WHERE attname IN ('phone', 'note') AND NOT attisdropped
+UNION SELECT conname FROM pg_constraint WHERE conname = 'slow'
+UNION SELECT relname FROM pg_class WHERE relname IN ('ward_name', 'visit_slow') ORDER BY 1
+"""
+
+
+@dataclass
+class Lab:
+    """A database on a server, the estate that it stands in, and one change of it at a time."""
+
+    ops: Ops
+    database: PgDatabase
+    work: str = ""
+    runs: int = 0
+
+    def ask(self, query: str) -> list[object]:
+        with self.database.connect() as connection:
+            return [row[0] for row in connection.execute(query.encode())]
+
+    def write(self, *steps: str, rehearsed: bool = False) -> None:
+        """A new change has these steps, of a database that knows none."""
+        with self.database.connect() as connection:
+            connection.execute(HOSPITAL.encode())
+        self.runs += 1
+        self.work = f"2026-{self.runs}"
+        changes.write(
+            self.ops,
+            self.work,
+            up="".join(steps),
+            down="".join(BACK[step] for step in reversed(steps)),
+            verify="SELECT true;\n",
+            touches=tuple(TOUCHES[step] for step in steps),
+            databases="lab",
+            more=f"why: t\npersonal: {{{', '.join(filter(None, map(PERSONAL.get, steps)))}}}",
+        )
+        if rehearsed:
+            self._rehearse()
+        self.ops.commit()
+
+    def _rehearse(self) -> None:
+        """What a rehearsal would have found lies beside it; no policy asks whose it is here."""
+        server, name = self.database.server, self.database.name
+        engine = PostgresqlChangeEngine(lambda: parameters_of(server, name, server.superuser))
+        place = changes.folder(self.ops, self.work)
+        up = (place / "up.sql").read_text("utf-8").replace("CONCURRENTLY ", "")
+        wait = timedelta(seconds=5)
+        with engine.session(
+            SessionOrder(work=self.work, lock_wait=wait, statement=wait)
+        ) as session:
+            before = session.schema()
+            session.begin()
+            for step in parse_steps(up.encode(), "up.sql"):
+                session.run(step)
+            differences = compare_schemas(before, session.schema())
+            session.rollback()
+        (place / source_file("lab")).write_bytes(schema_text(before))
+        (place / difference_file("lab")).write_bytes(diff_text(differences))
+
+    def start(self, verb: str = "run") -> Run:
+        words = () if verb == "resume" else ("--yes",)
+        return start(self.ops.root, "change", verb, self.work, *words)
+
+    def stopped(self, run: Run, where: str, *numbers: int) -> Outcome:
+        """How it ended that was stopped as soon as a session of it stood there."""
+        assert wait_until(lambda: self.ask(COUNT + where) != [0] or run.ended)
+        assert not run.ended, run.finish()
+        for number in numbers:
+            run.process.send_signal(number)
+        outcome = run.finish()
+        assert wait_until(lambda: self.ask(COUNT + SESSIONS) == [0], 5), "it goes on at the server"
+        return outcome
+
+    @contextmanager
+    def holding(self, table: str = "his.visit") -> Iterator[None]:
+        """Somebody keeps a lock that lets others read."""
+        with self.database.connect() as connection, connection.transaction():
+            connection.execute(f"LOCK TABLE {table} IN SHARE MODE".encode())
+            yield
+
+    def made(self) -> list[object]:
+        """What of the change is there."""
+        return self.ask(MADE)
+
+    def recorded(self, event: Event = Event.CHANGE_RUN) -> tuple[Result | None, Effect | None]:
+        """How the ledger says that the last run ended."""
+        deed = [each for each in deeds_of(self.ops.root, event) if each.intent.work == self.work][
+            -1
+        ]
+        assert deed.outcome is not None, "an intent without an outcome"
+        return deed.outcome.result, deed.outcome.effect
+
+    def says(self, *lines: str) -> str:
+        return "".join(f"{line.replace('WORK', self.work)}\n" for line in lines)
+
+
+ASKING = "asking.toml"
+
+
+def ask_nothing(ops: Ops) -> None:
+    """Afterwards changes need neither approval nor rehearsal."""
+    policy = ops.root / "trust" / "policy.toml"
+    text = policy.read_text("utf-8")
+    fresh = 'kinds = ["change"]\nbackup_age = "26h"\n'
+    assert '["repair", "change"]' in text
+    assert fresh in text
+    (ops.root / ASKING).write_text(text, "utf-8")
+    text = text.replace('["repair", "change"]', '["repair"]').replace(fresh, 'kinds = ["change"]\n')
+    policy.write_text(text, "utf-8")
