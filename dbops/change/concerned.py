@@ -1,4 +1,4 @@
-"""Which tables a change concerns: what of them differs, what it locks, what it writes anew; pure."""
+"""Which tables a change concerns: those that differ, that it locks or writes anew; pure."""
 
 from __future__ import annotations
 

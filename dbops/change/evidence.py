@@ -18,8 +18,8 @@ from dbops.change.ports import Lock
 from dbops.change.rehearsed_files import findings_file
 from dbops.change.step import Direction
 from dbops.change.touch import Touch, parse_touch
+from dbops.review.evidence_text import VERSION as OLD_VERSION
 from dbops.review.evidence_text import (
-    VERSION as OLD_VERSION,
     EvidenceReader,
     evidence_fault,
     mapping_lines,

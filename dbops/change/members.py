@@ -18,6 +18,9 @@ MEMBER_POWERS: Final = "powers of members"
 MEMBER_TABLES: Final = "tables of members"
 """What tables, views and sequences consist of, and what is on them."""
 
+WITHOUT: Final = "without "
+"""What a line of grants begins with that were taken away."""
+
 _LISTS: Final = frozenset({MEMBER_GRANTS, MEMBER_POLICIES, MEMBER_POWERS, MEMBER_TABLES})
 _LONGEST: Final = 400  # characters of a list that is still said in a line
 _DIGEST: Final = ", sha256 "
@@ -43,19 +46,45 @@ def is_list(key: str) -> bool:
 def digest_words(key: str, old: str | None, new: str | None) -> str:
     """Return how two such texts differ: in what they are of, or only that it was altered."""
     was, now = (None if text is None else text.rpartition(_DIGEST)[0] for text in (old, new))
-    return f"{key} were altered" if was == now else f"{key}: {was or 'none'} → {now or 'none'}"
+    altered = f"{key} {'were' if key.endswith('s') else 'was'} altered"
+    return altered if was == now else f"{key}: {was or 'none'} → {now or 'none'}"
 
 
 def list_words(key: str, old: str | None, new: str | None) -> str:
     """Return what came to a list and what went; of tables only titles, and what differs of them."""
-    had, has = (set() if text is None else set(text.split("\n")) for text in (old, new))
-    more, less = has - had, had - has
+    words = _words(key, old, new)
+    more, less = _apart(old, new)
+    return words if len(words) <= _LONGEST else f"{key}: {len(more)} more, {len(less)} less"
+
+
+def is_said(key: str, old: str | None, new: str | None) -> bool:
+    """Whether `list_words` says all that differs in a list."""
+    return key != MEMBER_TABLES and len(_words(key, old, new)) <= _LONGEST
+
+
+def _words(key: str, old: str | None, new: str | None) -> str:
+    more, less = _apart(old, new)
     differ: set[str] = set()
     if key == MEMBER_TABLES:
         more, less = ({line.partition(": ")[0] for line in lines} for lines in (more, less))
         differ = more & less
+    elif key == MEMBER_GRANTS:
+        given, taken = (_without(lines) for lines in (more, less))
+        more, less = (
+            (more - given.keys()) | set(taken.values()),
+            (less - taken.keys()) | set(given.values()),
+        )
     told = [f"+ {each}" for each in sorted(more - differ)]
     told += [f"- {each}" for each in sorted(less - differ)]
     told += [f"{each} differs" for each in sorted(differ)]
-    words = f"{key}: {'; '.join(told)}"
-    return words if len(words) <= _LONGEST else f"{key}: {len(more)} more, {len(less)} less"
+    return f"{key}: {'; '.join(told)}"
+
+
+def _apart(old: str | None, new: str | None) -> tuple[set[str], set[str]]:
+    had, has = (set() if text is None else set(text.split("\n")) for text in (old, new))
+    return has - had, had - has
+
+
+def _without(lines: set[str]) -> dict[str, str]:
+    """Lines that say what somebody may no longer do, each with what that is."""
+    return {line: line.removeprefix(WITHOUT) for line in lines if line.startswith(WITHOUT)}

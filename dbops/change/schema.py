@@ -65,7 +65,7 @@ class ObjectKind(StrEnum):
     SEARCH_TEMPLATE = "text search template"
 
 
-FORMAT: Final = '{"dbops":"schema/v1"}'
+FORMAT: Final = '{"dbops":"schema/v2"}'
 """The first line of a schema's canonical text."""
 
 OWNER: Final = "owner"

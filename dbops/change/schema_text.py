@@ -14,6 +14,7 @@ from dbops.change.json_lines import parse_lines, parse_name, parse_texts
 from dbops.change.schema import FORMAT, ObjectName, Schema, SchemaObject
 from dbops.errors import Refused
 
+_OLD: Final = b'{"dbops":"schema/v1"}\n'
 SOURCE: Final = "source.schema"
 """The file beside a change that holds the schema of its database, as the backup saw it."""
 
@@ -26,8 +27,15 @@ def schema_text(schema: Schema) -> bytes:
 def parse_schema(data: bytes, source: str) -> Schema:
     """Return the schema that the bytes say; `source` names them in errors.
 
-    Raises Refused `schema-form` with the line for anything that `schema_text` does not write.
+    Raises Refused `schema-form` with the line for anything that `schema_text` does not write, and
+    `schema-old` for the form of an older dbops, in which the same schema had another text.
     """
+    if data.startswith(_OLD):
+        raise Refused(
+            "schema-old",
+            f"{source} is in the form of an older dbops, and cannot be compared",
+            hint="take a new backup, verify it and rehearse again; or record the schema again",
+        )
     objects: dict[ObjectName, SchemaObject] = {}
     unknown: list[str] = []
     last: ObjectName | None = None

@@ -8,19 +8,34 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from dbops.change.diff import Difference, Verb
 from dbops.change.function_text import function_words, powers
 from dbops.change.implied import is_of_server
-from dbops.change.members import digest_words, is_digest, is_list, list_words
+from dbops.change.members import (
+    MEMBER_TABLES,
+    digest_words,
+    is_digest,
+    is_list,
+    is_said,
+    list_words,
+)
 from dbops.change.phrases import said_at_once, said_instead
 from dbops.change.schema import GRANTS, ObjectKind, ObjectName
 
 _LONGEST: Final = 60  # characters of a text that is still said in a line
 _LONGEST_GRANTS: Final = 200
 
+_LONGEST_CLAUSE: Final = 200
+
 _TYPE: Final = "type"
+_DEFINITION: Final = "definition"
+_NOT_NULL: Final = "not null"
+_OF_COLUMNS: Final = ("default", "identity", "generated")
+_RUNNING: Final = frozenset({ObjectKind.FUNCTION, ObjectKind.PROCEDURE})
+_RULE: Final = re.compile(r"(?<= AS )ON .*[^;]", re.DOTALL)
 _BETWEEN: Final = "; "  # grants, as engines list them
 _SET: Final = frozenset({"", "yes", "true", "on"})
 _NO: Final = "no"
@@ -53,22 +68,29 @@ def difference_words(difference: Difference) -> tuple[str, ...]:
     if difference.verb is Verb.DROP:
         return (f"{subject} is gone",)
     if difference.verb is Verb.CREATE:
-        told = ", ".join(new_words(difference.name.kind, difference.after))
+        told = printable("; ".join(_new(difference.name.kind, difference.after)))
         return (f"{subject} is new: {told}" if told else f"{subject} is new",)
     keys = sorted(difference.changed, key=lambda key: (key != _TYPE, key))
     return tuple(f"{subject}: {printable(_change(key, difference))}" for key in keys)
 
 
 def text_diff(difference: Difference) -> list[str]:
-    """Return the lines of a unified diff for each long text of the object that differs."""
+    """Return the lines of a unified diff for each long text of the object that differs.
+
+    A short definition of an object that came or went stands on a line of its own.
+    """
     lines: list[str] = []
     for key in sorted({*difference.before, *difference.after}):
         old, new = _sides(key, difference)
+        if is_list(key) and is_said(key, old, new):
+            continue
         if old != new and any(map(_is_long, (old or "", new or ""))):
             name = printable(f"{difference.name.title}, {key}")
             lines += difflib.unified_diff(
                 _lines(old), _lines(new), f"{name} before", f"{name} after", lineterm=""
             )
+        elif key == _DEFINITION and difference.verb is not Verb.ALTER:
+            lines += [f"-{each}" for each in _lines(old)] + [f"+{each}" for each in _lines(new)]
     return lines
 
 
@@ -108,20 +130,81 @@ def _sides(key: str, difference: Difference) -> tuple[str | None, str | None]:
     return difference.before.get(key, usual), difference.after.get(key, usual)
 
 
+def _new(kind: ObjectKind, properties: Mapping[str, str]) -> Iterator[str]:
+    """What matters most of a new object, as far as it is short."""
+    short = {key: text for key, text in properties.items() if not _is_long(text)}
+    if kind is ObjectKind.COLUMN:
+        yield from _column(short)
+    elif kind is ObjectKind.POLICY:
+        yield from _policy(properties)
+    elif kind is ObjectKind.RULE and _DEFINITION in properties:
+        yield from _rule(properties[_DEFINITION])
+    elif kind in _RUNNING:
+        yield from powers(properties.get(_DEFINITION, ""))
+    yield from (f"{key}: {text}" for key, text in short.items() if key == GRANTS)
+    lists = (key for key in sorted(properties) if is_list(key) and key != MEMBER_TABLES)
+    yield from (list_words(key, None, properties[key]) for key in lists)
+
+
+def _column(short: Mapping[str, str]) -> Iterator[str]:
+    """Its type, whether it may be empty, and where its value comes from."""
+    if _TYPE in short:
+        yield _shown(_TYPE, short[_TYPE])
+    if _NOT_NULL in short:
+        yield _NOT_NULL
+    yield from (f"{key} {_shown(key, short[key])}" for key in _OF_COLUMNS if key in short)
+
+
+def _policy(properties: Mapping[str, str]) -> Iterator[str]:
+    """For which command, for whom, and on which conditions."""
+    kind = "restrictive, " if "restrictive" in properties else ""
+    command, roles = (properties.get(key) for key in ("command", "roles"))
+    if command is not None and roles is not None:
+        yield f"{kind}for {command} to {roles}"
+    for key, clause in (("using", "USING"), ("check", "WITH CHECK")):
+        text = " ".join(properties.get(key, "").split())
+        if text:
+            yield f"{clause} {text if len(text) <= _LONGEST_CLAUSE else '…'}"
+
+
+def _rule(definition: str) -> Iterator[str]:
+    """On what it does what."""
+    text = " ".join(definition.split())
+    found = _RULE.search(text)
+    if found is not None and len(found[0]) <= _LONGEST_CLAUSE:
+        yield found[0]
+
+
 def _change(key: str, difference: Difference) -> str:
     """One property that differs."""
     old, new = _sides(key, difference)
-    label = printable(key)
+    sentence = said_at_once(key, old, new)
+    if sentence is not None:
+        return sentence
+    if key == _DEFINITION and difference.name.kind in _RUNNING:
+        words = function_words(old or "", new or "")
+        return words if len(words) <= _LONGEST_GRANTS else f"{key} differs"
+    if is_list(key):
+        return list_words(key, old, new)
+    if any(is_digest(text or "") for text in (old, new)):
+        return digest_words(key, old, new)
+    return _plain_change(key, difference)
+
+
+def _plain_change(key: str, difference: Difference) -> str:
+    old, new = _sides(key, difference)
     if old is None and new in _SET:
-        return f"now {label}"
+        return f"now {key}"
     if new is None and old in _SET:
-        return f"no longer {label}"
+        return f"no longer {key}"
     if (old, new) in {(None, _NO), (_NO, None)}:
-        return f"now not {label}" if old is None else f"{label} again"
+        return f"now not {key}" if old is None else f"{key} again"
     if key in difference.usual or any(map(_is_long, (old or "", new or ""))):
-        return f"{label} {_long_change(key, old, new)}"
-    words = f"{_shown(key, old)} → {_shown(key, new)}"
-    return words if key == _TYPE else f"{label}: {words}"
+        return f"{key} {_long_change(key, old, new)}"
+    of_server = key == GRANTS and is_of_server(difference.name)
+    missing = "as the server made it" if of_server else said_instead(key)
+    was, now = (missing if text is None else _shown(key, text) for text in (old, new))
+    return f"{was} → {now}" if key == _TYPE else f"{key}: {was} → {now}"
 
 
 def _long_change(key: str, old: str | None, new: str | None) -> str:
@@ -140,14 +223,13 @@ def _long_change(key: str, old: str | None, new: str | None) -> str:
     return "differ" if is_many else "differs"
 
 
-def _shown(key: str, text: str | None) -> str:
-    if text is None:
-        return "none"
+def _shown(key: str, text: str) -> str:
     return printable(short_type(text) if key == _TYPE else text) or "empty"
 
 
 def _is_long(text: str) -> bool:
-    return len(text) > _LONGEST or "\n" in text
+    """Whether it is more than a line may say; of a digest there is nothing to be shown."""
+    return (len(text) > _LONGEST or "\n" in text) and not is_digest(text)
 
 
 def _lines(text: str | None) -> list[str]:

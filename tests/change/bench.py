@@ -224,11 +224,13 @@ class Bench:
         with self.site.engine.session(order) as session:
             session.begin()
             before = session.schema()
-            for step in self.steps(up.replace("CONCURRENTLY ", "")):
-                session.run(step)
+            locks = {
+                (Direction.UP, step.number): session.run(step).locks
+                for step in self.steps(up.replace("CONCURRENTLY ", ""))
+            }
             after = session.schema()
             session.rollback()
-        return Rehearsed(before, compare_schemas(before, after))
+        return Rehearsed(before, compare_schemas(before, after), locks)
 
     def run(self, order: ChangeRun) -> ChangeReport:
         """It has run."""

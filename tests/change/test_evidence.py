@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -13,6 +14,7 @@ from dbops.change.diff import Verb
 from dbops.change.evidence import (
     ChangeEvidence,
     DownEvidence,
+    HeldEvidence,
     RowCounts,
     StepEvidence,
     evidence_text,
@@ -50,13 +52,15 @@ FOUND = ChangeEvidence(
         ),
         StepEvidence(Direction.DOWN, 1, "step 1", 3),
     ),
+    held=(HeldEvidence(Direction.UP, 1, 2, 15), HeldEvidence(Direction.DOWN, 1, 1, 4)),
     rows={"his.visit": RowCounts(120, 120, 120), "his.ward": RowCounts(None, 0, None)},
+    sizes={"his.visit": 81920},
     down=DownEvidence(False, ("his.visit.ward_code",), DataLoss.RECOVERABLE),
     lint={"errors": 0, "warnings": 2},
     files={"up.sql": "c" * 64},
 )
 TEXT = """\
-dbops: evidence/v1
+dbops: evidence/v2
 id: "c-1"
 at: 2026-11-23T02:10:00Z
 host: "verifier-1"
@@ -85,9 +89,14 @@ steps:
     milliseconds: 3
     locks: []
     rewritten: []
+held:
+  - {direction: up, from: 1, to: 2, milliseconds: 15}
+  - {direction: down, from: 1, to: 1, milliseconds: 4}
 rows:
   "his.visit": "120 120 120"
   "his.ward": "- 0 -"
+sizes:
+  "his.visit": 81920
 down:
   equal: false
   order: ["his.visit.ward_code"]
@@ -98,7 +107,21 @@ lint:
 files:
   "up.sql": %s
 """ % ("a" * 64, "c" * 64)  # noqa: UP031 - the text has braces of its own
-EMPTY = replace(FOUND, touched=(), unseen=(), steps=(), rows={}, down=None, lint={}, files={})
+EMPTY = replace(
+    FOUND,
+    touched=(),
+    unseen=(),
+    steps=(),
+    held=(),
+    rows={},
+    sizes={},
+    down=None,
+    lint={},
+    files={},
+)
+OLD_TEXT = re.sub("held:.*?(?=rows:)|sizes:.*?(?=down:)", "", TEXT, flags=re.DOTALL).replace(
+    "evidence/v2", "evidence/v1"
+)
 
 _names = st.text(st.characters(codec="utf-8", categories=["L", "N", "P"]), min_size=1, max_size=5)
 _counts = st.none() | st.integers(0, 10**12)
@@ -129,6 +152,17 @@ _evidence = st.builds(
         ),
         max_size=2,
     ).map(tuple),
+    held=st.lists(
+        st.builds(
+            HeldEvidence,
+            st.sampled_from(Direction),
+            st.integers(1, 99),
+            st.integers(1, 99),
+            st.integers(0, 10**9),
+        ),
+        max_size=2,
+    ).map(tuple),
+    sizes=st.dictionaries(_names, st.integers(0, 10**15), max_size=2),
     rows=st.dictionaries(_names, st.builds(RowCounts, _counts, _counts, _counts), max_size=2),
     down=st.none()
     | st.builds(
@@ -161,8 +195,29 @@ def test_evidence_reads_back(evidence: ChangeEvidence) -> None:
 def test_evidence_of_nothing_reads_back() -> None:
     """Empty lists and no way back."""
     data = evidence_text(EMPTY)
-    assert b"steps: []\nrows: {}\ndown: none\nlint: {}\nfiles: {}\n" in data
+    ending = b"steps: []\nheld: []\nrows: {}\nsizes: {}\ndown: none\nlint: {}\nfiles: {}\n"
+    assert ending in data
     assert parse_evidence(data, "evidence.yml") == EMPTY
+
+
+def test_old_evidence_is_read() -> None:
+    """What ran under it can be taken back; nobody had measured how long locks were held."""
+    old = parse_evidence(OLD_TEXT.encode(), "evidence.yml")
+    assert old == replace(FOUND, held=None, sizes={})
+    assert evidence_text(old).decode() == OLD_TEXT
+    with pytest.raises(Refused) as caught:
+        parse_evidence(OLD_TEXT.replace("rows:", "held: []\nrows:").encode(), "evidence.yml")
+    assert caught.value.message == "evidence.yml line 30: unknown key held"
+    with pytest.raises(Refused) as caught:
+        parse_evidence(TEXT.replace("sizes:", "bytes:").encode(), "evidence.yml")
+    assert caught.value.message == "evidence.yml line 1: sizes is missing"
+
+
+def test_the_locks_of_each_step() -> None:
+    """By direction and number, as a run asks for them."""
+    first, second = FOUND.steps
+    assert FOUND.locks == {(Direction.UP, 1): first.locks, (Direction.DOWN, 1): ()}
+    assert second.locks == ()
 
 
 def test_how_long_a_direction_took() -> None:
@@ -186,21 +241,26 @@ def test_thousands_of_tables_are_read() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "line", "what"),
     [
-        ("evidence/v1", "evidence/v2", 1, "dbops is not allowed"),
+        ("evidence/v2", "evidence/v3", 1, "dbops is not allowed"),
         ('id: "c-1"\n', "", 1, "id is missing"),
         ("Z\nhost", "\nhost", 3, "at is not allowed"),
         ("source: a", "source: b", 10, "source is not allowed"),
         ("(default, type)", "(type, default)", 11, "touched is not allowed"),
         ("direction: up", "direction: left", 16, "direction is not allowed"),
         ("milliseconds: 12", "milliseconds: 1.2", 19, "milliseconds is not allowed"),
-        ('"120 120 120"', '"120 120"', 31, "rows is not allowed"),
-        ("equal: false", "equal: no", 34, "equal is not allowed"),
-        ("lost: recoverable", "lost: all", 36, "lost is not allowed"),
-        ("down:\n", "down: nowhere\nup:\n", 33, "down is not allowed"),
-        ('"errors": 0', '"errors": -1', 38, "errors is not allowed"),
+        ("from: 1, to: 2", "from: 1", 31, "to is missing"),
+        ("direction: up, f", "direction: left, f", 31, "direction is not allowed"),
+        ("to: 2, m", "to: 2, a: b, m", 31, "unknown key a"),
+        ("milliseconds: 15", "milliseconds: -15", 31, "milliseconds is not allowed"),
+        ('"120 120 120"', '"120 120"', 34, "rows is not allowed"),
+        ('"his.visit": 81920', '"his.visit": much', 37, "his.visit is not allowed"),
+        ("equal: false", "equal: no", 39, "equal is not allowed"),
+        ("lost: recoverable", "lost: all", 41, "lost is not allowed"),
+        ("down:\n", "down: nowhere\nup:\n", 38, "down is not allowed"),
+        ('"errors": 0', '"errors": -1', 43, "errors is not allowed"),
         ('mode: "SHARE"', 'mode: "SHARE", a: b', 22, "unknown key a"),
         ("    rewritten: []\n", "    rewritten: []\n    a: b\n", 30, "unknown key a"),
-        ("lint:\n", "more: 1\nlint:\n", 37, "unknown key more"),
+        ("lint:\n", "more: 1\nlint:\n", 42, "unknown key more"),
     ],
 )
 def test_malformed_evidence_is_refused(old: str, new: str, line: int, what: str) -> None:

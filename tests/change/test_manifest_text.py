@@ -18,7 +18,7 @@ from tests.change.manifests import HEAD, PREPARES, RECORDS, SCRIPTS, WHOLE, refu
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 WINDOW = 'window: {days: [sat], from: "22:00", to: "02:00", zone: Asia/Shanghai}\n'
-SOURCE = {"source.schema": b'{"dbops":"schema/v1"}\n'}
+SOURCE = {"source.schema": b'{"dbops":"schema/v2"}\n'}
 DURATION = 'a duration such as "90m", "26h", "7d" or "2w", more than nothing'
 TIME = 'a time such as "22:00", in quotes'
 

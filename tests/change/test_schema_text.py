@@ -73,7 +73,7 @@ FIRST, SECOND = LINES.splitlines()
     ("lines", "line"),
     [
         ([], 1),
-        (['{"dbops":"schema/v2"}', ""], 1),
+        (['{"dbops":"schema/v3"}', ""], 1),
         ([FORMAT], 1),
         ([FORMAT, FIRST], 2),
         ([FORMAT, SECOND, FIRST, ""], 3),
@@ -139,3 +139,14 @@ def test_names_are_written(path: tuple[str, ...], written: str) -> None:
     """Parts that need them stand in quotes, and what no screen shows is an escape."""
     assert ObjectName(ObjectKind.TABLE, path).written == written
     assert ObjectName(ObjectKind.TABLE, path).title == f"table {written}"
+
+
+def test_the_form_of_an_older_dbops_is_said_to_be_one() -> None:
+    """What would read as drift in every object is not compared at all."""
+    old = schema_text(SMALL).replace(b"schema/v2", b"schema/v1")
+    with pytest.raises(Refused) as caught:
+        parse_schema(old, "rehearsed-lab.schema")
+    assert caught.value.code == "schema-old"
+    assert caught.value.message == (
+        "rehearsed-lab.schema is in the form of an older dbops, and cannot be compared"
+    )

@@ -16,7 +16,7 @@ from dbops.engines.postgresql.account import Account, spawn
 from dbops.engines.postgresql.binaries import find_installations, server_of
 from dbops.engines.postgresql.cluster import SUPERUSER, Cluster, running_cluster
 from dbops.errors import NotFound
-from tests.crash.processes import wait_until
+from tests.crash.processes import DEAR_LOOK_SECONDS, wait_until
 from tests.fix_postgresql import PgServer, absent
 
 BACK_SECONDS = 30.0
@@ -40,7 +40,9 @@ class FragileServer:
 
     def start(self) -> None:
         """It has recovered, and takes connections again."""
-        assert wait_until(self._is_back, BACK_SECONDS), "the server does not come back"
+        assert wait_until(self._is_back, BACK_SECONDS, DEAR_LOOK_SECONDS), (
+            "the server does not come back"
+        )
 
     def _is_back(self) -> bool:
         """At first the memory of those who have not noticed yet may be in the way."""

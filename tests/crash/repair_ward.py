@@ -26,7 +26,7 @@ from dbops.repair.run_order import RunOrder, UndoOrder
 from dbops.repair.table import TableName
 from dbops.repair.transaction import Stage
 from dbops.repair.undo import undo_repair
-from tests.crash.processes import wait_until
+from tests.crash.processes import DEAR_LOOK_SECONDS, wait_until
 from tests.crash.repairing import Child, Children, Order
 from tests.repair.bench import AT_ONCE, Bench, Rows, repair, watch
 
@@ -119,7 +119,9 @@ class Ward:
                 found.append(what_became(run, self.bench.site.engine))
             return bool(found)
 
-        assert wait_until(ask, SETTLING), "nobody gets to know what became of the run"
+        assert wait_until(ask, SETTLING, DEAR_LOOK_SECONDS), (
+            "nobody gets to know what became of the run"
+        )
         return found[0]
 
     def check(self, attempt: Attempt) -> Fate:

@@ -43,6 +43,7 @@ class Ward(Lab):
     """A change of three parts on the server; whoever dies is settled by resume."""
 
     spans: dict[Verb, float] = field(default_factory=dict)
+    starting: float = 0.0  # seconds until the last one had written its intent
 
     @property
     def whole(self) -> tuple[str, ...]:
@@ -55,7 +56,7 @@ class Ward(Lab):
         if verb is Verb.REVERT:
             assert self.dbops("run").status == 0
         elif verb is Verb.RESUME:
-            run = self.start()
+            run = self.begin(Verb.RUN)
             time.sleep(source.random() * self.spans[Verb.RUN])
             run.kill()
 
@@ -99,14 +100,29 @@ class Ward(Lab):
         return made == self.whole
 
     def measure(self) -> None:
-        """How long each takes that nobody disturbs, in seconds."""
-        self.spans = {}
+        """How long each works that nobody disturbs, in seconds from its intent to its end."""
         self.rebuild()
         for verb in (Verb.RUN, Verb.REVERT):
-            run = self.start(verb)
+            run = self.begin(verb)
+            begun = run.seconds
             assert run.finish().status == 0
-            self.spans[verb] = run.seconds
+            self.spans[verb] = run.seconds - begun
         self.spans[Verb.RESUME] = self.spans[Verb.RUN]
+
+    def begin(self, verb: Verb) -> Run:
+        """A process that has written its intent; a resume writes none, and is at work by then."""
+        before = self.recorded_bytes()
+        run = self.start(verb)
+        if verb is Verb.RESUME:
+            time.sleep(self.starting / 2)
+        else:
+            assert wait_until(lambda: self.recorded_bytes() > before or run.ended)
+            self.starting = run.seconds
+        return run
+
+    def recorded_bytes(self) -> int:
+        """How large the ledger is."""
+        return sum(path.stat().st_size for path in (self.ops.root / "audit" / "seg").iterdir())
 
 
 @dataclass
@@ -172,7 +188,7 @@ def file_ward(pg15: PgServer, tmp_path_factory: pytest.TempPathFactory) -> Ward:
 
 
 def sweep(ward: Ward, deaths: int, *, sever: bool = False) -> None:
-    """So many die, at random moments from the import of the command to its end."""
+    """So many die, at random moments from their intent to their end."""
     source = fresh_random()
     ward.measure()
     fates = Counter[tuple[Verb, str]]()
@@ -183,9 +199,8 @@ def sweep(ward: Ward, deaths: int, *, sever: bool = False) -> None:
             break
         verb = verbs[number % len(verbs)]
         ward.prepare(verb, source)
-        run = ward.start(verb)
-        part = source.random()  # half of them late: what starts has touched nothing yet
-        time.sleep((part if number % 2 else 0.5 + part / 2) * ward.spans[verb])
+        run = ward.begin(verb)
+        time.sleep(source.random() * ward.spans[verb])
         hit = cut_off(ward, run) if sever else run.kill()
         ward.spans[verb] *= 1.05 if hit else 0.8
         died += hit

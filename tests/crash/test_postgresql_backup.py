@@ -9,6 +9,7 @@ import pytest
 
 from tests.crash.postgresql import NAME, fill, found_postgresql_estate
 from tests.crash.processes import (
+    DEAR_LOOK_SECONDS,
     Run,
     dbops,
     fresh_random,
@@ -43,8 +44,9 @@ def _sessions(database: PgDatabase) -> int:
 
 def _assert_ended(run: Run, database: PgDatabase) -> None:
     """Workers and client programs of the killed run end by themselves, and so do its sessions."""
-    assert wait_until(lambda: not run.relatives(), END_SECONDS), run.relatives()
-    assert wait_until(lambda: _sessions(database) == 0, END_SECONDS), "sessions are left"
+    wait = partial(wait_until, seconds=END_SECONDS, look=DEAR_LOOK_SECONDS)
+    assert wait(lambda: not run.relatives()), run.relatives()
+    assert wait(lambda: _sessions(database) == 0), "sessions are left"
 
 
 @pytest.mark.parametrize("kills", KILLS)

@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 
 from tests.crash.postgresql import NAME, found_postgresql_estate
-from tests.crash.processes import Run, dbops, start, wait_until
+from tests.crash.processes import DEAR_LOOK_SECONDS, Run, dbops, start, wait_until
 from tests.crash.wholeness import Witness
 from tests.fix_postgresql import PgDatabase
 
@@ -53,8 +53,8 @@ def test_server_of_a_killed_verify_is_gone(
     assert run.kill(), "the run had ended before it was killed"
     gone = wait_until(lambda: not list(scratch_parent.iterdir()), END_SECONDS)
     assert gone, list(scratch_parent.iterdir())
-    assert wait_until(lambda: not _commands(scratch_parent), END_SECONDS)
-    assert wait_until(lambda: not run.relatives(), END_SECONDS), run.relatives()
+    assert wait_until(lambda: not _commands(scratch_parent), END_SECONDS, DEAR_LOOK_SECONDS)
+    assert wait_until(lambda: not run.relatives(), END_SECONDS, DEAR_LOOK_SECONDS), run.relatives()
 
 
 def test_next_command_removes_the_server_where_the_watchdog_was_killed_too(
@@ -71,7 +71,7 @@ def test_next_command_removes_the_server_where_the_watchdog_was_killed_too(
     assert list(scratch_parent.iterdir()) != []
     assert dbops(root, "backup", "list").status == 0
     assert list(scratch_parent.iterdir()) == []
-    assert wait_until(lambda: not _commands(scratch_parent), END_SECONDS)
+    assert wait_until(lambda: not _commands(scratch_parent), END_SECONDS, DEAR_LOOK_SECONDS)
     witness = Witness(root, NAME)
     assert witness.look() == {1}
     witness.prove_newest()

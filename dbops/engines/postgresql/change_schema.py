@@ -2,8 +2,8 @@
 
 Texts are what the server itself prints, in a session whose settings are pinned while it reads:
 another search path or time zone would print the same object differently. An object that belongs to
-an extension is left out, and so is what belongs to such an object, whoever made it: the extension's
-version stands for it, and what was altered later in it is not seen.
+an extension is left out, and so is what belongs to such an object, whoever made it: the extension
+has properties for all of them.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from dbops.engines.postgresql.change_schema_conversions import conversion_querie
 from dbops.engines.postgresql.change_schema_database import database_queries
 from dbops.engines.postgresql.change_schema_listing import rows_of
 from dbops.engines.postgresql.change_schema_marks import read_marks
+from dbops.engines.postgresql.change_schema_members import member_queries, with_members
 from dbops.engines.postgresql.change_schema_operators import operator_queries
 from dbops.engines.postgresql.change_schema_programs import program_queries
 from dbops.engines.postgresql.change_schema_search import search_queries
@@ -89,8 +90,9 @@ def read_schema(session: Session) -> Schema:
         rows += read_system(session, marks.texts)
         known = {row.address for row in rows}
         unknown = read_unknown(session, known, marks)
-        objects = list(Assembly(rows, marks).objects())
-        usual = read_usual(session, objects)
+        assembly = Assembly(with_members(rows, marks), marks)
+        objects = list(assembly.objects())
+        usual = {**read_usual(session, objects), **assembly.usual()}
     return schema_of(objects, unknown, usual)
 
 
@@ -111,6 +113,7 @@ def _queries(major: int) -> Iterator[str]:
     yield from operator_queries()
     yield from search_queries()
     yield from conversion_queries(major)
+    yield from member_queries()
 
 
 @contextmanager

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from dbops.change.schema import ObjectKind, ObjectName, SchemaObject
 from dbops.engines.postgresql.change_schema_listing import Address, Row
 from dbops.engines.postgresql.change_schema_marks import Marks
+from dbops.engines.postgresql.change_schema_system import FIRST_OWN_OID
 from dbops.errors import Failed
 
 OWN_SCHEMA: Final = "dbops"
@@ -34,6 +35,17 @@ class Assembly:
                 of = None if row.of is None else self._names[row.of]
                 texts = self._marks.texts.get(row.address, {})
                 yield SchemaObject(name, {**row.properties, **texts}, of)
+
+    def usual(self) -> Mapping[ObjectName, str]:
+        """What the grants of the server's own objects were before somebody altered them."""
+        named = {
+            address: self._name(self._rows[address])
+            for address in self._marks.usual
+            if address[1] < FIRST_OWN_OID and address in self._rows
+        }
+        return {
+            name: self._marks.usual[address] for address, name in named.items() if name is not None
+        }
 
     def _name(self, row: Row) -> ObjectName | None:
         """The name; None for what is left out."""

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from dbops.change.schema import ObjectKind
+from dbops.engines.postgresql.change_schema_builtin import builtin_properties
 from dbops.engines.postgresql.change_schema_listing import TEMPORARY, listing, options, role, yes
 
 THIS_DATABASE: Final = "current"
@@ -49,7 +50,10 @@ def database_queries(major: int) -> Iterator[str]:
 
 
 def _database() -> str:
-    """The database itself; what dbops writes into its settings while it restores is left out."""
+    """The database itself; what dbops writes into its settings while it restores is left out.
+
+    What came with the server stands here, too.
+    """
     properties = {
         "owner": role("d.datdba"),
         "encoding": "pg_encoding_to_char(d.encoding)",
@@ -62,6 +66,7 @@ def _database() -> str:
         "comment": "shobj_description(d.oid, 'pg_database')",
         "labels": "(SELECT string_agg(concat(provider, ': ', label), ', ' ORDER BY provider)"
         " FROM pg_shseclabel WHERE classoid = 'pg_database'::regclass AND objoid = d.oid)",
+        **builtin_properties(),
     }
     source = "FROM pg_database AS d WHERE d.datname = current_database()"
     name = f"'{THIS_DATABASE}'"

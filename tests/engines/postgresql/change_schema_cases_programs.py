@@ -174,7 +174,7 @@ RIGHTS = (
 DATABASE = (
     together("made database", (
         made("SCHEMA", "lab", "schema lab"),
-        made("EXTENSION", "pg_trgm", "extension pg_trgm"),
+        made("EXTENSION", "pg_trgm", "extension pg_trgm", " SCHEMA public"),
         made("PUBLICATION", "all_of_it", "publication all_of_it", " FOR ALL TABLES"),
         made("FOREIGN DATA WRAPPER", "other", "foreign-data wrapper other"),
         made("SERVER", "far", "foreign server far", " FOREIGN DATA WRAPPER paper"),
@@ -190,7 +190,7 @@ DATABASE = (
          "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I IS_TEMPLATE false',"
          " current_database()); END $$"),
     Case("drop an extension", "DROP EXTENSION citext", ("drop extension citext",),
-         "CREATE EXTENSION citext"),
+         "CREATE EXTENSION citext SCHEMA public"),
     turn("ALTER EXTENSION citext SET SCHEMA", "his", "public", "alter extension citext (schema)"),
     Case("depend on an extension", "ALTER FUNCTION his.age(date) DEPENDS ON EXTENSION citext",
          ("alter function his.age(date) (depends on extension)",),

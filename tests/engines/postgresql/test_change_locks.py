@@ -131,7 +131,15 @@ EFFECTS: dict[str, tuple[tuple[Lock, ...], tuple[str, ...]]] = {
     ),
     "REINDEX INDEX his.ward_pkey": (
         (Lock("his.ward", "ShareLock", "writes"), Lock("his.ward_pkey", EXCLUSIVE, "reads")),
-        (),
+        ("his.ward_pkey",),
+    ),
+    "REINDEX TABLE his.ward": (
+        (Lock("his.ward", "ShareLock", "writes"), Lock("his.ward_pkey", EXCLUSIVE, "reads")),
+        ("his.ward_pkey",),
+    ),
+    "CLUSTER his.ward USING ward_pkey": (
+        (Lock("his.ward", EXCLUSIVE, "reads"),),
+        ("his.ward",),
     ),
     "TRUNCATE his.visit": ((Lock("his.visit", EXCLUSIVE, "reads"),), ("his.visit",)),
     "DROP TABLE his.visit": (
