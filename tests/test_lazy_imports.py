@@ -88,3 +88,14 @@ def test_the_measure_sees_what_is_loaded() -> None:
     """A command that does work loads what it needs: the tests above can fail."""
     _status, loaded, _printed = run(["--estate", "/nonexistent", "systems", "list"], {})
     assert "pydantic" in loaded
+
+
+@pytest.mark.parametrize("room", ["postgresql.reading", "sqlite.dump"])
+def test_a_backup_worker_is_light(room: str) -> None:
+    """What every worker has to load anew is neither the driver nor what reads documents."""
+    modules = f"dbops.backup.workers, dbops.stores.local, dbops.engines.{room}"
+    code = f"import json, sys, {modules}; print(json.dumps(list(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[0] for name in json.loads(done.stdout)}
+    assert {"pyrage", "zstandard"} <= loaded
+    assert loaded & {"psycopg", "pydantic", "cryptography", "sqlglot", "asyncio"} == set()

@@ -25,7 +25,8 @@ class RecordedChange:
     `plan` is the digest of the files that ran, None where no approval was asked, `scripts` that of
     those which no rehearsal makes. `schema` is the
     digest of the schema afterwards, where the run was judged to its end. `identity` is that of the
-    database, in the form of a ledger.
+    database, in the form of a ledger. `settled` says that a resume asked the journal since: the
+    change is whole or gone, even where nobody can vouch for the schema.
     """
 
     sequence: int
@@ -40,12 +41,17 @@ class RecordedChange:
     schema: str | None = None
     scripts: str | None = None
     identity: str | None = None
+    settled: bool = False
+
+    @property
+    def is_half(self) -> bool:
+        """Whether it committed, and nobody judged it to the end or brought it there since."""
+        return self.effect is Effect.COMMITTED and self.schema is None and not self.settled
 
     @property
     def is_open(self) -> bool:
-        """Whether nobody knows its effect, or it committed and was not judged to the end."""
-        half = self.effect is Effect.COMMITTED and self.schema is None
-        return self.effect is Effect.UNKNOWN or half
+        """Whether nobody knows its effect, or it is half done."""
+        return self.effect is Effect.UNKNOWN or self.is_half
 
 
 def recorded_changes(entries: Iterable[Entry]) -> tuple[RecordedChange, ...]:
@@ -99,4 +105,5 @@ def _changes(
                 scripts=draft.digests.get(DigestOf.SCRIPTS),
                 schema=None if answer is None else answer.draft.digests.get(DigestOf.SCHEMA),
                 identity=draft.names.get(Label.IDENTITY),
+                settled=answer is not None and answer.draft.event is Event.CHANGE_RESUME,
             )

@@ -12,6 +12,7 @@ from typing import Final
 
 from dbops.change.diff import Difference, Verb, is_only_order
 from dbops.change.json_lines import line_of, name_parts, parse_lines, parse_name, parse_texts
+from dbops.change.members import is_list, list_change
 from dbops.change.schema import POSITION
 from dbops.change.words import difference_words, printable
 from dbops.errors import Refused
@@ -77,7 +78,17 @@ def _apart(one: Difference | None, other: Difference | None) -> Iterator[str]:
 def _effect(difference: Difference) -> Mapping[str, str | None]:
     """What became of each property; None of one that was taken away."""
     keys = difference.changed if difference.verb is Verb.ALTER else difference.after
-    return {key: difference.after.get(key) for key in keys if key != POSITION}
+    return {key: _outcome(key, difference) for key in keys if key != POSITION}
+
+
+def _outcome(key: str, difference: Difference) -> str | None:
+    """What a property is now; of a list of an extension's members only what came and went.
+
+    A restored copy may lack what somebody did to a member: no dump has it.
+    """
+    if difference.verb is Verb.ALTER and is_list(key):
+        return list_change(difference.before.get(key), difference.after.get(key))
+    return difference.after.get(key)
 
 
 def _line(difference: Difference) -> str:

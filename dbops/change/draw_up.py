@@ -13,6 +13,7 @@ from dbops.change.manifest_text import ALL
 from dbops.change.manifest_writing import change_text, draft_text
 from dbops.change.schema import ObjectKind, Schema, refuse_unknown
 from dbops.change.schema_text import SOURCE, schema_text
+from dbops.change.script import is_remark
 from dbops.change.step import VERIFY
 from dbops.change.touch import touches_of
 from dbops.change.words import difference_words, printable, text_diff
@@ -67,8 +68,8 @@ def draw_up_change(new: NewChange, differences: Sequence[Difference] | None = No
         touches_known=differences is not None,
         new_columns=[each.name.written for each in found if _is_new_column(each)],
     )
-    made = "".join(f"-- {line}\n" for each in found for line in _told(each, each.after))
-    back = "".join(f"-- {line}\n" for each in found for line in _told(each, each.before))
+    made = "".join(_remark(line) for each in found for line in _told(each, each.after))
+    back = "".join(_remark(line) for each in found for line in _told(each, each.before))
     files = {
         UP: _UP_REMARK + (f"-- To be made:\n{made}" if made else ""),
         DOWN: _DOWN_REMARK + (f"-- To be taken back:\n{back}" if back else ""),
@@ -131,6 +132,12 @@ def _told(difference: Difference, properties: Mapping[str, str]) -> Iterator[str
         return
     for line in wanted.rstrip("\n").split("\n"):
         yield f"  {printable(line.expandtabs())}".rstrip()
+
+
+def _remark(line: str) -> str:
+    """A line of a definition may begin as a step's name does, and is none."""
+    comment = f"-- {line}"
+    return f"{comment}\n" if is_remark(comment) else f"-- |{line}\n"
 
 
 def _is_new_column(difference: Difference) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from dbops.change.going import Going, clean_up, note, note_entry, patiently
-from dbops.change.judging import Judged
+from dbops.change.judging import Judged, judge_part
 from dbops.change.ports import ChangeSession, CommitUnknown, Progress, Remains, StepEffect
 from dbops.change.report import ChangeReport, StepReport
 from dbops.change.stage import Stage
@@ -59,9 +59,10 @@ def _together(
     going: Going, part: Part, judge: Callable[[ChangeSession], None] | None = None
 ) -> list[StepReport]:
     (effects, held), attempts = patiently(going, lambda: _transaction(going, part, judge))
+    numbers = [step.number for step in part.steps]
     pairs = zip(part.steps, effects, strict=True)
     return [
-        StepReport(step, effect, alone=False, attempts=attempts, held=held)
+        StepReport(step, effect, alone=False, attempts=attempts, held=held, part=numbers[0])
         for step, effect in pairs
     ]
 
@@ -79,7 +80,9 @@ def _transaction(
         began = going.clock.monotonic()
         session.lock(going.order.locks_of(going.direction, part))
         effects = [_ran(going, step) for step in part.steps]
-        if judge is not None:
+        if judge is None:
+            judge_part(going.order, session)
+        else:
             judge(session)
             entries.append(author.whole(going.direction))
         session.note(entries)
@@ -144,7 +147,8 @@ def _carried_out_alone(going: Going, step: Step, was: Remains) -> StepReport:
             raise
         effect, attempts = StepEffect(0.0), going.order.change.limits.attempts
     _end(going, step)
-    return StepReport(step, effect, alone=True, attempts=attempts, held=effect.seconds)
+    took, own = effect.seconds, step.number
+    return StepReport(step, effect, alone=True, attempts=attempts, held=took, part=own)
 
 
 def _cleaned_up(going: Going, step: Step, fault: DbopsError) -> Remains:

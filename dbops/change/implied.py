@@ -18,8 +18,8 @@ _LISTED_FOR: Final = frozenset(
         "compression",
         "default",
         "grants",
-        "labels",
         "options",
+        "security labels",
         "statistics",
         "storage",
     }

@@ -34,6 +34,18 @@ class Judged:
     unseen: tuple[Touch, ...] = ()
 
 
+def judge_part(order: ChangeRun, session: ChangeSession) -> None:
+    """Afterwards it is known that constraints hold, in a transaction behind which others come.
+
+    What a later one ends, such as an index of a partitioned table, may be half done. Raises
+    NotAsDeclared `change-constraints`, and the code of what the server did not allow.
+    """
+    try:
+        _settled(order, session, whole=False)
+    except (Refused, Failed) as fault:
+        raise NotAsDeclared(fault.code, fault.message, hint=fault.hint) from None
+
+
 def judge_up(order: ChangeRun, session: ChangeSession, before: Schema) -> Judged:
     """Return what differs from `before`, inside the transaction that is to commit it.
 
@@ -145,8 +157,8 @@ def untrue(session: ChangeSession, verify: Iterable[Step]) -> tuple[str, ...]:
     )
 
 
-def _settled(order: ChangeRun, session: ChangeSession) -> None:
-    wrong = session.settle()
+def _settled(order: ChangeRun, session: ChangeSession, *, whole: bool = True) -> None:
+    wrong = session.settle(whole=whole)
     if wrong:
         raise Refused(
             "change-constraints",

@@ -57,6 +57,12 @@ def list_words(key: str, old: str | None, new: str | None) -> str:
     return words if len(words) <= _LONGEST else f"{key}: {len(more)} more, {len(less)} less"
 
 
+def list_change(old: str | None, new: str | None) -> str:
+    """Return all lines that came and went, as one text."""
+    more, less = _apart(old, new)
+    return "\n".join([*(f"+ {line}" for line in sorted(more)), *(f"- {x}" for x in sorted(less))])
+
+
 def is_said(key: str, old: str | None, new: str | None) -> bool:
     """Whether `list_words` says all that differs in a list."""
     return key != MEMBER_TABLES and len(_words(key, old, new)) <= _LONGEST

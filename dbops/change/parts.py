@@ -12,8 +12,9 @@ from dbops.change.step import Direction, Part, Step
 def parts_of(steps: Sequence[Step], engine: ChangeEngine) -> tuple[Part, ...]:
     """Return the steps as parts, in their order.
 
-    Where DDL is transactional, consecutive steps are one part, and each step that the engine runs
-    only outside of a transaction is a part of its own. Where it is not, each step is.
+    Where DDL is transactional, consecutive steps are one part up to the next that begins another,
+    and each step that the engine runs only outside of a transaction is a part of its own. Where it
+    is not, each step is.
     """
     return tuple(_parts(steps, engine))
 
@@ -47,12 +48,13 @@ def judged_last(parts: Sequence[Part]) -> tuple[Part, ...]:
 def _parts(steps: Sequence[Step], engine: ChangeEngine) -> Iterator[Part]:
     together: list[Step] = []
     for step in steps:
-        if engine.traits.transactional_ddl and not engine.is_alone(step):
-            together.append(step)
-            continue
-        if together:
+        alone = not engine.traits.transactional_ddl or engine.is_alone(step)
+        if together and (alone or step.begins):
             yield Part(tuple(together), alone=False)
             together = []
-        yield Part((step,), alone=True)
+        if alone:
+            yield Part((step,), alone=True)
+        else:
+            together.append(step)
     if together:
         yield Part(tuple(together), alone=False)

@@ -191,10 +191,11 @@ class ChangeSession(Protocol):
         """Whether the query's one value is true; Refused `verify-form` where there is not one."""
         ...
 
-    def settle(self) -> tuple[str, ...]:
+    def settle(self, *, whole: bool = True) -> tuple[str, ...]:
         """Afterwards deferred constraints and triggers have run.
 
-        Returns sentences about what is wrong now, such as rows whose parents are missing.
+        Returns sentences about what is wrong now, such as rows whose parents are missing; where it
+        is not the `whole` change that ends here, not of what later steps may end.
         """
         ...
 

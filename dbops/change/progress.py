@@ -52,6 +52,6 @@ def _place(ring: str, database: str, last: RecordedChange | None) -> Place:
 def _state(last: RecordedChange) -> ChangeState:
     if last.effect is Effect.UNKNOWN:
         return ChangeState.UNKNOWN
-    if last.schema is None:
+    if last.is_half:
         return ChangeState.HALF
     return ChangeState.RUN if last.direction is Direction.UP else ChangeState.REVERTED

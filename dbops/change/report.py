@@ -16,7 +16,8 @@ from dbops.change.touch import Touch
 class StepReport:
     """One step that is done. `attempts` is how often its part was begun.
 
-    `held` is how many seconds passed from the first step of its transaction to COMMIT.
+    `held` is how many seconds passed from the first step of its transaction to COMMIT; `part` is
+    the number of that step, its own where it stands outside of any.
     """
 
     step: Step
@@ -24,6 +25,7 @@ class StepReport:
     alone: bool
     attempts: int
     held: float = 0.0
+    part: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ class ChangeReport:
     @property
     def held(self) -> tuple[Held, ...]:
         """How long the locks of each part were held, of those that locked anything."""
-        parts = (tuple(part) for _, part in groupby(self.steps, _part))
+        parts = (tuple(part) for _, part in groupby(self.steps, lambda each: each.part))
         return tuple(
             Held(part[0].step.number, part[-1].step.number, part[0].held)
             for part in parts
@@ -80,8 +82,3 @@ class ChangeReport:
     def digest(self) -> str:
         """The digest of the schema afterwards."""
         return self.after.digest
-
-
-def _part(report: StepReport) -> int:
-    """A number that all steps of one transaction have, and no part beside it."""
-    return report.step.number if report.alone else 0

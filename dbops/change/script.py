@@ -1,7 +1,8 @@
 """Read `up.sql`, `down.sql` and `verify.sql`: one statement one step, as it was written; pure.
 
-A comment `-- step: name` on a line of its own names the statement behind it. Nothing else is
-understood of the text, and nothing of it is written anew.
+A comment `-- step: name` on a line of its own names the statement behind it; `-- part: name` says
+besides that a transaction begins with it. Nothing else is understood of the text, and nothing of it
+is written anew.
 """
 
 from __future__ import annotations
@@ -19,15 +20,20 @@ from dbops.sql.script import SIZE_MOST
 from dbops.sql.tokens import Token, script_refusal, tokens_of
 from dbops.wording import quoted
 
-_STEP: Final = re.compile(r"--\s*step:\s*(?P<name>.*?)\s*", re.IGNORECASE)
+_MARK: Final = re.compile(r"--\s*(?P<word>step|part):\s*(?P<name>.*?)\s*", re.IGNORECASE)
+# Whoever spells it otherwise meant two transactions, and would get one: before a statement no
+# remark begins with the word, inside of one none is nothing but the word, or has a colon behind it.
+_ALMOST: Final = re.compile(r"(--|/\*)[\s*-]*parts?((\s|[:;=*-]).*)?", re.IGNORECASE | re.DOTALL)
+_INSIDE: Final = re.compile(r"(--|/\*)[\s*-]*parts?\s*(:.*|\*/)?", re.IGNORECASE | re.DOTALL)
 _NAME: Final = re.compile(r"\S(.{0,78}\S)?")
-_NAME_RULE: Final = "write -- step: name, with a name of at most 80 characters"
+_NAME_RULE: Final = "with a name of at most 80 characters"
 # What the lexer advises repairs, which bind values; a change has none to bind.
 _HINTS: Final = {
     "script-parameter": "name the arguments of a function, or write its body in dollar quotes",
     "script-placeholder": "write the value itself; a cast has two colons, and a text is quoted",
     "script-backslash": "write a quote inside a text twice, and no commands of a client",
 }
+_PART: Final = "part"
 _QUERIES: Final = frozenset({"select", "with", "values"})
 
 
@@ -44,7 +50,7 @@ def verify_steps(work: Work) -> tuple[Step, ...]:
     """Return the queries of `verify.sql`, each of which has one value, which must be true.
 
     Raises Refused `change-files` where there is no such file, `script-query` with the line for a
-    statement that is none, and as `parse_steps`.
+    statement that is none, `script-step` where a part begins, and as `parse_steps`.
     """
     source = f"{work.folder}/{VERIFY}"
     data = work.files.get(VERIFY)
@@ -53,6 +59,9 @@ def verify_steps(work: Work) -> tuple[Step, ...]:
         raise Refused("change-files", f"there is no {source}", hint=hint)
     steps = parse_steps(data, source)
     for step in steps:
+        if step.begins:
+            what, hint = "verify.sql has no parts", "write -- step: name; it is asked at the end"
+            raise script_refusal("step", source, step.line, what, hint)
         if _first_word(step.sql) not in _QUERIES:
             hint = "begin it with SELECT: what it says must be true, and it changes nothing"
             raise script_refusal("query", source, step.line, "this is no query", hint)
@@ -83,6 +92,11 @@ def parse_steps(data: bytes, source: str) -> tuple[Step, ...]:
     return tuple(steps)
 
 
+def is_remark(comment: str) -> bool:
+    """Whether a comment before a statement is neither a name nor nearly one."""
+    return not _MARK.fullmatch(comment) and not _ALMOST.fullmatch(comment)
+
+
 def _tokens(text: str, source: str) -> Iterator[Token]:
     """The tokens; Refused where one is the place of a value."""
     try:
@@ -100,38 +114,57 @@ def _step(cut: Sequence[Token], number: int, source: str, *, first: bool) -> Ste
     """Return the step that the tokens up to a semicolon are; None where they are only blank."""
     filled = [index for index, token in enumerate(cut) if not token.blank]
     begin, end = (filled[0], filled[-1]) if filled else (len(cut), len(cut))
-    named = [index for index, token in enumerate(cut) if _is_name(token)]
-    for index in named:
+    marks = [index for index, token in enumerate(cut) if _mark(token) is not None]
+    _refuse_almost(cut, begin, source)
+    for index in marks:
         if index > begin:
             hint = "end the statement before it with a semicolon"
-            raise _step_fault(source, cut[index], "a step's name stands inside a statement", hint)
+            raise _step_fault(source, cut[index], f"{_whose(cut[index])} inside a statement", hint)
         if not _begins_line(cut, index, first=first):
             hint = "write it on a line of its own, before the statement"
-            raise _step_fault(source, cut[index], "a step's name stands behind something", hint)
-    if len(named) > 1:
+            raise _step_fault(source, cut[index], f"{_whose(cut[index])} behind something", hint)
+    if len(marks) > 1:
         hint = "a statement is one step, and has one name"
-        raise _step_fault(source, cut[named[1]], "two names stand before one statement", hint)
-    name = _name(cut[named[0]], source) if named else f"step {number}"
+        raise _step_fault(source, cut[marks[1]], "two names stand before one statement", hint)
+    word, name = _named(cut[marks[0]], source) if marks else ("", f"step {number}")
     if not filled:
-        if named:
+        if marks:
             hint = "write the statement behind it, or remove the name"
-            raise _step_fault(source, cut[named[0]], "a step's name has no statement", hint)
+            raise _step_fault(source, cut[marks[0]], f"a {word}'s name has no statement", hint)
         return None
     sql = "".join(token.piece for token in cut[begin : end + 1] if isinstance(token.piece, str))
-    return Step(number, name, sql, cut[begin].line)
+    return Step(number, name, sql, cut[begin].line, begins=word == _PART)
 
 
-def _is_name(token: Token) -> bool:
-    text = token.piece
-    return token.comment and isinstance(text, str) and _STEP.fullmatch(text) is not None
+def _mark(token: Token) -> re.Match[str] | None:
+    """What names a statement; None for other remarks, and whatever is none."""
+    if token.comment and isinstance(token.piece, str):
+        return _MARK.fullmatch(token.piece)
+    return None
 
 
-def _name(token: Token, source: str) -> str:
-    found = _STEP.fullmatch(token.piece) if isinstance(token.piece, str) else None
-    name = "" if found is None else found["name"]
+def _refuse_almost(cut: Sequence[Token], begin: int, source: str) -> None:
+    for index, token in enumerate(cut):
+        if not token.comment or not isinstance(token.piece, str) or _mark(token) is not None:
+            continue
+        if (_ALMOST if index < begin else _INSIDE).fullmatch(token.piece):
+            hint = "write -- part: name where a transaction begins; else another word first"
+            raise _step_fault(source, token, "this remark is not how a part begins", hint)
+
+
+def _named(token: Token, source: str) -> tuple[str, str]:
+    """Return which word it is, and the name."""
+    found = _mark(token)
+    word, name = ("step", "") if found is None else (found["word"].lower(), found["name"])
     if not _NAME.fullmatch(name):
-        raise _step_fault(source, token, "this is no name of a step", _NAME_RULE)
-    return name
+        hint = f"write -- {word}: name, {_NAME_RULE}"
+        raise _step_fault(source, token, f"this is no name of a {word}", hint)
+    return word, name
+
+
+def _whose(token: Token) -> str:
+    found = _mark(token)
+    return f"a {'step' if found is None else found['word'].lower()}'s name stands"
 
 
 def _begins_line(cut: Sequence[Token], index: int, *, first: bool) -> bool:

@@ -29,13 +29,15 @@ class Step:
     """One statement, which runs alone, without its semicolon.
 
     `number` counts from 1 in its file; `name` is what the comment `-- step: …` before it says,
-    `step 3` without one; `line` is where the statement begins.
+    `step 3` without one; `line` is where the statement begins. `begins` says that the comment is
+    `-- part: …`: what stands before is another transaction.
     """
 
     number: int
     name: str
     sql: str
     line: int
+    begins: bool = False
 
     @property
     def digest(self) -> str:

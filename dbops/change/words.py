@@ -32,8 +32,6 @@ _LONGEST_CLAUSE: Final = 200
 
 _TYPE: Final = "type"
 _DEFINITION: Final = "definition"
-_NOT_NULL: Final = "not null"
-_OF_COLUMNS: Final = ("default", "identity", "generated")
 _RUNNING: Final = frozenset({ObjectKind.FUNCTION, ObjectKind.PROCEDURE})
 _RULE: Final = re.compile(r"(?<= AS )ON .*[^;]", re.DOTALL)
 _BETWEEN: Final = "; "  # grants, as engines list them
@@ -89,9 +87,17 @@ def text_diff(difference: Difference) -> list[str]:
             lines += difflib.unified_diff(
                 _lines(old), _lines(new), f"{name} before", f"{name} after", lineterm=""
             )
-        elif key == _DEFINITION and difference.verb is not Verb.ALTER:
+        elif key == _DEFINITION and not _is_told(difference):
             lines += [f"-{each}" for each in _lines(old)] + [f"+{each}" for each in _lines(new)]
     return lines
+
+
+def _is_told(difference: Difference) -> bool:
+    """Whether words say all of a short definition: of a property, or of a column's type."""
+    if difference.verb is Verb.ALTER or difference.name.kind is not ObjectKind.COLUMN:
+        return difference.verb is Verb.ALTER
+    texts = difference.after or difference.before
+    return texts.get(_DEFINITION) == f"{difference.name.path[-1]} {texts.get(_TYPE)}"
 
 
 def short_type(text: str) -> str:
@@ -133,8 +139,8 @@ def _sides(key: str, difference: Difference) -> tuple[str | None, str | None]:
 def _new(kind: ObjectKind, properties: Mapping[str, str]) -> Iterator[str]:
     """What matters most of a new object, as far as it is short."""
     short = {key: text for key, text in properties.items() if not _is_long(text)}
-    if kind is ObjectKind.COLUMN:
-        yield from _column(short)
+    if kind is ObjectKind.COLUMN and _TYPE in short:
+        yield _shown(_TYPE, short[_TYPE])
     elif kind is ObjectKind.POLICY:
         yield from _policy(properties)
     elif kind is ObjectKind.RULE and _DEFINITION in properties:
@@ -144,15 +150,6 @@ def _new(kind: ObjectKind, properties: Mapping[str, str]) -> Iterator[str]:
     yield from (f"{key}: {text}" for key, text in short.items() if key == GRANTS)
     lists = (key for key in sorted(properties) if is_list(key) and key != MEMBER_TABLES)
     yield from (list_words(key, None, properties[key]) for key in lists)
-
-
-def _column(short: Mapping[str, str]) -> Iterator[str]:
-    """Its type, whether it may be empty, and where its value comes from."""
-    if _TYPE in short:
-        yield _shown(_TYPE, short[_TYPE])
-    if _NOT_NULL in short:
-        yield _NOT_NULL
-    yield from (f"{key} {_shown(key, short[key])}" for key in _OF_COLUMNS if key in short)
 
 
 def _policy(properties: Mapping[str, str]) -> Iterator[str]:

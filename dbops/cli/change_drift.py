@@ -33,9 +33,10 @@ def drift(
 ) -> int:
     """Compare the schema of DB with the one that was recorded last: by a change, or by a person.
 
-    Whatever differs is said in words: it came by another way than a signed change. With --all the
-    databases that no schema was ever recorded of are named, and count as a finding; those that
-    cannot be asked are named, and the others looked at all the same.
+    Whatever differs is said in words, and line by line where texts are long: it came by another
+    way than a signed change. With --all the databases that no schema was ever recorded of are
+    named, and count as a finding; those that cannot be asked are named, and the others looked at
+    all the same.
 
     \b
     Example: dbops change drift his
@@ -98,7 +99,7 @@ def live_schema(wiring: Wiring, database: str) -> Schema:
 
 
 def _show(wiring: Wiring, database: str, entry: Entry, differences: tuple[Difference, ...]) -> None:
-    from dbops.cli.changing import told
+    from dbops.cli.changing import told_in_full
     from dbops.cli.render import counted, moment
 
     since = moment(entry.at, wiring.estate.zone)
@@ -107,7 +108,7 @@ def _show(wiring: Wiring, database: str, entry: Entry, differences: tuple[Differ
         click.echo(f"{database}: as {recorded}")
         return
     click.echo(f"{database}: {counted(len(differences), 'difference')} from what was {recorded}")
-    for line in told(differences):
+    for line in told_in_full(differences):
         click.echo(f"  {line}")
     for work in open_work(wiring, database):
         click.echo(f"  remark: a run of {work} has no known end: dbops change resume {work}")
@@ -124,6 +125,7 @@ def open_work(wiring: Wiring, database: str) -> tuple[str, ...]:
 def _json(
     database: str, entry: Entry, differences: tuple[Difference, ...], unsettled: tuple[str, ...]
 ) -> dict[str, object]:
+    from dbops.change.words import text_diff
     from dbops.cli.changing import told
 
     return {
@@ -137,6 +139,7 @@ def _json(
                 "name": each.name.written,
                 "properties": each.changed,
                 "words": told([each]),
+                "texts": text_diff(each),
             }
             for each in differences
         ],

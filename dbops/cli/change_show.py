@@ -149,8 +149,7 @@ def _show_scripts(found: ReadChange) -> None:
 
 def _show_rehearsal(found: ReadChange, database: str) -> None:
     from dbops.change.evidence import read_evidence
-    from dbops.change.words import text_diff
-    from dbops.cli.changing import rehearsed_of, told
+    from dbops.cli.changing import rehearsed_of, told_in_full
     from dbops.cli.fitted import show_fitted
 
     evidence, rehearsed = read_evidence(found.work, database), rehearsed_of(found.work, database)
@@ -158,11 +157,8 @@ def _show_rehearsal(found: ReadChange, database: str) -> None:
         click.echo(f"\n{database} was not rehearsed: dbops change rehearse {found.change.id}")
         return
     click.echo(f"\n{database}, rehearsed on {evidence.backup} ({evidence.proof})")
-    for line in told(rehearsed.differences):
+    for line in told_in_full(rehearsed.differences):
         click.echo(f"  {line}")
-    for each in rehearsed.differences:
-        for line in text_diff(each):
-            click.echo(f"    {line}")
     for touch in evidence.unseen:
         click.echo(f"  remark: touches names it, and nothing differs: {touch.line}")
     click.echo()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dbops.errors import DbopsError, NotFound, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from dbops.change.diff import Difference
     from dbops.change.manifest import Change
@@ -205,3 +205,12 @@ def told(differences: Iterable[Difference]) -> list[str]:
     from dbops.change.words import difference_words
 
     return [line for each in differences for line in difference_words(each)]
+
+
+def told_in_full(differences: Iterable[Difference]) -> Iterator[str]:
+    """What differs, in words, and line by line below where words say no more than that."""
+    from dbops.change.words import text_diff
+
+    for each in differences:
+        yield from told([each])
+        yield from (f"  {line}" for line in text_diff(each))

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
-    from dbops.change.diff import Difference
     from dbops.change.schema import Schema
     from dbops.cli.review_overview import Desk
     from dbops.review.work import Work
@@ -87,6 +86,7 @@ def baseline_json(desk: Desk, work: Work | None) -> dict[str, object] | None:
 
 def _baseline(desk: Desk, work: Work, path: str) -> Iterator[str]:
     from dbops.change.diff import compare_schemas
+    from dbops.cli.changing import told_in_full
     from dbops.cli.render import counted
 
     schema = _parsed(work, path)
@@ -99,7 +99,7 @@ def _baseline(desk: Desk, work: Work, path: str) -> Iterator[str]:
     differences = compare_schemas(before.schema, schema)
     number = counted(len(differences), "difference") if differences else "no difference"
     yield f"compared with {before.called}: {number}"
-    yield from _told(differences)
+    yield from (f"  {line}" for line in told_in_full(differences))
 
 
 def _rehearsed_source(_desk: Desk, work: Work, path: str) -> Iterator[str]:
@@ -108,19 +108,11 @@ def _rehearsed_source(_desk: Desk, work: Work, path: str) -> Iterator[str]:
 
 def _rehearsed_difference(_desk: Desk, work: Work, path: str) -> Iterator[str]:
     from dbops.change.diff_text import parse_diff
+    from dbops.cli.changing import told_in_full
 
     yield "what the change came to when it was rehearsed:"
-    yield from _told(parse_diff(work.files[path], f"{work.folder}/{path}"))
-
-
-def _told(differences: Iterable[Difference]) -> Iterator[str]:
-    """Every difference in words, and line by line where words say no more than that."""
-    from dbops.change.words import text_diff
-    from dbops.cli.changing import told
-
-    for each in differences:
-        yield from (f"  {line}" for line in told([each]))
-        yield from (f"    {line}" for line in text_diff(each))
+    differences = parse_diff(work.files[path], f"{work.folder}/{path}")
+    yield from (f"  {line}" for line in told_in_full(differences))
 
 
 def _parsed(work: Work, path: str) -> Schema:

@@ -10,6 +10,7 @@ import pytest
 from dbops.change.diff_text import parse_diff
 from dbops.change.evidence import DownEvidence, RowCounts, parse_evidence
 from dbops.change.manifest import DataLoss
+from dbops.change.ports import Lock
 from dbops.change.rehearsal import ChangeRehearsal, ChangeRehearsalOrder
 from dbops.change.rehearse import rehearse_change
 from dbops.change.schema import Schema
@@ -84,6 +85,8 @@ def test_what_is_found_is_written_down(bench: Bench) -> None:
     ]
     assert evidence.rows[bench.say("{room}")] == RowCounts(None, 0, None)
     assert evidence.rows[bench.say("{visit}")] == RowCounts(3, 3, 3)
+    assert list(evidence.sizes) == [bench.say("{ward}")]  # what differs, or is locked
+    assert min(evidence.sizes.values()) > 0
     assert evidence.down == DownEvidence(equal=True)
     assert set(evidence.files) == {"change.yml", "up.sql"}
     assert bench.has("room")  # up.sql has run again
@@ -103,6 +106,19 @@ def test_locks_are_measured(postgresql_bench: Bench) -> None:
     evidence = rehearsed(postgresql_bench, asked(postgresql_bench)).evidence
     phones = evidence.steps[1].locks
     assert [(lock.object, lock.blocks) for lock in phones] == [("his.ward", "reads")]
+    assert evidence.locks[Direction.UP, 2] == phones
+
+
+def test_a_file_is_locked_as_a_whole(sqlite_bench: Bench) -> None:
+    """For writers, from the first step of a transaction on: said as any lock is."""
+    evidence = rehearsed(sqlite_bench, asked(sqlite_bench)).evidence
+    whole = (Lock("the whole file", "RESERVED", "writes"),)
+    assert [step.locks for step in evidence.steps] == [whole, (), whole, ()]
+    assert evidence.held is not None
+    assert [(each.direction, each.first, each.last) for each in evidence.held] == [
+        (Direction.UP, 1, 2),
+        (Direction.DOWN, 1, 2),
+    ]
 
 
 def test_what_is_not_declared_is_refused(sqlite_bench: Bench) -> None:
@@ -226,10 +242,20 @@ def test_a_second_time_that_is_another(postgresql_bench: Bench) -> None:
 
 
 def test_parts_are_rehearsed_as_they_run(postgresql_bench: Bench) -> None:
-    """A step that stands alone does so here; nothing of a copy is called half done."""
+    """A step that stands alone does so here; nothing of a copy is called half done.
+
+    How long its locks are held is measured of each part that has any, with what verify.sql takes.
+    """
     bench = postgresql_bench
-    evidence = rehearsed(bench, asked(bench, APART_UP, APART_DOWN, TRUE, APART_TOUCHES)).evidence
+    verify = "SELECT pg_sleep(0.2) IS NOT NULL;"
+    evidence = rehearsed(bench, asked(bench, APART_UP, APART_DOWN, verify, APART_TOUCHES)).evidence
     assert [step.name for step in evidence.steps][:3] == ["step 1", "notes", "step 3"]
+    assert evidence.held is not None
+    aside, last = (each for each in evidence.held if each.direction is Direction.UP)
+    assert ((aside.first, aside.last), (last.first, last.last)) == ((2, 2), (3, 3))
+    took = {each.number: each.milliseconds for each in evidence.steps[:3]}
+    assert aside.milliseconds == took[2]
+    assert 200 + took[3] <= last.milliseconds < 20_000
     bench.rebuild()
     refused = refusal(bench, asked(bench, APART_UP, APART_DOWN, TRUE, TOUCHES))
     assert refused.code == "change-partly"

@@ -55,6 +55,40 @@ def altered(before: dict[str, str], after: dict[str, str]) -> list[str]:
         ("options", "x" * 61, "y", "options differ"),
         ("grants", "his: SELECT", "PUBLIC: SELECT", "grants: his: SELECT → PUBLIC: SELECT"),
         ("comment", "a\tb", "\x1b[2J", "comment: a\\tb → \\x1b[2J"),
+        ("of", "", "column his.a.b", "now belongs to column his.a.b"),
+        ("of", "column his.a.b", "", "no longer belongs to column his.a.b"),
+        ("of", "table a", "table b", "now belongs to table b, no longer to table a"),
+        ("enabled", None, "disabled", "now disabled"),
+        ("enabled", "disabled", None, "now enabled"),
+        ("enabled", None, "replica", "now enabled for replicated rows only"),
+        ("enabled", "replica", "always", "now enabled always, for replicated rows too"),
+        ("enabled", None, "seldom", "enabled: none → seldom"),
+        ("inherited", None, "yes", "now inherited"),
+        ("inherited", "yes", None, "now of its own"),
+        ("inherited", "yes", "and of its own", "now inherited and of its own"),
+        ("row security", None, "yes", "row security is on now"),
+        ("row security", "yes", None, "row security is off now"),
+        ("row security of owner", None, "yes", "row security now holds for the owner too"),
+        ("row security of owner", "yes", None, "row security no longer holds for the owner"),
+        ("cycle", None, "yes", "now begins again at its end"),
+        ("detach pending", None, "yes", "is being detached"),
+        ("all tables", "yes", None, "no longer of all tables"),
+        ("template", None, "yes", "now a template"),
+        ("triggers", None, "disabled", "triggers: enabled → disabled"),
+        ("replica identity", None, "full", "replica identity: the primary key → full"),
+        (
+            "system functions",
+            f"PostgreSQL 15, sha256 {'a' * 64}",
+            f"PostgreSQL 15, sha256 {'b' * 64}",
+            "system functions were altered",
+        ),
+        (
+            "system text search",
+            f"PostgreSQL 15, sha256 {'a' * 64}",
+            f"PostgreSQL 17, sha256 {'b' * 64}",
+            "system text search: PostgreSQL 15 → PostgreSQL 17",
+        ),
+        ("members", None, f"5 objects, sha256 {'a' * 64}", "members: none → 5 objects"),
     ],
 )
 def test_properties_in_words(key: str, old: str | None, new: str | None, said: str) -> None:
@@ -142,6 +176,83 @@ def test_a_new_column_says_its_type() -> None:
     assert difference_words(new) == (f"{COLUMN} is new: timestamptz",)
     new = Difference(Verb.CREATE, WARD, {}, {"type": "x" * 61}, (TABLE,))
     assert difference_words(new) == (f"{COLUMN} is new",)
+
+
+POLICY = name(ObjectKind.POLICY, "his", "visit", "own")
+RULE = name(ObjectKind.RULE, "his", "visit", "keep")
+AGE = name(ObjectKind.FUNCTION, "his", "age(date)")
+
+
+@pytest.mark.parametrize(
+    ("what", "properties", "said"),
+    [
+        (WARD, {"type": "integer", "not null": "yes", "grants": "lab: SELECT"},
+         f"{COLUMN} is new: integer; grants: lab: SELECT"),
+        (POLICY, {"command": "select", "roles": "his, lab", "using": "(id > 1)"},
+         "policy `own` on `his.visit` is new: for select to his, lab; USING (id > 1)"),
+        (POLICY, {"command": "all", "roles": "PUBLIC", "restrictive": "yes", "using": "(a\n  > 1)",
+                  "check": "x" * 201},
+         "policy `own` on `his.visit` is new: restrictive, for all to PUBLIC; USING (a > 1);"
+         " WITH CHECK …"),
+        (RULE, {"definition": "CREATE RULE keep AS\n    ON DELETE TO his.visit\n   WHERE (old.id >"
+                " 1) DO INSTEAD  NOTHING;"},
+         "rule `keep` on `his.visit` is new: ON DELETE TO his.visit WHERE (old.id > 1) DO INSTEAD"
+         " NOTHING"),
+        (RULE, {"definition": f"CREATE RULE keep AS ON DELETE TO his.visit DO {'x' * 200};"},
+         "rule `keep` on `his.visit` is new"),
+        (AGE, {"definition": "CREATE FUNCTION his.age(date)\n LANGUAGE sql\n SECURITY DEFINER\n"
+               " SET work_mem TO '1MB'\nAS $$x$$", "grants": "his: EXECUTE; lab: EXECUTE"},
+         "function `his.age(date)` is new: security definer; setting work_mem '1MB'; grants: his:"
+         " EXECUTE; lab: EXECUTE"),
+        (TABLE, {"owner": "his", "grants": "x" * 61}, "table `his.visit` is new"),
+    ],
+)  # fmt: skip
+def test_what_matters_of_a_new_object(
+    what: ObjectName, properties: dict[str, str], said: str
+) -> None:
+    """For whom it is, and what it lets them do; texts that are too long are in the diff."""
+    within = (TABLE,) if what in {WARD, POLICY, RULE} else ()
+    assert difference_words(Difference(Verb.CREATE, what, {}, properties, within)) == (said,)
+
+
+@pytest.mark.parametrize(
+    ("key", "old", "new", "said", "texts"),
+    [
+        ("grants of members", None, "his: ALL on table a\nwithout PUBLIC: USAGE on type b",
+         "grants of members: + his: ALL on table a; - PUBLIC: USAGE on type b", 0),
+        ("grants of members", "his: ALL on table a\nwithout PUBLIC: USAGE on type b", None,
+         "grants of members: + PUBLIC: USAGE on type b; - his: ALL on table a", 0),
+        ("powers of members", "function a: security definer", None,
+         "powers of members: - function a: security definer", 0),
+        ("policies of members", None, "\n".join(f"policy {n}: {'x' * 90}" for n in range(5)),
+         "policies of members: 5 more, 0 less", 8),
+        ("tables of members", "column a.b: type text\ntable a", "column a.b: type date\nindex i: x",
+         "tables of members: + index i; - table a; column a.b differs", 7),
+    ],
+)  # fmt: skip
+def test_lists_of_members(
+    key: str, old: str | None, new: str | None, said: str, texts: int
+) -> None:
+    """What came and went; a diff is there only where the words do not say all of it."""
+    what = name(ObjectKind.EXTENSION, "dblink")
+    before, after = ({} if text is None else {key: text} for text in (old, new))
+    found = Difference(Verb.ALTER, what, before, after)
+    assert difference_words(found) == (f"extension `dblink`: {said}",)
+    assert len(text_diff(found)) == texts
+
+
+def test_the_short_definition_of_an_object_that_came_or_went() -> None:
+    """Words do not say it, so it stands below, on one line."""
+    text = {"definition": "CHECK (a > 0)"}
+    assert text_diff(Difference(Verb.CREATE, CHECK, {}, text)) == ["+CHECK (a > 0)"]
+    assert text_diff(Difference(Verb.DROP, CHECK, text)) == ["-CHECK (a > 0)"]
+    assert text_diff(Difference(Verb.ALTER, CHECK, {}, text)) == []
+    column = {"definition": "ward_code TEXT", "type": "TEXT"}
+    assert text_diff(Difference(Verb.CREATE, WARD, {}, column)) == []
+    column["definition"] += " COLLATE NOCASE"
+    assert text_diff(Difference(Verb.CREATE, WARD, {}, column)) == [
+        "+ward_code TEXT COLLATE NOCASE"
+    ]
 
 
 @pytest.mark.parametrize(

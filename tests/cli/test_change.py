@@ -135,6 +135,13 @@ def test_an_alter_by_hand_stops_a_run_and_is_found_later(ready: Ops) -> None:
     found = ready.run("change", "drift", "example")
     assert found.exit_code == 4
     assert "  column `floor` of `place` is new: INTEGER\n" in found.stdout
+    alter(ready, "CREATE INDEX place_floor ON place (floor);")
+    index = "index `place_floor` on `place` is new"
+    text = "+CREATE INDEX place_floor ON place (floor)"
+    found = ready.run("change", "drift", "example")
+    assert found.stdout.endswith(f"  {index}\n    {text}\n")
+    told = json.loads(ready.run("change", "drift", "example", "--json").stdout)["databases"][0]
+    assert [each["texts"] for each in told["differences"]][-1:] == [[text]]
 
 
 def test_what_touches_does_not_name_is_refused_at_the_rehearsal(ops: Ops) -> None:

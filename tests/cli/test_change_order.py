@@ -216,6 +216,8 @@ def test_what_was_altered_behind_a_killed_run_is_not_recorded(
     )
     done(ops.run("change", "resume", WORK))
     assert "no schema of example was ever recorded" in ops.run("change", "drift", "example").stderr
+    assert " run " in done(ops.run("change", "list")).stdout
+    assert "nothing is open" in done(ops.run("change", "resume", WORK)).stderr
 
 
 def test_a_way_back_does_not_grow_old(ops: Ops) -> None:

@@ -5,20 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 
 from dbops.audit.entry import Effect, Event, Result
-from dbops.change.diff import compare_schemas
-from dbops.change.diff_text import diff_text
-from dbops.change.ports import SessionOrder
-from dbops.change.rehearsed_files import difference_file, source_file
-from dbops.change.schema_text import schema_text
-from dbops.change.script import parse_steps
-from dbops.engines.postgresql.change import PostgresqlChangeEngine
 from tests.cli import changes
 from tests.cli.ops import Ops
 from tests.crash.processes import Outcome, Run, start, wait_until
-from tests.engines.postgresql.repair_database import parameters_of
 from tests.fix_postgresql import PgDatabase
 from tests.support.ledger import deeds_of
 
@@ -80,7 +71,7 @@ class Lab:
         with self.database.connect() as connection:
             return [row[0] for row in connection.execute(query.encode())]
 
-    def write(self, *steps: str, rehearsed: bool = False) -> None:
+    def write(self, *steps: str) -> None:
         """A new change has these steps, of a database that knows none."""
         with self.database.connect() as connection:
             connection.execute(HOSPITAL.encode())
@@ -96,28 +87,7 @@ class Lab:
             databases="lab",
             more=f"why: t\npersonal: {{{', '.join(filter(None, map(PERSONAL.get, steps)))}}}",
         )
-        if rehearsed:
-            self._rehearse()
         self.ops.commit()
-
-    def _rehearse(self) -> None:
-        """What a rehearsal would have found lies beside it; no policy asks whose it is here."""
-        server, name = self.database.server, self.database.name
-        engine = PostgresqlChangeEngine(lambda: parameters_of(server, name, server.superuser))
-        place = changes.folder(self.ops, self.work)
-        up = (place / "up.sql").read_text("utf-8").replace("CONCURRENTLY ", "")
-        wait = timedelta(seconds=5)
-        with engine.session(
-            SessionOrder(work=self.work, lock_wait=wait, statement=wait)
-        ) as session:
-            before = session.schema()
-            session.begin()
-            for step in parse_steps(up.encode(), "up.sql"):
-                session.run(step)
-            differences = compare_schemas(before, session.schema())
-            session.rollback()
-        (place / source_file("lab")).write_bytes(schema_text(before))
-        (place / difference_file("lab")).write_bytes(diff_text(differences))
 
     def start(self, verb: str = "run") -> Run:
         words = () if verb == "resume" else ("--yes",)

@@ -46,6 +46,11 @@ class Ward(Lab):
     starting: float = 0.0  # seconds until the last one had written its intent
 
     @property
+    def ways(self) -> list[tuple[str, ...]]:
+        """How it can be settled; what was not rehearsed and is half done can only be finished."""
+        return [()]
+
+    @property
     def whole(self) -> tuple[str, ...]:
         """What the change makes."""
         return ("note", "phone", "ward_name")
@@ -62,7 +67,7 @@ class Ward(Lab):
 
     def rebuild(self) -> None:
         """A new change of a database that knows none."""
-        self.write(WARD, WARD_INDEX, VISIT, rehearsed=True)
+        self.write(WARD, WARD_INDEX, VISIT)
 
     def dbops(self, verb: str, *more: str) -> Outcome:
         words = () if verb == "resume" else ("--yes",)
@@ -70,7 +75,7 @@ class Ward(Lab):
 
     def settle(self, source: random.Random) -> str:
         """Afterwards resume has settled it; what must hold then holds. Returns what it said."""
-        back = source.choice([(), ("--revert",)])
+        back = source.choice(self.ways)
         found: list[Outcome] = []
 
         def ask() -> bool:
@@ -130,6 +135,10 @@ class FileWard(Ward):
     """A change in one transaction, of a file."""
 
     @property
+    def ways(self) -> list[tuple[str, ...]]:
+        return [(), ("--revert",)]
+
+    @property
     def whole(self) -> tuple[str, ...]:
         return ("referred_by", "visit_referred_by")
 
@@ -154,8 +163,15 @@ class FileWard(Ward):
 
 
 def cut_off(ward: Ward, run: Run) -> bool:
-    """Whether the run lost its connection: the server ends whatever sessions it has."""
-    ended = ward.ask(_TERMINATE)
+    """Whether the run lost its connection: the server ends what sessions it has, or the next."""
+    ended: list[object] = []
+
+    def end() -> bool:
+        over = run.ended  # before it is looked whether it has a session
+        ended.extend(ward.ask(_TERMINATE))
+        return over or bool(ended)
+
+    assert wait_until(end)
     outcome = run.finish()
     assert outcome.status in ({0, 1, 3, 11} if ended else {0}), outcome
     return bool(ended) and outcome.status != 0

@@ -1,9 +1,9 @@
-"""What the steps of a change must leave alone, because no comparison of two schemas sees it.
+"""What the steps of a change must leave alone, whatever its `touches` say.
 
-Roles, tablespaces and other databases belong to the whole server; dbops' own tables are left out
-of every comparison; of an extension its version stands for its members; and what came with the
-server is read no further than its grants. A change that alters such a thing would pass every
-judgement with `touches` that say nothing of it.
+Roles, tablespaces and other databases belong to the whole server, and dbops' own tables are left
+out: no comparison of two schemas sees them, so a change that alters such a thing would pass every
+judgement. Of the functions of extensions, and of the server itself, a comparison sees that they
+were altered; but no restore brings that back, so it is no part of what can be rehearsed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ from dbops.errors import Refused
 
 ROLES: Final = "roles, or who is a member of them"
 OWN: Final = "dbops' own tables"
+FUNCTIONS: Final = "functions that came with the server"
+SEARCH: Final = "text search that came with the server"
 
+_EXTENSION: Final = "extension "
 _DATABASE: Final = """
     (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database())
 """
@@ -78,7 +81,7 @@ _BESIDE: Final = f"""
             true
         FROM ({_OWN} UNION ALL SELECT n.oid, n.nspname, n.nspowner, n.nspacl
             FROM pg_catalog.pg_namespace AS n WHERE n.nspname = 'dbops') AS o
-    UNION ALL SELECT pg_catalog.concat('extension ', e.extname, ' of version ', e.extversion),
+    UNION ALL SELECT pg_catalog.concat('{_EXTENSION}', e.extname, ' of version ', e.extversion),
             {_DIGEST.format(_MEMBER)}, true
         FROM pg_catalog.pg_extension AS e
         JOIN pg_catalog.pg_depend AS m ON m.refobjid = e.oid AND m.deptype = 'e'
@@ -90,9 +93,9 @@ _BESIDE: Final = f"""
         LEFT JOIN pg_catalog.pg_ts_dict AS w ON w.oid = m.objid
             AND m.classid = 'pg_catalog.pg_ts_dict'::pg_catalog.regclass
         GROUP BY e.extname, e.extversion
-    UNION ALL SELECT 'functions that came with the server', {_DIGEST.format(_FUNCTION)}, true
+    UNION ALL SELECT '{FUNCTIONS}', {_DIGEST.format(_FUNCTION)}, true
         FROM pg_catalog.pg_proc AS p WHERE p.oid < 16384
-    UNION ALL SELECT 'text search that came with the server', {_DIGEST.format(_SEARCH)}, true
+    UNION ALL SELECT '{SEARCH}', {_DIGEST.format(_SEARCH)}, true
         FROM pg_catalog.pg_ts_dict AS w FULL JOIN pg_catalog.pg_ts_config_map AS c ON false
         WHERE coalesce(w.oid, c.mapcfg) < 16384"""  # noqa: S608 - constants
 
@@ -131,8 +134,10 @@ class Beside:
 
 
 def _reached(doing: str, what: str) -> Refused:
+    is_lost = what in {FUNCTIONS, SEARCH} or what.startswith(_EXTENSION)
+    why = "what no restore brings back" if is_lost else "what no comparison of schemas sees"
     return Refused(
         "change-statement",
-        f"{doing}: it changes what no comparison of schemas sees: {what}",
+        f"{doing}: it changes {why}: {what}",
         hint="take it out of the script; where somebody else did that just now, run it again",
     )

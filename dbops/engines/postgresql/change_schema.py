@@ -25,7 +25,7 @@ from dbops.engines.postgresql.change_schema_members import member_queries, with_
 from dbops.engines.postgresql.change_schema_operators import operator_queries
 from dbops.engines.postgresql.change_schema_programs import program_queries
 from dbops.engines.postgresql.change_schema_search import search_queries
-from dbops.engines.postgresql.change_schema_system import read_system
+from dbops.engines.postgresql.change_schema_system import FIRST_OWN_OID, read_system
 from dbops.engines.postgresql.change_schema_tables import table_queries
 from dbops.engines.postgresql.change_schema_types import type_queries
 from dbops.engines.postgresql.change_schema_unknown import read_unknown
@@ -85,8 +85,10 @@ def read_schema(session: Session) -> Schema:
     with _transaction(session), _pinned(session):
         marks = read_marks(session)
         # One statement, so that it sees one state in a READ COMMITTED transaction too.
-        everything = " UNION ALL ".join(_queries(session.major))
-        rows = list(rows_of(session, everything, "reading the schema"))
+        everything = " UNION ALL ".join(schema_queries(session.major))
+        listed = rows_of(session, everything, "reading the schema")
+        # What somebody put on the server's own tables stays unlisted, and so is unknown.
+        rows = [row for row in listed if row.of is None or row.of[1] >= FIRST_OWN_OID]
         rows += read_system(session, marks.texts)
         known = {row.address for row in rows}
         unknown = read_unknown(session, known, marks)
@@ -105,7 +107,8 @@ def _refuse_old(session: Session) -> None:
         )
 
 
-def _queries(major: int) -> Iterator[str]:
+def schema_queries(major: int) -> Iterator[str]:
+    """The listings of all kinds, as a server of a major version understands them."""
     yield from database_queries(major)
     yield from type_queries()
     yield from table_queries()

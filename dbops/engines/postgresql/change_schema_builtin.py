@@ -1,4 +1,4 @@
-"""What came with the server, as digests: whoever replaces one of its functions is seen.
+"""What came with the server, as digests: whoever alters one of its functions is seen.
 
 OIDs below 12000 are the same on every server of a major version (`FirstUnpinnedObjectId`); above,
 names stand for them. A minor upgrade changes none of these rows. Who may use what is read by name
@@ -23,6 +23,9 @@ _FUNCTION: Final = """
         p.prosecdef, p.proleakproof, p.proisstrict, p.proretset, p.provolatile, p.proparallel,
         p.proargdefaults, p.prosrc, p.probin, p.proconfig,
         CASE WHEN p.prosqlbody IS NOT NULL THEN pg_get_function_sqlbody(p.oid) END)"""
+_LANGUAGE: Final = """
+    concat_ws('|', l.lanname, l.lanowner, l.lanpltrusted, l.lanplcallfoid::regproc,
+        l.laninline::regproc, l.lanvalidator::regproc)"""
 _MAPPING: Final = """
     concat_ws('|', m.mapcfg::regconfig, m.maptokentype, m.mapseqno, m.mapdict::regdictionary)"""
 _DICTIONARY: Final = """
@@ -32,6 +35,9 @@ _LINES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "system functions": (
             f"SELECT {_FUNCTION} FROM pg_proc AS p WHERE p.oid < {_FIRST_OWN}",
             f"SELECT concat('operator', o::text) FROM pg_operator AS o WHERE o.oid < {_FIRST_OWN}",
+            f"SELECT concat('aggregate', a::text) FROM pg_aggregate AS a"
+            f" WHERE a.aggfnoid::oid < {_FIRST_OWN}",
+            f"SELECT {_LANGUAGE} FROM pg_language AS l WHERE l.oid < {_FIRST_OWN}",
             f"SELECT concat('cast', c::text) FROM pg_cast AS c WHERE c.oid < {_FIRST_OWN}",
         ),
         "system text search": (

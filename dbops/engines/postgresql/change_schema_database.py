@@ -64,8 +64,9 @@ def _database() -> str:
         "connections": yes("NOT d.datallowconn", "not allowed"),
         "settings": _SETTINGS,
         "comment": "shobj_description(d.oid, 'pg_database')",
-        "labels": "(SELECT string_agg(concat(provider, ': ', label), ', ' ORDER BY provider)"
-        " FROM pg_shseclabel WHERE classoid = 'pg_database'::regclass AND objoid = d.oid)",
+        "security labels": "(SELECT string_agg(concat(provider, ': ', label), ', '"
+        " ORDER BY provider) FROM pg_shseclabel"
+        " WHERE classoid = 'pg_database'::regclass AND objoid = d.oid)",
         **builtin_properties(),
     }
     source = "FROM pg_database AS d WHERE d.datname = current_database()"

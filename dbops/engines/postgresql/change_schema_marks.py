@@ -71,7 +71,7 @@ class Marks:
 def read_marks(session: Session) -> Marks:
     """Everything that is set on any object."""
     texts: defaultdict[Address, dict[str, str]] = defaultdict(dict)
-    for key, query in (("comment", _COMMENTS), ("labels", _LABELS)):
+    for key, query in (("comment", _COMMENTS), ("security labels", _LABELS)):
         for catalog, oid, part, text in session.rows(query, doing=f"reading {key}"):
             texts[catalog, oid, part][key] = text
     usual: dict[Address, str] = {}

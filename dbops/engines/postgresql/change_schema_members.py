@@ -86,7 +86,7 @@ class _Member:
 
     @property
     def in_table(self) -> bool:
-        """Whether it is a relation, or on one: not what a domain or a composite type consists of."""
+        """Whether it is a relation, or on one, and no part of a domain or a composite type."""
         return self.row.kind in _IN_TABLES and (self.row.of or ("pg_class",))[0] == "pg_class"
 
     def line(self, keys: Iterable[str]) -> str:
@@ -207,7 +207,8 @@ def _base_types() -> str:
     source = f"""
         FROM pg_type AS t JOIN pg_namespace AS n ON n.oid = t.typnamespace
         WHERE t.typtype = 'b' AND t.oid >= 16384
-            AND NOT EXISTS (SELECT FROM pg_type AS a WHERE a.typarray = t.oid) AND {_MEMBER.format("pg_type", "t")}"""
+            AND NOT EXISTS (SELECT FROM pg_type AS a WHERE a.typarray = t.oid)
+            AND {_MEMBER.format("pg_type", "t")}"""
     return listing(
         ObjectKind.TYPE, "pg_type", "t.oid", "t.typname", properties, source, schema="n.nspname"
     )

@@ -205,16 +205,19 @@ class PostgresqlChangeSession:
         finally:
             self._end_look()
 
-    def settle(self) -> tuple[str, ...]:
+    def settle(self, *, whole: bool = True) -> tuple[str, ...]:
         """Raises Failed `change-step` where a deferred constraint does not hold.
 
-        Names the indexes that became invalid since the session was opened.
+        At the end of the whole change it names the indexes that became invalid since the session
+        was opened: until then one of a partitioned table waits for those of the partitions.
         """
         if is_open(self._session) and self._began is not None:
             doing = "checking deferred constraints"
             command(self._session, "SET CONSTRAINTS ALL IMMEDIATE", doing=doing)
             self._watch(doing)
             self._refuse_reached(doing)
+        if not whole:
+            return ()
         return tuple(
             f"index {name} is not valid: no query uses it, and every write keeps it up to date"
             for oid, name in invalid_indexes(self._session).items()
@@ -282,14 +285,19 @@ class PostgresqlChangeSession:
 
     def _open(self, doing: str) -> Footprint:
         """Raises Refused `transaction-lost` where the change's transaction is not open."""
-        if self._session.connection.closed:
-            raise server_fault(None, doing)
+        self._refuse_lost(doing)
         if self._footprint is None or not is_open(self._session):
             raise transaction_lost(doing)
         return self._footprint
 
+    def _refuse_lost(self, doing: str) -> None:
+        """Raises Unreachable where the connection is gone: no script ended its transaction."""
+        if self._session.connection.closed:
+            raise server_fault(None, doing)
+
     def _watch(self, doing: str) -> None:
         """Behind a step: its settings are gone, and role and transaction are the same."""
+        self._refuse_lost(doing)
         if not is_open(self._session):
             raise transaction_lost(doing)
         pin(self._session, self._pins)
@@ -327,6 +335,7 @@ class PostgresqlChangeSession:
 
     def _refuse_within(self, doing: str) -> None:
         """Raises Refused `transaction-control` where a transaction is open already."""
+        self._refuse_lost(doing)
         if not is_idle(self._session):
             raise Refused(
                 "transaction-control",

@@ -168,7 +168,7 @@ class SqliteChangeSession:
             raise self._form(step, "its value is neither true nor false")
         return value == 1
 
-    def settle(self) -> tuple[str, ...]:
+    def settle(self, *, whole: bool = True) -> tuple[str, ...]:  # noqa: ARG002 - rows are the same
         if not self._connection.in_transaction or self._order.read_only:
             return ()
         self._require_open()

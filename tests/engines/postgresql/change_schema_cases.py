@@ -148,10 +148,12 @@ COLUMNS = (
     turn("COMMENT ON COLUMN his.visit.note IS", "'a''b'", "NULL", f"{_NOTE} (comment)"),
     Case("grant a column", "GRANT SELECT (note), UPDATE (note) ON his.visit TO cs_reader",
          (f"{_NOTE} (grants)",), "REVOKE ALL (note) ON his.visit FROM cs_reader"),
-    turn("COMMENT ON COLUMN his.visits.id IS", "'x'", "NULL", "create column his.visits.id"),
+    turn("COMMENT ON COLUMN his.visits.id IS", "'x'", "NULL",
+         "alter column his.visits.id (comment)"),
     turn("ALTER VIEW his.visits ALTER id", "SET DEFAULT 7", "DROP DEFAULT",
-         "create column his.visits.id"),
-    turn("COMMENT ON COLUMN his.address.no IS", "'x'", "NULL", "create column his.address.no"),
+         "alter column his.visits.id (default)"),
+    turn("COMMENT ON COLUMN his.address.no IS", "'x'", "NULL",
+         "alter column his.address.no (comment)"),
 )  # fmt: skip
 
 _HEAVY = "alter constraint his.visit.heavy (definition)"

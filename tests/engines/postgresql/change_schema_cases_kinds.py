@@ -168,5 +168,5 @@ KINDS = (
         for touch, name, _ in _MADE
     )),
     turn("", "REVOKE USAGE ON LANGUAGE sql FROM PUBLIC", "GRANT USAGE ON LANGUAGE sql TO PUBLIC",
-         "create language sql"),
+         "alter language sql (grants)"),
 )  # fmt: skip

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
 from dbops.change.ports import LockTimeout
 from dbops.engines.postgresql.change import PostgresqlChangeEngine, change_engine_of_copy
+from dbops.engines.postgresql.change_opening import Clock
+from dbops.engines.postgresql.change_session import PostgresqlChangeSession
 from dbops.engines.postgresql.engine import PostgresqlEngine, address_of
-from dbops.errors import DbopsError, Failed, Refused
+from dbops.errors import DbopsError, Failed, Refused, Unreachable
 from tests.engines.change_suite_site import (
     CANARY,
     add_phone,
@@ -364,3 +367,25 @@ def test_a_database_of_another_encoding(pg15: PgServer) -> None:
             assert session.verify(step("SELECT obj_description('his.ward'::regclass) = '病房'"))
             session.commit()
         assert [one.name for one in journal_of(site)] == ["病房"]
+
+
+def test_a_connection_that_is_lost_behind_a_step(site: PgChangeSite) -> None:
+    """It is said to be lost: the script has ended no transaction."""
+    asked: list[PostgresqlChangeSession] = []
+
+    def cut() -> float:
+        if len(asked) == 2:  # between the answer to the step and what is asked behind it
+            asked[0]._session.connection.pgconn.finish()
+        asked.extend(asked[:1])
+        return 0.0
+
+    engine = replace(site.engine, clock=Clock(monotonic=cut))
+    with engine.session(order()) as session:
+        session.begin()
+        asked.append(session)
+        with pytest.raises(Unreachable) as caught:
+            session.run(add_phone(site))
+        for attempt in (session.begin, session.hold_work):
+            with pytest.raises(Unreachable):
+                attempt()
+    assert (caught.value.code, len(asked)) == ("connection-lost", 4)
