@@ -136,6 +136,8 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
 # What engines may know of the rest: ports and nouns.
 ENGINES_MAY = (
     "dbops.backup.ports",
+    "dbops.change.function_text",
+    "dbops.change.members",
     "dbops.change.ports",
     "dbops.change.schema",
     "dbops.change.schema_text",

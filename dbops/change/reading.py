@@ -167,7 +167,7 @@ class Clause:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One statement. `place` is its file and line.
+    """One statement. `place` is its file and line, `part` the number of the part that it is in.
 
     `kind` and `names` say of what it is: more than one name where it drops several. `table` is the
     table of an index, a trigger or a policy, and of an ALTER TABLE. `words` are all keywords, names
@@ -187,6 +187,7 @@ class Reading:
     words: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
     doubt: Doubt | None = None
+    part: int = 0
 
     def has(self, *phrase: str) -> bool:
         """Whether the words stand in it, one after the other."""

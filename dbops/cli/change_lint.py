@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from dbops.errors import DbopsError, Refused
 
 if TYPE_CHECKING:
-    from dbops.change.ports import ChangeEngine
     from dbops.change.rules.finding import Facts
     from dbops.change.squawk_report import Heard
+    from dbops.change.step import Part
     from dbops.cli.changing import ReadChange
     from dbops.cli.wiring import Wiring
     from dbops.review.finding import Report
@@ -23,29 +23,31 @@ def lint_change(wiring: Wiring, found: ReadChange, *, ask: bool, squawk: bool = 
     could not be looked at stands in the report. With `squawk` that linter is heard too where it is
     installed: what it says is shown, and stops nothing.
     """
+    from dbops.change.parts import parts_of
     from dbops.change.rules.lint import lint
     from dbops.review.finding import Unchecked
 
     database = found.change.databases[-1]
     engine = wiring.change_engine(wiring.database(database))
     facts = facts_of(wiring, found, database) if ask else None
-    heard = _squawk(found, engine) if squawk else None
-    report = lint(found.change, found.up, found.down, engine.traits.dialect, facts, heard)
+    dialect = engine.traits.dialect
+    up, down = parts_of(found.up, engine), parts_of(found.down, engine)
+    heard = _squawk(up, dialect) if squawk else None
+    report = lint(found.change, up, down, dialect, facts, heard)
     if not ask or facts is not None:
         return report
     silent = Unchecked("database", f"not checked: {database} does not answer")
     return replace(report, unchecked=(silent, *report.unchecked))
 
 
-def _squawk(found: ReadChange, engine: ChangeEngine) -> Heard | None:
+def _squawk(up: tuple[Part, ...], dialect: str) -> Heard | None:
     """What squawk says of up.sql; nothing of other SQL than PostgreSQL's, None without squawk."""
-    from dbops.change.parts import parts_of
     from dbops.change.squawk import ask_squawk, find_squawk
 
-    if engine.traits.dialect != "postgres":
+    if dialect != "postgres":
         return ()
     program = find_squawk()
-    return None if program is None else ask_squawk(program, parts_of(found.up, engine))
+    return None if program is None else ask_squawk(program, up)
 
 
 def refuse_blocked_change(wiring: Wiring, found: ReadChange) -> None:

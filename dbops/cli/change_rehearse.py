@@ -103,7 +103,7 @@ def _interrupted(work_id: str) -> Interrupted:
 
 
 def _show(work_id: str, found: tuple[ChangeEvidence, ...], *, as_json: bool) -> None:
-    from dbops.cli.change_show import down_words
+    from dbops.cli.change_rehearsed import down_words
     from dbops.cli.render import counted, say, show_json
 
     if as_json:
@@ -122,7 +122,7 @@ def _show(work_id: str, found: tuple[ChangeEvidence, ...], *, as_json: bool) -> 
 
 
 def _json(evidence: ChangeEvidence) -> dict[str, object]:
-    from dbops.cli.change_show import down_words
+    from dbops.cli.change_rehearsed import down_words
 
     return {
         "database": evidence.database,
@@ -132,5 +132,6 @@ def _json(evidence: ChangeEvidence) -> dict[str, object]:
         "touched": [touch.line for touch in evidence.touched],
         "unseen": [touch.line for touch in evidence.unseen],
         "steps": evidence.steps,
+        "held": evidence.held,
         "down": down_words(evidence),
     }

@@ -12,7 +12,6 @@ from dbops.cli.review_list import worktree_option_text
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dbops.change.evidence import ChangeEvidence, StepEvidence
     from dbops.change.manifest import Change
     from dbops.change.progress import Place
     from dbops.cli.changing import ReadChange
@@ -35,9 +34,9 @@ def show(
 ) -> None:
     """Show what a reviewer needs of the change ID: what differs, SQL, lint, locks and times.
 
-    The differences, locks and times are those of the rehearsal on the restored backup, of each
-    database; sizes come from the database of the last ring. "dbops review show" says who signed,
-    and "dbops review approve" signs.
+    Differences, locks, times, rows and sizes are those of the rehearsal on the restored backup, of
+    each database; what rules say of tables comes from the database of the last ring. "dbops review
+    show" says who signed, and "dbops review approve" signs.
 
     \b
     Example: dbops change show 2026-031-visit-ward-fk
@@ -47,6 +46,7 @@ def show(
     from dbops.change.schema_text import SOURCE
     from dbops.cli.change_check import looked_at
     from dbops.cli.change_list import places_set_aside, recorded_on
+    from dbops.cli.change_rehearsed import show_rehearsal
     from dbops.cli.changing import read_change
     from dbops.cli.lint_shown import show_one
     from dbops.cli.render import show_json
@@ -77,7 +77,7 @@ def show(
     click.echo()
     show_one(looked)
     for database in () if _set_aside(found.change) else found.change.databases:
-        _show_rehearsal(found, database)
+        show_rehearsal(found, database)
 
 
 def _facts(change: Change) -> Iterator[tuple[str, str]]:
@@ -147,83 +147,14 @@ def _show_scripts(found: ReadChange) -> None:
             click.echo(f"{number:4d}  {printable(line)}")
 
 
-def _show_rehearsal(found: ReadChange, database: str) -> None:
-    from dbops.change.evidence import read_evidence
-    from dbops.cli.changing import rehearsed_of, told_in_full
-    from dbops.cli.fitted import show_fitted
-
-    evidence, rehearsed = read_evidence(found.work, database), rehearsed_of(found.work, database)
-    if evidence is None or rehearsed is None:
-        click.echo(f"\n{database} was not rehearsed: dbops change rehearse {found.change.id}")
-        return
-    click.echo(f"\n{database}, rehearsed on {evidence.backup} ({evidence.proof})")
-    for line in told_in_full(rehearsed.differences):
-        click.echo(f"  {line}")
-    for touch in evidence.unseen:
-        click.echo(f"  remark: touches names it, and nothing differs: {touch.line}")
-    click.echo()
-    heads = ("", "step", "takes", "locks", "blocks others'", "written anew")
-    show_fitted([_step_row(each) for each in evidence.steps], heads)
-    counts = list(_row_counts(evidence))
-    if counts:
-        click.echo()
-        show_fitted(counts, ("table", "rows before", "after up", "after down"))
-    click.echo(f"\ndown: {down_words(evidence)}")
-
-
-def _step_row(step: StepEvidence) -> tuple[str, ...]:
-    from dbops.change.words import printable
-
-    return (
-        step.direction.value,
-        f"{step.number} {printable(step.name)}",
-        f"{step.milliseconds} ms",
-        ", ".join(f"{lock.object} ({lock.mode})" for lock in step.locks),
-        ", ".join(sorted({lock.blocks for lock in step.locks if lock.blocks})),
-        ", ".join(step.rewritten),
-    )
-
-
-def _row_counts(evidence: ChangeEvidence) -> Iterator[tuple[str, ...]]:
-    """Those tables whose rows differ, and those that were touched."""
-    touched = {touch.written for touch in evidence.touched}
-    for table, rows in sorted(evidence.rows.items()):
-        counts = (rows.before, rows.after, rows.down)
-        if len(set(counts)) > 1 or table in touched:
-            yield (table, *("" if count is None else str(count) for count in counts))
-
-
-def down_words(evidence: ChangeEvidence) -> str:
-    """How the way back went, in words."""
-    down = evidence.down
-    if down is None:
-        return "there is none"
-    if down.equal:
-        return "the schema was exactly as before"
-    order = f"; these columns came back last: {', '.join(down.order)}" if down.order else ""
-    return f"the schema was as before, but for the declared loss ({down.lost.value}){order}"
-
-
 def _json(found: ReadChange, places: tuple[Place, ...], looked: Looked) -> dict[str, object]:
-    from dbops.change.evidence import read_evidence
-    from dbops.cli.changing import rehearsed_of, told
+    from dbops.change.step import VERIFY
+    from dbops.cli.change_rehearsed import rehearsal_json
     from dbops.cli.lint_shown import looked_json
+    from dbops.review.work import DOWN, UP
 
-    change = found.change
-    rehearsals = {}
-    for database in change.databases:
-        evidence, rehearsed = (
-            read_evidence(found.work, database),
-            rehearsed_of(found.work, database),
-        )
-        if evidence is not None and rehearsed is not None:
-            rehearsals[database] = {
-                "backup": evidence.backup,
-                "words": told(rehearsed.differences),
-                "milliseconds": sum(each.milliseconds for each in evidence.steps),
-                "steps": evidence.steps,
-                "down": down_words(evidence),
-            }
+    change, files = found.change, found.work.files
+    rehearsals = {database: rehearsal_json(found, database) for database in change.databases}
     return {
         "id": change.id,
         "title": change.title,
@@ -235,5 +166,10 @@ def _json(found: ReadChange, places: tuple[Place, ...], looked: Looked) -> dict[
         "data_loss": change.data_loss,
         "databases": places,
         "lint": looked_json(looked),
-        "rehearsals": rehearsals,
+        "scripts": {
+            name: files[name].decode("utf-8", "replace")
+            for name in (UP, DOWN, VERIFY)
+            if name in files
+        },
+        "rehearsals": {name: each for name, each in rehearsals.items() if each is not None},
     }

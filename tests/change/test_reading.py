@@ -14,7 +14,7 @@ from dbops.change.reading import Act, ConstraintKind, Does, Doubt, Flag, Reading
 from dbops.change.reading_effects import effects
 from dbops.change.rules.lint import lint
 from dbops.change.schema import ObjectKind
-from dbops.change.step import Step
+from dbops.change.step import Part, Step
 from tests.change.rules.judging import FACTS, change_of
 
 _DIALECTS = ("postgres", "sqlite", "mysql", "tsql", "oracle")
@@ -40,10 +40,11 @@ def read(sql: str, dialect: str = "postgres") -> Reading:
 @pytest.mark.parametrize("dialect", _DIALECTS)
 def test_no_text_breaks_the_rules(dialect: str, script: list[str]) -> None:
     """Whatever stands there is judged or said, and is no error."""
-    steps = tuple(Step(number, f"s{number}", sql, number) for number, sql in enumerate(script, 1))
-    report = lint(change_of(), steps, steps, dialect, FACTS)
+    steps = [Step(number, f"s{number}", sql, number) for number, sql in enumerate(script, 1)]
+    made = (Part(tuple(steps), alone=False),)
+    report = lint(change_of(), made, made, dialect, FACTS)
     assert all(finding.sentence and finding.where for finding in report.findings)
-    assert lint(change_of(), steps, steps, dialect, None).findings is not None
+    assert lint(change_of(), made, made, dialect, None).findings is not None
 
 
 @pytest.mark.parametrize(

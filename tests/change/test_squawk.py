@@ -72,7 +72,7 @@ def fake(place: Path, script: str) -> Path:
 
 def judged(squawk: Heard | None, accepted: str = "", script: str = _SCRIPT) -> Report:
     change = change_of(script, f"accepted:\n  - {accepted}" if accepted else "")
-    return lint(change, steps(script), (), "postgres", FACTS, squawk)
+    return lint(change, together(script), (), "postgres", FACTS, squawk)
 
 
 def test_a_finding_stands_where_its_statement_begins() -> None:

@@ -175,6 +175,14 @@ def test_a_schema_is_recorded_once_people_agreed_to_it(ops: Ops) -> None:
     early = ops.run("change", "record", "example", "--review", work)
     assert early.exit_code == 5
     changes.approve(ops, work)
+    alter(ops, "CREATE VIEW icu AS SELECT id FROM visit WHERE ward = 'ICU';")
+    other = ops.run("change", "record", "example", "--review", work, "--yes")
+    assert other.exit_code == 5
+    assert other.stderr.startswith(
+        f"error: example has another schema by now than {work}: 1 difference: view `icu` is new\n"
+    )
+    assert ops.run("change", "drift", "example").exit_code == 10
+    alter(ops, "DROP VIEW icu;")
     done(ops.run("change", "record", "example", "--review", work, "--yes"))
     shown = done(ops.run("change", "show", work)).stdout
     assert "example     run" in shown

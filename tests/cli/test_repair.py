@@ -83,7 +83,7 @@ def test_the_whole_story(ops: Ops) -> None:
         "undo restored 3 rows; a second one was refused (undo-already);"
         " counted by sqlite3_preupdate_hook (exact)\n"
         "wrote evidence.yml, evidence.yml.sig, rows.age: commit them, then"
-        f" dbops review request {WORK}\n"
+        f" dbops review request {WORK} --key KEY\n"
     )
     assert wards(ops) == BEFORE
     sign(ops)

@@ -127,7 +127,7 @@ def test_the_whole_story(lab: Lab) -> None:
         "undo restored 3 rows; a second one was refused (undo-already);"
         " counted by pg_stat_xact_all_tables (exact)\n"
         "wrote evidence.yml, evidence.yml.sig, rows.age: commit them, then"
-        f" dbops review request {WORK}\n"
+        f" dbops review request {WORK} --key KEY\n"
     )
     sign(ops)
     before = lab.wards()

@@ -5,40 +5,42 @@ It loads sqlglot, so commands import it when they run.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from dbops.change.manifest import Accepted, Change
 from dbops.change.parsed import read_step
+from dbops.change.reading import Reading
 from dbops.change.rules.ddl_accepted import DDL_ACCEPTED
 from dbops.change.rules.every import EVERY
 from dbops.change.rules.finding import Case, Facts
 from dbops.change.squawk_report import Heard, is_squawks, silent, unrepeated
-from dbops.change.step import Step
+from dbops.change.step import Part
 from dbops.review.finding import Finding, Report, Severity, Unchecked
 from dbops.review.work import DOWN, UP
 
 
 def lint(
     change: Change,
-    up: tuple[Step, ...],
-    down: tuple[Step, ...],
+    up: Sequence[Part],
+    down: Sequence[Part],
     dialect: str,
     facts: Facts | None,
     squawk: Heard | None = None,
 ) -> Report:
     """Return what the rules find, and what they could not look at.
 
-    `dialect` is sqlglot's name for the engine's SQL; `facts` is None where no database was asked,
-    `squawk` what that linter says of up.sql, None where it was not asked. Nothing is run, and no
-    constant of the SQL stands in what is returned.
+    `up` and `down` are the parts in which dbops runs the scripts. `dialect` is sqlglot's name for
+    the engine's SQL; `facts` is None where no database was asked, `squawk` what that linter says
+    of up.sql, None where it was not asked. Nothing is run, and no constant of the SQL stands in
+    what is returned.
     """
     case = Case(
         change=change,
         dialect=dialect,
         facts=facts,
-        up=tuple(read_step(step, dialect, UP) for step in up),
-        down=tuple(read_step(step, dialect, DOWN) for step in down),
+        up=_readings(up, dialect, UP),
+        down=_readings(down, dialect, DOWN),
         rules=frozenset(rule.id for rule in EVERY),
     )
     said: list[Finding | Unchecked] = []
@@ -49,6 +51,14 @@ def lint(
     return Report(
         tuple(dict.fromkeys(each for each in said if isinstance(each, Finding))),
         tuple(dict.fromkeys(each for each in said if isinstance(each, Unchecked))),
+    )
+
+
+def _readings(parts: Sequence[Part], dialect: str, file: str) -> tuple[Reading, ...]:
+    return tuple(
+        replace(read_step(step, dialect, file), part=number)
+        for number, part in enumerate(parts, 1)
+        for step in part.steps
     )
 
 

@@ -48,8 +48,11 @@ _OF_SECOND: Final = {
 _RELATES: Final = {*_OF_FIRST, apsw.SQLITE_DROP_INDEX}  # what may part rows from their parents
 _WRITES: Final = {apsw.SQLITE_INSERT, apsw.SQLITE_UPDATE}
 _FUNCTIONS: Final = {"load_extension", "fts3_tokenizer"}
-_IN_HEADER: Final = {"user_version", "application_id"}
-_ANSWERS: Final = _IN_HEADER | {
+_OWN_NUMBER: Final = "user_version"
+_IDENTITY: Final = "application_id"
+_ANSWERS: Final = {
+    _OWN_NUMBER,
+    _IDENTITY,
     "auto_vacuum",
     "collation_list",
     "compile_options",
@@ -71,7 +74,13 @@ _ANSWERS: Final = _IN_HEADER | {
     "table_list",
     "table_xinfo",
 }
-_SETTINGS: Final = {"auto_vacuum", "encoding", "page_size", *_IN_HEADER}  # with a value they set
+_SETTINGS: Final = {  # with a value they set
+    _OWN_NUMBER,
+    _IDENTITY,
+    "auto_vacuum",
+    "encoding",
+    "page_size",
+}
 _DBOPS_SETS: Final = {"foreign_keys", "defer_foreign_keys", "legacy_alter_table"}
 
 
@@ -139,8 +148,15 @@ class ChangeGuard(Guard):
 
     def _may_ask(self, pragma: str, *, given: bool) -> bool:
         sets = given and pragma in _SETTINGS
-        if pragma in _ANSWERS and (not sets or (pragma in _IN_HEADER and not self._reading)):
+        if pragma in _ANSWERS and (not sets or (pragma == _OWN_NUMBER and not self._reading)):
             return True
+        if sets and pragma == _IDENTITY:
+            # Signatures and the journal are of one database: a run that is cut off behind COMMIT
+            # would find another, and could never be settled.
+            return self._refuse(
+                "change-statement",
+                "it sets application_id, by which dbops knows the database",
+            )
         if pragma in _DBOPS_SETS:
             return self._refuse(
                 "change-statement",

@@ -19,6 +19,7 @@ from dbops.backup.ports import RestoreOrder
 from dbops.change.diff_text import parse_diff
 from dbops.change.manifest import Change
 from dbops.change.manifest_text import parse_change
+from dbops.change.parts import parts_of
 from dbops.change.ports import ChangeEngine, SessionOrder, TableSize
 from dbops.change.rehearsal import ChangeRehearsal, ChangeRehearsalOrder
 from dbops.change.rehearse import rehearse_change
@@ -238,7 +239,8 @@ def rehearsed(
         proof="restored and compared",
         source=source,
     )
-    said = lint(found.change, found.up, found.down, dialect, Facts(source, sizes))
+    up, down = parts_of(found.up, copy), parts_of(found.down, copy)
+    said = lint(found.change, up, down, dialect, Facts(source, sizes))
     return Rehearsal(found, said, source, rehearse_change(order, copy, lambda: NOW))
 
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
 
 from dbops.change.manifest import Change
 from dbops.change.manifest_text import parse_change
-from dbops.change.ports import TableSize
+from dbops.change.parts import parts_of
+from dbops.change.ports import ChangeEngine, ChangeTraits, TableSize
 from dbops.change.rules.finding import Facts
 from dbops.change.rules.lint import lint
 from dbops.change.schema import ObjectKind, ObjectName, SchemaObject, schema_of
 from dbops.change.script import steps_of
-from dbops.change.step import Direction
+from dbops.change.step import Direction, Part, Step
+from dbops.engines.postgresql.change_words import alone_kind
 from dbops.review.finding import Finding, Report
 from dbops.review.work import Kind, Work
 
@@ -138,7 +143,28 @@ def judged(
     """What every rule says."""
     work = folder(up, manifest, down=down)
     steps = [steps_of(work, direction) for direction in (Direction.UP, Direction.DOWN)]
-    return lint(parse_change(work), steps[0], steps[1], dialect, facts)
+    up, down = (parts(each, dialect) for each in steps)
+    return lint(parse_change(work), up, down, dialect, facts)
+
+
+def parts(steps: Sequence[Step], dialect: str) -> tuple[Part, ...]:
+    """The parts in which an engine of the dialect runs them."""
+    return parts_of(steps, cast("ChangeEngine", _Engine(dialect)))
+
+
+@dataclass(frozen=True)
+class _Engine:
+    """As much of an engine as parts ask for."""
+
+    dialect: str
+
+    @property
+    def traits(self) -> ChangeTraits:
+        transactional = self.dialect not in {"mysql", "oracle"}
+        return ChangeTraits(transactional, self.dialect, schemas=True, locks=True)
+
+    def is_alone(self, step: Step) -> bool:
+        return self.dialect == "postgres" and alone_kind(step) is not None
 
 
 def found(report: Report, rule: str) -> list[Finding]:

@@ -19,6 +19,7 @@ from tests.change.rules.judging import (
     change_of,
     found,
     judged,
+    parts,
 )
 
 _DIALECTS = ["postgres", "sqlite", "mysql", "tsql", "oracle"]
@@ -112,7 +113,7 @@ def test_a_block_of_plsql_is_looked_into_for_ddl() -> None:
     """Each statement that it runs commits."""
     script = "BEGIN EXECUTE IMMEDIATE 'DROP TABLE a'; EXECUTE IMMEDIATE 'DROP TABLE b'; END;"
     step = Step(1, "step 1", script, 1)
-    (finding,) = found(lint(change_of(), (step,), (), "oracle", None), "MY-DDLTX")
+    (finding,) = found(lint(change_of(), parts((step,), "oracle"), (), "oracle", None), "MY-DDLTX")
     assert finding.sentence == ("one block runs more than one DDL statement, each of which commits")
 
 
@@ -122,7 +123,8 @@ def test_a_procedure_that_begins_a_transaction_says_what_an_error_does(
 ) -> None:
     """Otherwise it stays open, half run."""
     script = f"CREATE PROCEDURE dbo.p AS {begin}BEGIN TRAN; DELETE FROM dbo.a; COMMIT"
-    report = lint(change_of(), (Step(1, "step 1", script, 1),), (), "tsql", None)
+    up = parts((Step(1, "step 1", script, 1),), "tsql")
+    report = lint(change_of(), up, (), "tsql", None)
     sentences = ["dbo.p begins a transaction without XACT_ABORT: an error leaves it open"]
     assert [finding.sentence for finding in found(report, "MS-SET")] == sentences[:count]
 
@@ -167,7 +169,8 @@ def test_no_constant_is_ever_repeated(
         for number, shape in enumerate(shapes, 1)
     ]
     with caplog.at_level(logging.DEBUG):
-        report = lint(change_of(), tuple(steps), tuple(steps), dialect, FACTS)
+        script = parts(steps, dialect)
+        report = lint(change_of(), script, script, dialect, FACTS)
     assert len(report.findings) > 20
     assert canary not in repr(report).lower()
     assert canary not in caplog.text.lower()

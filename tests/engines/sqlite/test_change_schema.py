@@ -199,9 +199,9 @@ CASES = {
         ["alter virtual table notes (definition)"],
     ),
     "the header": (
-        ["PRAGMA user_version = 7", "PRAGMA application_id = 8"],
-        ["PRAGMA user_version = 0", "PRAGMA application_id = 0"],
-        ["alter database main (application_id, user_version)"],
+        ["PRAGMA user_version = 7"],
+        ["PRAGMA user_version = 0"],
+        ["alter database main (user_version)"],
     ),
 }
 
@@ -246,6 +246,13 @@ def test_what_a_table_says(site: SqliteChangeSite) -> None:
     assert key.properties == {"columns": "ward", "references": "ward (code)"}
     check = objects[ObjectName(ObjectKind.CONSTRAINT, ("visit", "positive"))]
     assert check.properties == {"definition": "CONSTRAINT positive CHECK (id > 0)"}
+
+
+def test_another_application_id_is_seen(site: SqliteChangeSite) -> None:
+    """No change may set it, and whoever did differs from what was recorded."""
+    before = schema_of(site)
+    site.run("PRAGMA application_id = 8")
+    assert lines(before, schema_of(site)) == ["alter database main (application_id)"]
 
 
 def test_what_is_left_out(site: SqliteChangeSite) -> None:

@@ -206,6 +206,11 @@ def test_rows_that_their_own_table_forbids(site: SqliteChangeSite) -> None:
         ("PRAGMA writable_schema = ON", "change-statement", "it uses PRAGMA writable_schema"),
         ("PRAGMA journal_mode = WAL", "change-statement", "it uses PRAGMA journal_mode"),
         ("PRAGMA main.encoding = 'UTF-16'", "change-statement", "it uses PRAGMA encoding"),
+        (
+            "PRAGMA main.application_id = 8",
+            "change-statement",
+            "it sets application_id, by which dbops knows the database",
+        ),
         ("CREATE TEMP TABLE ward (x)", "change-statement", "it makes or drops a temporary object"),
         (
             "CREATE TEMP VIEW ward AS SELECT 1",
@@ -338,6 +343,7 @@ def test_questions_may_ask_the_catalogue(site: SqliteChangeSite) -> None:
         assert session.verify(step("SELECT count(*) = 2 FROM pragma_table_info('ward')"))
         assert session.verify(step("SELECT count(*) = 0 FROM pragma_foreign_key_check"))
         assert not session.verify(step("PRAGMA user_version"))
+        assert not session.verify(step("PRAGMA application_id"))
         for sql in ("PRAGMA user_version = 3", "PRAGMA integrity_check", "CREATE TABLE x (a)"):
             with pytest.raises(Refused) as caught:
                 session.verify(step(sql, line=4))

@@ -1,0 +1,62 @@
+"""Objects of every kind of a file changed by dbops itself: run, taken back, drift of each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dbops.change.diff import Verb
+from dbops.change.judging import reversed_touches
+from dbops.change.run import run_change
+from dbops.change.schema import ObjectKind
+from dbops.change.touch import Touch, parse_touch, touch_of
+from tests.engines.change_rounds import assert_drift, observe, order_of, taken_back
+from tests.engines.sqlite.changes import SqliteChangeSite, schema_of
+from tests.engines.sqlite.test_change_schema import CASES, HOSPITAL
+
+KINDS = {
+    ObjectKind.DATABASE,
+    ObjectKind.TABLE,
+    ObjectKind.VIRTUAL_TABLE,
+    ObjectKind.COLUMN,
+    ObjectKind.CONSTRAINT,
+    ObjectKind.INDEX,
+    ObjectKind.VIEW,
+    ObjectKind.TRIGGER,
+}
+# Another table points at the key: dbops does not leave that behind.
+ROUNDS = sorted(set(CASES) - {"a primary key"})
+
+
+def touches(case: str) -> tuple[Touch, ...]:
+    """What the case makes differ."""
+    return tuple(each for line in CASES[case][2] if (each := parse_touch(line)) is not None)
+
+
+@pytest.mark.parametrize("case", ROUNDS)
+def test_objects_are_changed_and_taken_back(tmp_path: Path, case: str) -> None:
+    """What `touches` says comes of it and is drift for another change; down.sql, as dbops runs it,
+    leads to the exact digest.
+    """
+    up, down, expected = CASES[case]
+    site = SqliteChangeSite(tmp_path / "lab.db")
+    site.run(*HOSPITAL)
+    order = order_of(site.engine, up, down, touches(case))
+    ran = run_change(order, site.engine, observe)
+    assert sorted(touch_of(each).line for each in ran.differences) == sorted(expected)
+    assert_drift(site.engine, ran)
+    back = taken_back(site.engine, order, ran)
+    assert back.digest == schema_of(site).digest == ran.before.digest
+    assert sorted(touch_of(each).line for each in back.differences) == sorted(
+        each.line for each in reversed_touches(touches(case))
+    )
+
+
+def test_every_kind_is_made_altered_and_dropped() -> None:
+    """Up or down, some case has each object that SQLite has come, change and go."""
+    up = [touch for case in ROUNDS for touch in touches(case)]
+    done = {(each.kind, each.verb) for each in (*up, *reversed_touches(up))}
+    wanted = {(kind, verb) for kind in KINDS for verb in Verb}
+    header = {(ObjectKind.DATABASE, verb) for verb in (Verb.CREATE, Verb.DROP)}
+    assert done == wanted - header  # a file has its header from the beginning
