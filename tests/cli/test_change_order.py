@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from dbops.audit.entry import Effect, Event
+from dbops.audit.entry import Result as Ended
 from dbops.change.step import Direction
 from dbops.cli.change_run import order_of, refuse_not_now, run_reviewed_change
 from dbops.cli.changing import read_change
@@ -19,6 +21,7 @@ from tests.cli.changes import WORK, agreed, found_changes, request, run, write
 from tests.cli.ops import Ops, copy_ops
 from tests.cli.repairs import done, rows, said, wiring_of
 from tests.engines.sqlite.files import held
+from tests.support.ledger import deeds_of
 
 NEXT = "2026-122-referred"
 LIMITS = "limits: {lock_wait: 1s, attempts: 2, pause: 1s}"
@@ -110,11 +113,17 @@ def test_a_lock_that_is_not_to_be_had_ends_the_run(ops: Ops) -> None:
     """After the attempts of the manifest, whoever types it is told; the approvals stay good."""
     with held(ops.root / "example.db", "BEGIN IMMEDIATE"):
         locked = run(ops)
-    remark = "remark: example: a lock was not to be had; it is tried again after a pause\n"
-    assert locked.exit_code == 11
-    assert locked.stderr.startswith(
-        f"{remark}error: {WORK} waited 2 times for a lock, 1s each, with 1s of pauses, and did not"
+    assert said(locked) == (
+        11,
+        "remark: example: a lock was not to be had; it is tried again after a pause\n"
+        f"error: {WORK} waited 2 times for a lock, 1s each, with 1s of pauses, and did not get it:"
+        " ?\n"
+        "hint: see who holds it, and run the same command again after its end\n",
     )
+    (deed,) = deeds_of(ops.root, Event.CHANGE_RUN)
+    assert deed.outcome is not None
+    assert (deed.outcome.result, deed.outcome.effect) == (Ended.FAILED, Effect.NONE)
+    assert deed.outcome.code == "change-locked"
     assert "example is changed: 2 steps" in done(run(ops)).stdout
 
 

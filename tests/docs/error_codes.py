@@ -108,6 +108,9 @@ def find_codes(package: Path) -> dict[str, set[str]]:
         for path in sorted(package.rglob("*.py"))
     }
     calls = [call for file, tree in trees.items() for call in _calls(tree, file)]
+    named: dict[str, list[_Call]] = {}
+    for call in calls:
+        named.setdefault(call.name, []).append(call)
     found: dict[str, set[str]] = {}
     for file, tree in trees.items():
         for code in (*_yielded(tree), *_enumerated(tree)):
@@ -118,7 +121,7 @@ def find_codes(package: Path) -> dict[str, set[str]]:
     seen = set(waiting)
     while waiting:
         sink = waiting.pop()
-        for call in calls:
+        for call in named.get(sink.name, ()):
             if not _is_of(call, sink):
                 continue
             for filled in _fill(sink.template, call):
@@ -148,7 +151,7 @@ def _of_manifests(calls: Iterable[_Call], known: dict[str, set[str]]) -> dict[st
 
 def _is_of(call: _Call, sink: _Sink) -> bool:
     given = len(call.node.args) + len(call.node.keywords)
-    return call.name == sink.name and call.file.startswith(sink.place) and given >= sink.least
+    return call.file.startswith(sink.place) and given >= sink.least
 
 
 def _calls(tree: ast.Module, file: Path) -> Iterator[_Call]:

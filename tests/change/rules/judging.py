@@ -143,8 +143,8 @@ def judged(
     """What every rule says."""
     work = folder(up, manifest, down=down)
     steps = [steps_of(work, direction) for direction in (Direction.UP, Direction.DOWN)]
-    up, down = (parts(each, dialect) for each in steps)
-    return lint(parse_change(work), up, down, dialect, facts)
+    there, back = (parts(each, dialect) for each in steps)
+    return lint(parse_change(work), there, back, dialect, facts)
 
 
 def parts(steps: Sequence[Step], dialect: str) -> tuple[Part, ...]:
