@@ -166,7 +166,7 @@ def _locked(order: ChangeRun, failure: LockTimeout) -> Unreachable:
         "change-locked",
         f"{order.work} waited {tries} for a lock, {_seconds(limits.lock_wait)} each{paused}, and"
         f" did not get it: {failure.message}",
-        hint="see who holds it, and run the same command again after its end",
+        hint=f"run the same command again once it is free; {failure.hint}",
     )
 
 

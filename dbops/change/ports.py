@@ -68,7 +68,10 @@ class SessionOrder:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Lock:
-    """A lock that a statement took, and what others cannot do meanwhile: `reads` or `writes`."""
+    """A lock that a statement took, and what others cannot do meanwhile.
+
+    `blocks` is "reads" (and so all else), "writes", or in words what less than that it keeps away.
+    """
 
     object: str
     mode: str

@@ -23,8 +23,10 @@ from dbops.wording import quoted
 _MARK: Final = re.compile(r"--\s*(?P<word>step|part):\s*(?P<name>.*?)\s*", re.IGNORECASE)
 # Whoever spells it otherwise meant two transactions, and would get one: before a statement no
 # remark begins with the word, inside of one none is nothing but the word, or has a colon behind it.
-_ALMOST: Final = re.compile(r"(--|/\*)[\s*-]*parts?((\s|[:;=*-]).*)?", re.IGNORECASE | re.DOTALL)
-_INSIDE: Final = re.compile(r"(--|/\*)[\s*-]*parts?\s*(:.*|\*/)?", re.IGNORECASE | re.DOTALL)
+_ALMOST: Final = re.compile(r"(--|/\*)[\s*-]*parts?([\W\d_].*)?", re.IGNORECASE | re.DOTALL)
+_INSIDE: Final = re.compile(
+    r"(--|/\*)[\s*-]*parts?\s*([:\N{FULLWIDTH COLON}].*|\*/)?", re.IGNORECASE | re.DOTALL
+)
 _NAME: Final = re.compile(r"\S(.{0,78}\S)?")
 _NAME_RULE: Final = "with a name of at most 80 characters"
 # What the lexer advises repairs, which bind values; a change has none to bind.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from dbops.audit.entry import Count, DigestOf, Draft, Effect, Event, Label, Phase
 from dbops.change.rehearsed_files import own_files
-from dbops.change.stage import Moment, Stage, took_place
+from dbops.change.stage import Moment, SoFar
 from dbops.change.step import Direction
 from dbops.cli.entries import allowed_by, fit, fit_ticket
 
@@ -47,18 +47,19 @@ def change_intent(
 
 
 def follow_change(account: Account) -> Callable[[Moment], None]:
-    """Return an observer that keeps the outcome's effect true, whenever the process ends."""
+    """Return an observer that keeps the outcome true, whenever the process ends.
+
+    Its effect, and how many steps are done for good: what is rolled back was not.
+    """
     effects = {None: Effect.UNKNOWN, True: Effect.COMMITTED, False: Effect.NONE}
-    so_far: bool | None = False
-    steps = 0
+    so_far = SoFar()
     account.effect(Effect.NONE)
 
     def observe(moment: Moment) -> None:
-        nonlocal so_far, steps
-        so_far = took_place(so_far, moment)
-        steps += moment.stage is Stage.STEP
-        account.effect(effects[so_far])
-        account.count(Count.STEPS, steps)
+        nonlocal so_far
+        so_far = so_far.after(moment)
+        account.effect(effects[so_far.effect])
+        account.count(Count.STEPS, so_far.steps)
 
     return observe
 

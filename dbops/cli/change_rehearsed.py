@@ -30,7 +30,7 @@ def show_rehearsal(found: ReadChange, database: str) -> None:
     for touch in evidence.unseen:
         click.echo(f"  remark: touches names it, and nothing differs: {touch.line}")
     click.echo()
-    heads = ("", "step", "takes", "locks", "blocks others'", "written anew")
+    heads = ("", "step", "takes", "locks added", "blocks others'", "written anew")
     show_fitted([_step_row(each) for each in evidence.steps], heads)
     held = list(_held_words(evidence))
     if held:
@@ -93,11 +93,13 @@ def _held_words(evidence: ChangeEvidence) -> Iterator[str]:
     if evidence.held is None:
         yield "how long locks are held was not measured by the dbops of then: rehearse again"
         return
-    for each in evidence.held:
+    if evidence.held:
         yield (
-            f"{each.direction.value}, {_steps_of(each)}: locks are held for about"
-            f" {each.milliseconds} ms"
+            "how long locks are held, verify.sql and the comparison included;"
+            " lock_wait does not bound it:"
         )
+    for each in evidence.held:
+        yield f"  {each.direction.value}, {_steps_of(each)}: about {each.milliseconds} ms"
 
 
 def _steps_of(held: HeldEvidence) -> str:

@@ -47,6 +47,7 @@ def show(
     from dbops.cli.change_check import looked_at
     from dbops.cli.change_list import places_set_aside, recorded_on
     from dbops.cli.change_rehearsed import show_rehearsal
+    from dbops.cli.change_scripts import scripts_json, show_scripts
     from dbops.cli.changing import read_change
     from dbops.cli.lint_shown import show_one
     from dbops.cli.render import show_json
@@ -65,12 +66,14 @@ def show(
     looked = looked_at(wiring, found, ask=not offline)
     if as_json:
         baseline = baseline_json(open_desk(wiring, worktree), found.work)
-        show_json(_json(found, places, looked) | {"baseline": baseline})
+        show_json(
+            _json(found, places, looked) | scripts_json(wiring, found) | {"baseline": baseline}
+        )
         return
     for name, value in _facts(found.change):
         click.echo(f"{name:<10} {value}")
     _show_places(wiring, places)
-    _show_scripts(found)
+    show_scripts(wiring, found)
     if found.change.records is not None:
         words = schema_words(open_desk(wiring, worktree), found.work)
         click.echo("\n" + "\n".join(words.get(SOURCE, [])))
@@ -133,27 +136,11 @@ def _show_places(wiring: Wiring, places: tuple[Place, ...]) -> None:
     )
 
 
-def _show_scripts(found: ReadChange) -> None:
-    from dbops.change.step import VERIFY
-    from dbops.change.words import printable
-    from dbops.review.work import DOWN, UP
-
-    for name in (UP, DOWN, VERIFY):
-        data = found.work.files.get(name)
-        if data is None:
-            continue
-        click.echo(f"\n{name}:")
-        for number, line in enumerate(data.decode("utf-8", "replace").splitlines(), 1):
-            click.echo(f"{number:4d}  {printable(line)}")
-
-
 def _json(found: ReadChange, places: tuple[Place, ...], looked: Looked) -> dict[str, object]:
-    from dbops.change.step import VERIFY
     from dbops.cli.change_rehearsed import rehearsal_json
     from dbops.cli.lint_shown import looked_json
-    from dbops.review.work import DOWN, UP
 
-    change, files = found.change, found.work.files
+    change = found.change
     rehearsals = {database: rehearsal_json(found, database) for database in change.databases}
     return {
         "id": change.id,
@@ -166,10 +153,5 @@ def _json(found: ReadChange, places: tuple[Place, ...], looked: Looked) -> dict[
         "data_loss": change.data_loss,
         "databases": places,
         "lint": looked_json(looked),
-        "scripts": {
-            name: files[name].decode("utf-8", "replace")
-            for name in (UP, DOWN, VERIFY)
-            if name in files
-        },
         "rehearsals": {name: each for name, each in rehearsals.items() if each is not None},
     }

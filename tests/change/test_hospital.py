@@ -13,10 +13,12 @@ import pytest
 
 from dbops.change.diff import compare_schemas, is_only_order
 from dbops.change.manifest import DataLoss
+from dbops.change.parts import parts_of
 from dbops.change.revert import revert_change
 from dbops.change.rules.lint import accepts, blocking
 from dbops.change.schema import ObjectKind, ObjectName, Schema
 from dbops.change.script import parse_steps
+from dbops.change.step import Direction
 from dbops.change.touch import touches_of
 from dbops.errors import Refused
 from tests.change.hospital.history import (
@@ -148,6 +150,19 @@ def test_taken_back_one_after_the_other_all_is_as_it_was(history: History) -> No
 def test_on_postgresql_the_last_digest_is_the_first(on_pg: History) -> None:
     """No column came back last there: the texts are equal byte for byte."""
     assert on_pg.end.schema.digest == on_pg.start.schema.digest
+
+
+def test_old_rows_are_validated_while_others_read_and_write(
+    on_pg: History, pg_hospital: PgOriginal
+) -> None:
+    """Each VALIDATE is in a transaction that asks for no lock which anybody would notice."""
+    modes = [
+        [lock.mode for lock in each.order.locks_of(Direction.UP, part)]
+        for each in on_pg.carried
+        for part in parts_of(each.order.up, pg_hospital.engine)
+        if any("VALIDATE CONSTRAINT" in step.sql for step in part.steps)
+    ]
+    assert modes == [["ShareUpdateExclusiveLock"]] * 2
 
 
 def test_rows_are_lost_only_where_a_change_says_so(on_pg: History, on_sqlite: History) -> None:

@@ -14,7 +14,7 @@ from dbops.change.run import run_change
 from dbops.change.run_order import ChangeRun
 from dbops.change.stage import Stage
 from dbops.errors import Unreachable
-from tests.change.bench import LIMITS, Bench
+from tests.change.bench import APART_DOWN, APART_TOUCHES, APART_UP, LIMITS, Bench
 from tests.engines.postgresql.change_database import PgChangeSite
 from tests.engines.postgresql.processes import until
 
@@ -123,3 +123,33 @@ def test_a_change_that_was_not_rehearsed_has_the_same_bound(
     assert caught.value.message.endswith(
         "step 3 at line 4: a lock was not to be had in time (55P03)"
     )
+
+
+def test_a_run_that_waits_to_build_an_index_aside_holds_nobody_up(
+    postgresql_bench: Bench, pg_change_site: PgChangeSite
+) -> None:
+    """Whoever reads and writes meanwhile does not wait, of the table itself and of all others."""
+    bench, site = postgresql_bench, pg_change_site
+    limits = replace(LIMITS, lock_wait=20 * WAIT)
+    seen = bench.rehearsed(APART_UP)
+    order = bench.order(
+        APART_UP, APART_DOWN, "SELECT true;", APART_TOUCHES, rehearsed=seen, limits=limits
+    )
+    took = "RETURNING extract(epoch FROM clock_timestamp() - statement_timestamp())"
+    writes = (
+        f"UPDATE his.visit SET note = 'c' WHERE id = 2 {took}",
+        f"INSERT INTO his.visit VALUES (9, 'ORT') {took}",
+        f"UPDATE his.ward SET name = 'd' {took}",
+    )
+    aside = "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'virtualxid'"
+    with ExitStack() as old:
+        writer = old.enter_context(site.connect())
+        old.enter_context(writer.transaction())
+        writer.execute("UPDATE his.visit SET note = note WHERE id = 1")
+        with running(bench, order) as change:
+            assert until(lambda: site.rows(aside) == [(1,)])
+            waited = [seconds(site), *(float(str(site.rows(each)[0][0])) for each in writes)]
+            assert site.rows(aside) == [(1,)]  # it waits still
+            old.close()
+            change.result(30)
+    assert max(waited) < MARGIN

@@ -2,28 +2,54 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import pytest
 
 from dbops.change.diff_text import parse_diff
-from dbops.change.evidence import DownEvidence, RowCounts, parse_evidence
+from dbops.change.evidence import DownEvidence, RowCounts, evidence_text, parse_evidence
 from dbops.change.manifest import DataLoss
-from dbops.change.ports import Lock
+from dbops.change.ports import ChangeSession, Lock, SessionOrder
 from dbops.change.rehearsal import ChangeRehearsal, ChangeRehearsalOrder
 from dbops.change.rehearse import rehearse_change
+from dbops.change.run import run_change
 from dbops.change.schema import Schema
 from dbops.change.schema_text import parse_schema
 from dbops.change.step import Direction
 from dbops.errors import Refused
 from dbops.review.work import Kind, Work
-from tests.change.bench import APART_DOWN, APART_TOUCHES, APART_UP, DOWN, TOUCHES, UP, VERIFY, Bench
+from tests.change.bench import (
+    APART_DOWN,
+    APART_TOUCHES,
+    APART_UP,
+    DOWN,
+    TOUCHES,
+    UP,
+    VERIFY,
+    Bench,
+    Deaf,
+)
 
 NOW = datetime(2026, 11, 23, 2, 10, 30, 500_000, tzinfo=UTC)
 TAKEN = datetime(2026, 11, 22, 18, 0, tzinfo=UTC)
 FILES = {"change.yml": b"id: c-1\n", "up.sql": b"-- up\n", "rehearsed-lab.yml": b"old\n"}
 TRUE = "SELECT 1 = 1;"
+
+
+@dataclass
+class Heard(Deaf):
+    """An engine that remembers of its sessions which ones were to measure."""
+
+    measured: list[bool] = field(default_factory=list)
+
+    @contextmanager
+    def session(self, order: SessionOrder) -> Iterator[ChangeSession]:
+        self.measured.append(order.measured)
+        with self.engine.session(order) as session:
+            yield session
 
 
 def asked(
@@ -107,6 +133,59 @@ def test_locks_are_measured(postgresql_bench: Bench) -> None:
     phones = evidence.steps[1].locks
     assert [(lock.object, lock.blocks) for lock in phones] == [("his.ward", "reads")]
     assert evidence.locks[Direction.UP, 2] == phones
+
+
+HARD = """
+VACUUM FULL {visit};
+REINDEX SCHEMA his;
+CLUSTER {ward};
+REINDEX TABLE {audit};
+"""
+
+
+def test_what_locks_hardest_is_not_said_to_lock_nothing(postgresql_bench: Bench) -> None:
+    """Steps outside of a transaction and inside: locks, what is written anew, and how long held."""
+    bench = postgresql_bench
+    bench.site.run(
+        "ALTER TABLE his.audit ADD PRIMARY KEY (visit)",
+        "ALTER TABLE his.ward CLUSTER ON ward_pkey",
+    )
+    evidence = rehearsed(bench, asked(bench, HARD, "", TRUE, ())).evidence
+    reads, writes = ("AccessExclusiveLock", "reads"), ("ShareLock", "writes")
+    audit, visit, ward = ("his.audit", "his.visit", "his.ward")
+    keys = ("his.audit_pkey", "his.visit_pkey", "his.ward_pkey")
+    assert [(step.locks, step.rewritten) for step in evidence.steps] == [
+        ((Lock(visit, *reads),), (visit,)),
+        (
+            tuple(
+                sorted(
+                    [Lock(table, *writes) for table in (audit, visit, ward)]
+                    + [Lock(key, *reads) for key in keys]
+                )
+            ),
+            keys,
+        ),
+        ((Lock(ward, *reads),), (ward,)),
+        ((Lock(audit, *writes), Lock(keys[0], *reads)), (keys[0],)),
+    ]
+    assert evidence.held is not None
+    assert [(each.first, each.last) for each in evidence.held] == [(1, 1), (2, 2), (3, 4)]
+    took = {step.number: step.milliseconds for step in evidence.steps}
+    assert [each.milliseconds for each in evidence.held[:2]] == [took[1], took[2]]
+    assert evidence.held[2].milliseconds >= took[3] + took[4] - 1
+    assert list(evidence.sizes) == [audit, visit, ward]
+    assert parse_evidence(evidence_text(evidence), "yml") == evidence
+
+
+def test_only_a_rehearsal_looks_on(sqlite_bench: Bench) -> None:
+    """With a second connection, for what a step locks no longer than itself; a run does not."""
+    bench = sqlite_bench
+    heard = Heard(bench.site.engine)
+    rehearse_change(asked(bench), heard, lambda: NOW, bench.slept.append)
+    assert heard.measured == [True, True, True]
+    bench.rebuild()
+    run_change(bench.order(), heard, bench.observe, bench.slept.append)
+    assert heard.measured == [True, True, True, False]
 
 
 def test_a_file_is_locked_as_a_whole(sqlite_bench: Bench) -> None:

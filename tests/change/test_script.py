@@ -57,6 +57,7 @@ def test_a_script_is_steps() -> None:
     )
 
 
+_words = st.sampled_from(["step", "part", "Part"])
 _names = st.none() | st.text("ab:- 1中", max_size=70).map(lambda text: f"x{text}x")
 _statements = st.sampled_from(
     ["SELECT 1", "SELECT ';', $$ ; $$", "CREATE RULE r AS ON INSERT TO a DO (SELECT 1; SELECT 2)"]
@@ -64,27 +65,31 @@ _statements = st.sampled_from(
 _remarks = st.sampled_from(["", "-- remark\n", "/* re;\nmark */\n", "\n\n", ";\n"])
 
 
-@given(st.lists(st.tuples(_remarks, _names, _statements), min_size=1, max_size=6))
-def test_steps_are_numbered_and_named(parts: list[tuple[str, str | None, str]]) -> None:
-    """Remarks and empty statements between them change nothing."""
-    names = [name and f"{name} {number}" for number, (_, name, _) in enumerate(parts, 1)]
+@given(st.lists(st.tuples(_remarks, _words, _names, _statements), min_size=1, max_size=6))
+def test_steps_are_numbered_and_named(parts: list[tuple[str, str, str | None, str]]) -> None:
+    """Remarks and empty statements between them change nothing; a part begins where one says so."""
+    names = [name and f"{name} {number}" for number, (_, _, name, _) in enumerate(parts, 1)]
     text = "".join(
-        f"{remark}{f'-- step: {name}{chr(10)}' if name else ''}{sql};\n"
-        for (remark, _, sql), name in zip(parts, names, strict=True)
+        f"{remark}{f'-- {word}: {name}{chr(10)}' if name else ''}{sql};\n"
+        for (remark, word, _, sql), name in zip(parts, names, strict=True)
     )
     found = parse_steps(text.encode(), "up.sql")
     assert [step.number for step in found] == list(range(1, len(parts) + 1))
     assert [step.name for step in found] == [
         name or f"step {number}" for number, name in enumerate(names, 1)
     ]
-    assert [step.sql for step in found] == [sql for _, _, sql in parts]
+    assert [step.sql for step in found] == [sql for *_, sql in parts]
+    assert [step.begins for step in found] == [
+        bool(name) and word != "step" for _, word, name, _ in parts
+    ]
 
 
 def test_a_step_is_known_by_its_text() -> None:
     """Its name, its place and the remarks around it may change."""
     (one,) = parse_steps(b"-- step: a\nSELECT 1;\n", "up.sql")
     _, other = parse_steps(b"SELECT 2;\n-- why\nSELECT 1 -- because\n;\n", "up.sql")
-    assert one.digest == other.digest
+    (part,) = parse_steps(b"-- part: a\nSELECT 1;\n", "up.sql")
+    assert one.digest == other.digest == part.digest
     assert len(one.digest) == 64
 
 
@@ -132,6 +137,34 @@ STEP = "script-step"
             "-- step: step 2\nSELECT 1;\nSELECT 2;\n",
             STEP,
             'line 3: the step of line 2 is called "step 2" too',
+        ),
+        ("-- part: a\n", STEP, "line 1: a part's name has no statement"),
+        ("-- part:\nSELECT 1;\n", STEP, "line 1: this is no name of a part"),
+        (f"-- part: {'a' * 81}\nSELECT 1;\n", STEP, "line 1: this is no name of a part"),
+        (
+            "-- step: a\n-- part: b\nSELECT 1;\n",
+            STEP,
+            "line 2: two names stand before one statement",
+        ),
+        (
+            "-- part: a\n-- part: b\nSELECT 1;\n",
+            STEP,
+            "line 2: two names stand before one statement",
+        ),
+        (
+            "SELECT 1\n-- part: b\nSELECT 2;\n",
+            STEP,
+            "line 2: a part's name stands inside a statement",
+        ),
+        (
+            "SELECT 1; -- part: b\nSELECT 2;\n",
+            STEP,
+            "line 1: a part's name stands behind something",
+        ),
+        (
+            "-- part: a\nSELECT 1;\n\n-- step: a\nSELECT 2;\n",
+            STEP,
+            'line 5: the step of line 2 is called "a" too',
         ),
         (
             "\nSELECT :n;\n",
@@ -225,3 +258,95 @@ def test_verify_does_nothing_else(sql: str) -> None:
         verify_steps(work_of(HEAD, {"verify.sql": f"SELECT 1;\n{sql};\n".encode()}))
     assert caught.value.code == "script-query"
     assert caught.value.message == "changes/c-1/verify.sql line 2: this is no query"
+
+
+def test_a_part_begins_where_its_comment_says() -> None:
+    """In letters of any size; the step has that name, and others go on where they are."""
+    text = "-- part: a\nSELECT 1;\nSELECT 2;\n  --PART:  b c \n-- why\nSELECT 3;\n"
+    text += "-- step: d\nSELECT 4;\n"
+    assert [(step.name, step.begins) for step in parse_steps(text.encode(), "up.sql")] == [
+        ("a", True),
+        ("step 2", False),
+        ("b c", True),
+        ("d", False),
+    ]
+
+
+ALMOST = [
+    "-- part",
+    "-- part b",
+    "-- parts: b",
+    "-- part : b",
+    "-- part; b",
+    "-- part=b",
+    "-- part 2: b",
+    "-- part2: b",
+    "-- part_b",
+    "-- part - b",
+    "-- part\N{FULLWIDTH COLON}b",
+    "--- part: b",
+    "/* part: b */",
+    "/*\n * Part: b\n */",
+    "-- PART B",
+]
+
+
+@pytest.mark.parametrize("remark", ALMOST)
+def test_a_mark_that_is_nearly_one_is_refused(remark: str) -> None:
+    """Whoever wrote it meant two transactions, and would get one."""
+    fault = refusal(f"SELECT 1;\n{remark}\nSELECT 2;\n")
+    assert (fault.code, fault.message) == (
+        STEP,
+        "changes/c-1/up.sql line 2: this remark is not how a part begins",
+    )
+    assert fault.hint == "write -- part: name where a transaction begins; else another word first"
+
+
+@pytest.mark.parametrize(
+    "remark",
+    ["-- part", "-- parts: b", "/* part */", "/* part: b */", "-- part\N{FULLWIDTH COLON}b"],
+)
+def test_nearly_a_mark_inside_a_statement_is_refused(remark: str) -> None:
+    """As where the semicolon before it was forgotten."""
+    fault = refusal(f"SELECT 1\n{remark}\nFROM a;\n")
+    assert fault.message == "changes/c-1/up.sql line 2: this remark is not how a part begins"
+
+
+@pytest.mark.parametrize(
+    "remark",
+    [
+        "-- partition by month",
+        "-- partly",
+        "-- a part: of it",
+        "-- the part",
+        "/* apart: b */",
+    ],
+)
+def test_other_remarks_stay_remarks(remark: str) -> None:
+    """Words that only begin alike, and the word behind another."""
+    steps = parse_steps(f"SELECT 1;\n{remark}\nSELECT 2 {remark}\n;\n".encode(), "up.sql")
+    assert [step.begins for step in steps] == [False, False]
+
+
+def test_inside_a_statement_a_remark_may_begin_with_the_word() -> None:
+    """What explains a column is no name of a transaction."""
+    text = "CREATE TABLE a (\n  x text, -- part of the key\n  y text -- part 2\n);\n"
+    (step,) = parse_steps(text.encode(), "up.sql")
+    assert step.sql == text[:-2]
+
+
+def test_a_text_is_no_comment() -> None:
+    """Nor is what stands in a body."""
+    text = "SELECT '\n-- part: b\n', $$\n-- part: c\n$$;\n"
+    assert [step.begins for step in parse_steps(text.encode(), "up.sql")] == [False]
+
+
+def test_verify_has_no_parts() -> None:
+    """It is asked once, at the end, whatever else its statements are."""
+    with pytest.raises(Refused) as caught:
+        verify_steps(work_of(HEAD, {"verify.sql": b"SELECT 1;\n-- part: b\nSELECT 2;\n"}))
+    assert (caught.value.code, caught.value.message, caught.value.hint) == (
+        STEP,
+        "changes/c-1/verify.sql line 3: verify.sql has no parts",
+        "write -- step: name; it is asked at the end",
+    )

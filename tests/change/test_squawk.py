@@ -14,7 +14,7 @@ from dbops.change.squawk import ask_squawk, find_squawk
 from dbops.change.squawk_report import Heard, heard
 from dbops.change.step import Part, Step
 from dbops.review.finding import Finding, Report, Severity, Unchecked
-from tests.change.rules.judging import FACTS, change_of, found, unchecked
+from tests.change.rules.judging import FACTS, change_of, found, parts, unchecked
 from tests.fix_tools import absent
 
 _SCRIPT = """\
@@ -229,8 +229,9 @@ def test_it_is_given_statements_and_the_transactions_around_them(tmp_path: Path)
     script = f"/usr/bin/cat >{tmp_path}/in; /usr/bin/env >{tmp_path}/env; pwd >{tmp_path}/pwd"
     text = "-- squawk-ignore-file\nDROP TABLE a -- squawk-ignore ban\n, c;\nDROP TABLE b; REINDEX x"
     first, second, third = steps(text)
-    parts = (Part((first, second), alone=False), Part((third,), alone=True))
-    ask_squawk(fake(tmp_path, script), parts)
+    ask_squawk(
+        fake(tmp_path, script), (Part((first, second), alone=False), Part((third,), alone=True))
+    )
     given = "BEGIN; DROP TABLE a -- squawk_ignore ban\n, c;\nDROP TABLE b; COMMIT;REINDEX x;"
     assert (tmp_path / "in").read_text() == f"\n{given}\n"
     names = {line.partition("=")[0] for line in (tmp_path / "env").read_text().splitlines()}
@@ -269,11 +270,10 @@ def test_the_real_squawk_says_where_it_cannot_read(program: Path) -> None:
 
 def test_the_real_squawk_knows_the_transactions_of_dbops(program: Path) -> None:
     """A validation in the transaction that adds the constraint blocks; in another it does not."""
-    first, second = steps(
-        "ALTER TABLE his.visit ADD CONSTRAINT k FOREIGN KEY (beds) REFERENCES his.ward NOT VALID;"
-        "ALTER TABLE his.visit VALIDATE CONSTRAINT k;"
+    script = (
+        "ALTER TABLE his.visit ADD CONSTRAINT k FOREIGN KEY (beds) REFERENCES his.ward NOT VALID;\n"
+        "-- {}: rows\nALTER TABLE his.visit VALIDATE CONSTRAINT k;"
     )
-    apart = (Part((first,), alone=False), Part((second,), alone=False))
-    assert ask_squawk(program, apart) == ()
-    (said,) = ask_squawk(program, (Part((first, second), alone=False),))
+    assert ask_squawk(program, parts(steps(script.format("part")), "postgres")) == ()
+    (said,) = ask_squawk(program, parts(steps(script.format("step")), "postgres"))
     assert said.rule == "SQUAWK-constraint-missing-not-valid"

@@ -204,5 +204,8 @@ def test_show_has_what_a_reviewer_needs(ready: Ops) -> None:
         "down: the schema was exactly as before",
     ):
         assert text in shown
+    tables = [line.split() for line in shown.splitlines()]
+    assert ["visit", "3", "3", "3", "4.1", "kB"] in tables  # it is of the column and of the index
+    assert not [each for each in tables if each[:1] == ["place"]]
     found = json.loads(done(ready.run("change", "show", WORK, "--json")).stdout)
     assert found["rehearsals"]["example"]["down"] == "the schema was exactly as before"

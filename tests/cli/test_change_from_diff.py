@@ -199,6 +199,24 @@ def test_databases_that_are_alike_need_no_change(ops: Ops) -> None:
     assert not changes.folder(ops).exists()
 
 
+def test_nothing_is_drawn_up_beside_what_nobody_can_compare(ops: Ops) -> None:
+    """The other database may differ in it, and the draft would not say so."""
+    run_sql(
+        ops.root / "second.db",
+        "PRAGMA writable_schema = ON; INSERT INTO sqlite_schema VALUES"
+        " ('table', 'sounds', 'sounds', 0, 'CREATE VIRTUAL TABLE sounds USING spellfix1');",
+    )
+    refused = ops.run("change", "new", WORK, "--from-diff", "example", "second", *SAID)
+    assert said(refused) == (
+        5,
+        "error: second has objects of kinds that dbops does not compare: virtual table sounds"
+        " (module spellfix1)\n"
+        "hint: changes of this database cannot be judged; docs/reference/change-yml.md lists"
+        " kinds\n",
+    )
+    assert not changes.folder(ops).exists()
+
+
 PG_BEFORE = """
 CREATE SCHEMA his;
 CREATE TABLE his.visit(id bigint PRIMARY KEY, old integer, ward varchar(8), note varchar(99));

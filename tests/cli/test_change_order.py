@@ -117,12 +117,13 @@ def test_a_lock_that_is_not_to_be_had_ends_the_run(ops: Ops) -> None:
         11,
         "remark: example: a lock was not to be had; it is tried again after a pause\n"
         f"error: {WORK} waited 2 times for a lock, 1s each, with 1s of pauses, and did not get it:"
-        " ?\n"
-        "hint: see who holds it, and run the same command again after its end\n",
+        " example is locked by somebody else and stayed so for 1 second\n"
+        "hint: run the same command again once it is free; see who has it open:"
+        f" fuser -v {ops.root / 'example.db'}\n",
     )
     (deed,) = deeds_of(ops.root, Event.CHANGE_RUN)
     assert deed.outcome is not None
-    assert (deed.outcome.result, deed.outcome.effect) == (Ended.FAILED, Effect.NONE)
+    assert (deed.outcome.result, deed.outcome.effect) == (Ended.REFUSED, Effect.NONE)
     assert deed.outcome.code == "change-locked"
     assert "example is changed: 2 steps" in done(run(ops)).stdout
 

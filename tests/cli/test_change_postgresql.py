@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from dbops.audit.entry import Count, Effect, Event
 from tests.cli import changes
 from tests.cli.changes import WORK, request, write
 from tests.cli.ops import Ops, copy_ops, found_ops
 from tests.cli.repairs import done, said
 from tests.fix_postgresql import PgDatabase, PgServer
+from tests.support.ledger import deeds_of
 from tests.support.postgresql_estate import add_lab
 
 HOSPITAL = """
@@ -89,10 +91,30 @@ def alter(database: PgDatabase, script: str) -> None:
         connection.execute(script.encode())
 
 
+def is_locked_out(ops: Ops, database: PgDatabase) -> None:
+    """While somebody has visits locked it ends in time, is recorded, and nothing was changed.
+
+    The table is asked for before the first step: as the rehearsal has it.
+    """
+    with database.connect() as reader, reader.transaction():
+        reader.execute("LOCK TABLE his.visit IN SHARE MODE")
+        assert said(changes.run(ops)) == (
+            11,
+            f"error: {WORK} waited once for a lock, 1s each, and did not get it: locking his.visit"
+            " before the first step: a lock was not to be had in time (55P03)\n"
+            "hint: run the same command again once it is free; whose transactions are open: select"
+            " pid, usename, xact_start from pg_stat_activity where xact_start is not null\n",
+        )
+    deed = deeds_of(ops.root, Event.CHANGE_RUN)[-1]
+    assert deed.outcome is not None
+    assert (deed.outcome.code, deed.outcome.effect) == ("change-locked", Effect.NONE)
+
+
 def test_the_whole_story(lab: tuple[Ops, PgDatabase]) -> None:
-    """Rehearsed with its locks, run with an index built concurrently, drift, and taken back."""
+    """Rehearsed with its locks, locked out, run with an index built aside, drift, taken back."""
     ops, database = lab
-    why = "why: the map error of May could not have been stored"
+    why = "why: the map error of May could not have been stored\n"
+    why += "limits: {lock_wait: 1s, attempts: 1}"
     write(ops, up=UP, down=DOWN, verify=VERIFY, touches=TOUCHES, databases="lab", more=why)
     assert done(ops.run("change", "check", WORK)).stdout == f"{WORK}: nothing stops it\n"
     request(ops)
@@ -102,6 +124,17 @@ def test_the_whole_story(lab: tuple[Ops, PgDatabase]) -> None:
     assert sorted(found["touched"]) == sorted(TOUCHES)
     locks = [lock for step in found["steps"] for lock in step["locks"]]
     assert {"object": "his.ward", "mode": "ShareRowExclusiveLock", "blocks": "writes"} in locks
+    held = [(part["direction"], part["first"], part["last"]) for part in found["held"]]
+    assert held == [
+        *(("up", n, n) for n in (1, 2)),
+        ("up", 3, 4),
+        *(("down", n, n) for n in (1, 2, 3)),
+    ]
+    tables = [line.split() for line in done(ops.run("change", "show", WORK)).stdout.splitlines()]
+    assert [each[:4] for each in tables if each[5:] == ["kB"]] == [
+        ["his.visit", "100", "100", "100"],
+        ["his.ward", "2", "2", "2"],  # it is locked, for the sake of its key
+    ]
     request(ops)
     changes.approve(ops)
     alter(database, "CREATE FUNCTION his.by_hand() RETURNS integer LANGUAGE sql AS 'SELECT 1'")
@@ -112,6 +145,7 @@ def test_the_whole_story(lab: tuple[Ops, PgDatabase]) -> None:
         "hint: take a new backup, verify it and rehearse again, or bring the database back\n",
     )
     alter(database, "DROP FUNCTION his.by_hand()")
+    is_locked_out(ops, database)
     ran = done(changes.run(ops))
     assert "lab is changed: 4 steps" in ran.stdout
     assert "constraint `visit_ward_fk` of `his.visit` is new" in ran.stdout
@@ -193,6 +227,9 @@ def test_a_change_that_broke_off_is_taken_back(lab: tuple[Ops, PgDatabase]) -> N
     broken = changes.run(ops)
     assert broken.exit_code == 3
     assert broken.stderr.startswith(f"error: {WORK} is half done on lab: ")
+    deed = deeds_of(ops.root, Event.CHANGE_RUN)[-1]
+    assert deed.outcome is not None
+    assert (deed.outcome.effect, deed.outcome.counts[Count.STEPS]) == (Effect.COMMITTED, 2)
     assert broken.stderr.endswith(f"hint: finish it or take it back: dbops change resume {WORK}\n")
     back = done(ops.run("change", "resume", WORK, "--revert"))
     assert back.stdout.endswith("): 2 of 3 steps were done; they are taken back\n")

@@ -59,6 +59,7 @@ class Order:
     how: How
     what: ChangeRun
     ledger: Path | None = None  # where a run or a revert is recorded
+    dies: int | None = None  # at the moment of this number, counted from 0
 
     @property
     def engine(self) -> ChangeEngine:
@@ -137,7 +138,7 @@ def changers() -> Iterator[Changers]:
 def work(order: Order) -> None:
     """Do it, here, and record it where the order says so."""
     if order.ledger is None or order.how not in _EVENTS:
-        _do(order, _ignore)
+        _do(order, _ignore if order.dies is None else _killed_at(order.dies))
         return
     draft = Draft(
         event=_EVENTS[order.how],
@@ -172,6 +173,18 @@ def _do(order: Order, observe: Observe) -> ChangeReport | None:
 
 def _ignore(_moment: Moment) -> None:
     """Nobody looks on."""
+
+
+def _killed_at(number: int) -> Observe:
+    """SIGKILL to this process, at that moment."""
+    left = [number]
+
+    def observe(_moment: Moment) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return observe
 
 
 def _tell(text: str) -> None:

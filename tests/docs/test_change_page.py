@@ -18,6 +18,7 @@ from dbops.change.step import Direction
 from dbops.change.touch import parse_touch
 from dbops.durations import parse_duration
 from dbops.review.work import Kind, Work
+from tests.change.test_evidence import TEXT as FOUND
 from tests.docs.grammar import ROW, section_of
 from tests.docs.markdown import ROOT, blocks
 
@@ -77,7 +78,12 @@ def test_the_example_of_the_page_is_a_change() -> None:
     assert change.databases == ("his-test", "his")
     assert len(change.touches) == 4
     steps = steps_of(work, Direction.UP)
-    assert [step.name for step in steps] == ["make room", "point to wards", "step 3"]
+    assert [(step.name, step.begins) for step in steps] == [
+        ("make room", False),
+        ("point to wards", False),
+        ("step 3", False),
+        ("old rows too, while others read and write", True),
+    ]
     assert change.accepted[0].at == f"up.sql line {steps[2].line}"
 
 
@@ -86,3 +92,13 @@ def test_every_key_of_evidence_is_named(kind: type) -> None:
     """No key of a rehearsal's findings is left out of its section."""
     named = set(re.findall(r"`(\w+)`", section_of(TEXT, "`rehearsed-DB.yml`")))
     assert {item.name for item in fields(kind)} <= named
+
+
+def test_every_key_of_what_was_held_is_named() -> None:
+    """As it is written: `from` and `to`, which are words of Python."""
+    (row,) = (
+        row for row in section_of(TEXT, "`rehearsed-DB.yml`").splitlines() if "`held` |" in row
+    )
+    (line, _) = re.findall(r"(?<=^  - \{)direction: .* milliseconds: .*(?=\})", FOUND, re.MULTILINE)
+    keys = [pair.partition(":")[0] for pair in line.split(", ")]
+    assert [key for key in re.findall(r"`(\w+)`", row) if key != "held"] == keys

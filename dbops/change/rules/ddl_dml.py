@@ -7,6 +7,7 @@ from typing import Final
 
 from dbops.change.reading import Does, Flag, Reading
 from dbops.change.rules.finding import Case, Rule
+from dbops.change.rules.held_locks import beside
 from dbops.review.finding import Finding, Severity
 
 _WRITES: Final = ("INSERT", "UPDATE", "DELETE", "MERGE", "REPLACE", "COPY")
@@ -22,9 +23,19 @@ def _examine(case: Case) -> Iterator[Finding]:
         where = "a table" if table is None else table.written
         yield DDL_DML.found(
             reading.place,
-            f"{word} writes {'every row' if every else 'rows'} of {where}{case.measured(table)}",
+            f"{word} writes {'every row' if every else 'rows'} of {where}"
+            + _meanwhile(case, reading)
+            + case.measured(table),
             "write rows by a repair, which counts them and can be taken back",
         )
+
+
+def _meanwhile(case: Case, reading: Reading) -> str:
+    """Who waits for more than these rows, whatever `accepted` says of writing them."""
+    first = next(beside(case, reading), None) if case.dialect == "postgres" else None
+    if first is None:
+        return ""
+    return f" in one transaction with {first.place}, for whose locks others wait meanwhile"
 
 
 def _is_own(case: Case, reading: Reading) -> bool:

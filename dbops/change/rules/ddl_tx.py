@@ -9,6 +9,7 @@ from dbops.change.reading import Does, Reading
 from dbops.change.rules.finding import Case, Rule
 from dbops.review.finding import Finding, Severity
 
+_BEGINS: Final = "remove it: dbops begins and ends; -- part: name says where one more begins"
 _OWN: Final = ("FOREIGN_KEYS", "IGNORE_CHECK_CONSTRAINTS", "SESSION_REPLICATION_ROLE")
 _IN_HEADER: Final = frozenset({"USER_VERSION", "APPLICATION_ID"})
 _SAID_ELSEWHERE: Final = frozenset(
@@ -28,7 +29,7 @@ def _examine(case: Case) -> Iterator[Finding]:
         first = next(iter(reading.words), "")
         if reading.does is Does.TRANSACTION:
             what = f"{first} begins or ends a transaction"
-            yield DDL_TX.found(reading.place, what, "remove it: dbops begins, counts and ends")
+            yield DDL_TX.found(reading.place, what, _BEGINS)
         elif reading.does is Does.SETTING and not (
             _is_elsewhere(reading) or _is_harmless(reading, case.dialect)
         ):

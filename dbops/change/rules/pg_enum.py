@@ -7,6 +7,7 @@ from typing import Final
 
 from dbops.change.reading import Does, Reading
 from dbops.change.rules.finding import Case, Rule
+from dbops.change.rules.held_locks import BEGIN
 from dbops.change.schema import ObjectKind
 from dbops.review.finding import Finding, Severity
 
@@ -30,11 +31,12 @@ def _examine(case: Case) -> Iterator[Finding]:
 def _used(case: Case, place: int, reading: Reading, name: str) -> Iterator[Finding]:
     added = reading.texts[:1]
     for later in case.up[place + 1 :]:
-        if added and added[0] in later.texts:
+        if added and added[0] in later.texts and later.part == reading.part:
             yield PG_ENUM.found(
                 later.place,
-                f"the new value of {name} is used in the same change: that fails before its COMMIT",
-                "use it in a later change",
+                f"the new value of {name} is used in the same transaction: that fails before its"
+                " COMMIT",
+                f"write -- part: name before it: {BEGIN}",
             )
 
 

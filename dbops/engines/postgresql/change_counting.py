@@ -55,11 +55,14 @@ _TABLES: Final = f"""
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.relkind = 'r' AND {_OWN} ORDER BY 1, 2"""  # noqa: S608 - constants
 _INVALID: Final = f"""
-    SELECT c.oid, n.nspname, c.relname FROM pg_catalog.pg_index AS i
-    JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid AND c.relkind = 'i'
+    SELECT c.oid, n.nspname, c.relname, c.relkind = 'I' FROM pg_catalog.pg_index AS i
+    JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     WHERE NOT (i.indisvalid AND i.indisready AND i.indislive) AND {_OWN}
     ORDER BY 2, 3"""  # noqa: S608 - constants
+
+_HALF_BUILT: Final = "no query uses it, and every write keeps it up to date"
+_UNATTACHED: Final = "not every partition has one that is attached to it"
 
 
 def table_sizes(session: Session) -> Mapping[ObjectName, TableSize]:
@@ -82,6 +85,13 @@ def row_counts(session: Session) -> Mapping[ObjectName, int]:
 
 
 def invalid_indexes(session: Session) -> Mapping[int, str]:
-    """The indexes that no query may use, by OID: what a failed CONCURRENTLY leaves."""
+    """The indexes that are not valid, by OID, and why, to follow "index".
+
+    A failed CONCURRENTLY leaves one that no query uses; one of a partitioned table waits for those
+    of its partitions.
+    """
     rows = ask(session, _INVALID, doing="looking for indexes that are not valid")
-    return {oid: written(schema, name) for oid, schema, name in rows}
+    return {
+        oid: f"{written(schema, name)} is not valid: {_UNATTACHED if of_parts else _HALF_BUILT}"
+        for oid, schema, name, of_parts in rows
+    }

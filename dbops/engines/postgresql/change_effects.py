@@ -22,8 +22,9 @@ from dbops.engines.postgresql.connect import Session
 READS: Final = "reads"
 WRITES: Final = "writes"
 SCHEMA_CHANGES: Final = "schema changes"
+SAME_ROWS: Final = "schema changes and writes of the same rows"
 MODES: Final[Mapping[str, tuple[int, str]]] = {
-    "RowExclusiveLock": (3, SCHEMA_CHANGES),
+    "RowExclusiveLock": (3, SAME_ROWS),
     "ShareUpdateExclusiveLock": (4, SCHEMA_CHANGES),
     "ShareLock": (5, WRITES),
     "ShareRowExclusiveLock": (6, WRITES),

@@ -100,7 +100,8 @@ def change_fault(session: Session, error: psycopg.Error, doing: str) -> DbopsErr
         return LockTimeout(
             "lock-timeout",
             f"{named}: {_LOCKS[state]} ({state})",
-            hint="look who holds it: select * from pg_locks where not granted",
+            hint="whose transactions are open: select pid, usename, xact_start from"
+            " pg_stat_activity where xact_start is not null",
         )
     if state in _CONTROL:
         return Refused(

@@ -219,8 +219,8 @@ class PostgresqlChangeSession:
         if not whole:
             return ()
         return tuple(
-            f"index {name} is not valid: no query uses it, and every write keeps it up to date"
-            for oid, name in invalid_indexes(self._session).items()
+            f"index {wrong}"
+            for oid, wrong in invalid_indexes(self._session).items()
             if oid not in self._invalid
         )
 

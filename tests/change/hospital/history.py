@@ -260,7 +260,9 @@ def _order(engine: ChangeEngine, found: Rehearsal, others: tuple[Proposed, ...])
         database=database,
         identity=engine.identity(),
         rehearsed=Rehearsed(
-            parse_schema(work.files[source], source), parse_diff(work.files[difference], difference)
+            parse_schema(work.files[source], source),
+            parse_diff(work.files[difference], difference),
+            found.found.evidence.locks,
         ),
         required_by=tuple(each.change.id for each in others if change.id in each.change.requires),
     )

@@ -129,7 +129,7 @@ CASES = [
     ),
     *silent(
         "PG-NOTVALID",
-        "ALTER TABLE his.visit ADD CONSTRAINT c CHECK (beds > 0) NOT VALID;"
+        "ALTER TABLE his.visit ADD CONSTRAINT c CHECK (beds > 0) NOT VALID;\n-- part: rows\n"
         "ALTER TABLE his.visit VALIDATE CONSTRAINT c;",
         "ALTER TABLE his.old ADD CHECK (a > 0);",
         "ALTER TABLE his.visit ADD COLUMN a int CHECK (a > 0);",
@@ -143,8 +143,8 @@ CASES = [
     *silent(
         "PG-SETNN",
         "ALTER TABLE his.visit ALTER COLUMN note SET NOT NULL;",
-        "ALTER TABLE his.visit ADD CONSTRAINT c CHECK (beds IS NOT NULL) NOT VALID;"
-        "ALTER TABLE his.visit VALIDATE CONSTRAINT c;"
+        "ALTER TABLE his.visit ADD CONSTRAINT c CHECK (beds IS NOT NULL) NOT VALID;\n-- part: a\n"
+        "ALTER TABLE his.visit VALIDATE CONSTRAINT c;\n-- part: b\n"
         "ALTER TABLE his.visit ALTER beds SET NOT NULL;",
         "ALTER TABLE his.old ALTER COLUMN a SET NOT NULL;",
         "ALTER TABLE his.visit ALTER COLUMN beds DROP NOT NULL;",
@@ -226,7 +226,8 @@ CASES = [
         "ALTER TABLE his.visit ALTER COLUMN note SET DEFAULT 'calm';",
         (
             "his.mood gets a value, which no statement takes out again: down.sql cannot go back",
-            "the new value of his.mood is used in the same change: that fails before its COMMIT",
+            "the new value of his.mood is used in the same transaction: that fails before its"
+            " COMMIT",
         ),
     ),
     *silent(

@@ -106,6 +106,25 @@ def test_what_is_seen_is_added(site: PgChangeSite, sql: str) -> None:
     assert (told(found), found.rewritten) == STEPS[sql]
 
 
+HIDDEN = (
+    "CREATE FUNCTION his.locks() RETURNS void LANGUAGE plpgsql AS $$ BEGIN"
+    " LOCK TABLE his.ward IN SHARE MODE; PERFORM pg_sleep(0.1); END $$",
+    "CREATE FUNCTION his.key(text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN"
+    " PERFORM his.locks(); RETURN $1; END $$",
+)
+
+
+def test_what_no_documentation_says_is_seen(site: PgChangeSite) -> None:
+    """A function of the hospital's own that locks a table while an index is built of it."""
+    site.run(*HIDDEN)
+    try:
+        make = "CREATE INDEX CONCURRENTLY hidden ON his.visit (his.key(ward))"
+        found = told(effect(site, make, measured=True))
+    finally:
+        site.run("DROP INDEX his.hidden", "DROP FUNCTION his.key", "DROP FUNCTION his.locks")
+    assert found == {("his.visit", LIGHT), ("his.ward", SHARE)}
+
+
 def test_locks_are_seen_while_they_are_held(site: PgChangeSite) -> None:
     """The strongest of each relation, of that session and no other; it ends with the step."""
     parameters = site.engine.admin()

@@ -126,7 +126,7 @@ EFFECTS: dict[str, tuple[tuple[Lock, ...], tuple[str, ...]]] = {
         (),
     ),
     "UPDATE his.ward SET name = 'x'": (
-        (Lock("his.ward", "RowExclusiveLock", "schema changes"),),
+        (Lock("his.ward", "RowExclusiveLock", "schema changes and writes of the same rows"),),
         (),
     ),
     "REINDEX INDEX his.ward_pkey": (

@@ -1,6 +1,7 @@
 """Objects of every kind changed by dbops itself: run, taken back to the digest, drift of each.
 
-The cases are those of the reader. As many as leave each other alone make one change.
+The cases are those of the reader. As many as leave each other alone make one change; those that
+make what no other drops are gone the other way as well.
 """
 
 from __future__ import annotations
@@ -104,8 +105,22 @@ def grouped(cases: Iterable[Case]) -> list[list[Of]]:
     return groups
 
 
+def turned(groups: Iterable[Sequence[Of]]) -> list[Case]:
+    """Cases whose way back does with some kind of object what no case does."""
+    cases = [each for group in groups for each in group]
+    done = {(touch.kind, touch.verb) for each in cases for touch in each.touches}
+    found: list[Case] = []
+    for each in cases:
+        back = {(touch.kind, touch.verb) for touch in reversed_touches(each.touches)}
+        if not done.issuperset(back):
+            done |= back
+            found.append(each.case)
+    return found
+
+
 # Those of single properties write to catalogues, and do what a change may not: no steps of one.
 GROUPS = grouped(case for case in CASES if case not in PROPERTIES)
+TURNED = grouped(turned(GROUPS))
 
 
 @pytest.fixture(scope="module")
@@ -122,12 +137,33 @@ def founded(pg17: PgServer) -> Iterator[PgServer]:
             connection.execute(f"DROP ROLE IF EXISTS {', '.join(ROLES)}".encode())
 
 
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A copy of it."""
+
+    server: PgServer
+    name: str
+
+    @property
+    def engine(self) -> PostgresqlChangeEngine:
+        """What dbops runs changes of it with."""
+        return PostgresqlChangeEngine(
+            lambda: parameters_of(self.server, self.name, self.server.superuser)
+        )
+
+    def run(self, statements: Iterable[str]) -> None:
+        """Somebody has run them by hand."""
+        with self.server.connect(self.name, self.server.superuser) as connection:
+            for statement in statements:
+                connection.execute(statement.encode())
+
+
 @pytest.fixture
-def engine(founded: PgServer) -> Iterator[PostgresqlChangeEngine]:
+def copy(founded: PgServer) -> Iterator[Copy]:
     """A copy of it."""
     name = f"{NAME}_{secrets.token_hex(6)}"
     founded.create_database(name, template=NAME)
-    yield PostgresqlChangeEngine(lambda: parameters_of(founded, name, founded.superuser))
+    yield Copy(founded, name)
     with founded.connect("postgres") as connection:
         connection.execute(f"ALTER DATABASE {name} IS_TEMPLATE false".encode())
     founded.drop_database(name)
@@ -146,14 +182,13 @@ def lines(differences: Sequence[Difference]) -> list[str]:
     return sorted(each.line for each in touches_of(differences))
 
 
-@pytest.mark.parametrize("number", range(len(GROUPS)))
-def test_objects_are_changed_and_taken_back(engine: PostgresqlChangeEngine, number: int) -> None:
-    """What `touches` says comes of it and is drift for another change; down.sql, as dbops runs it,
-    leads to the exact digest.
-    """
-    group = GROUPS[number]
-    touches = merged(touch for each in group for touch in each.touches)
-    up, down = [each.case.sql for each in group], [each.case.back for each in reversed(group)]
+def goes_and_comes(
+    engine: PostgresqlChangeEngine,
+    up: Sequence[str],
+    down: Sequence[str],
+    touches: Sequence[Touch],
+) -> None:
+    """The change runs, nobody else's runs behind it, and it is taken back to the exact digest."""
     order = order_of(engine, up, down, touches)
     ran = run_change(order, engine, observe)
     assert lines(ran.differences) == sorted(each.line for each in touches)
@@ -164,10 +199,34 @@ def test_objects_are_changed_and_taken_back(engine: PostgresqlChangeEngine, numb
     assert lines(back.differences) == sorted(each.line for each in reversed_touches(touches))
 
 
+def ways_of(group: Sequence[Of]) -> tuple[list[str], list[str], list[Touch]]:
+    """What a group does, how it is undone, and what it makes differ."""
+    there, back = [each.case.sql for each in group], [each.case.back for each in reversed(group)]
+    return there, back, merged(touch for each in group for touch in each.touches)
+
+
+@pytest.mark.parametrize("number", range(len(GROUPS)))
+def test_objects_are_changed_and_taken_back(copy: Copy, number: int) -> None:
+    """What `touches` says comes of it and is drift for another change; down.sql, as dbops runs it,
+    leads to the exact digest.
+    """
+    there, back, touches = ways_of(GROUPS[number])
+    goes_and_comes(copy.engine, there, back, touches)
+
+
+@pytest.mark.parametrize("number", range(len(TURNED)))
+def test_the_other_way_as_well(copy: Copy, number: int) -> None:
+    """What was there goes, and what was gone comes; down.sql brings back the exact digest."""
+    there, back, touches = ways_of(TURNED[number])
+    copy.run(there)
+    goes_and_comes(copy.engine, back, there, list(reversed_touches(touches)))
+
+
 def test_every_kind_is_made_altered_and_dropped() -> None:
-    """Up or down, some case has each object that PostgreSQL has come, change and go."""
+    """Some up.sql here has each object that PostgreSQL has come, change and go."""
     up = [touch for group in GROUPS for each in group for touch in each.touches]
-    done = {(each.kind, each.verb) for each in (*up, *reversed_touches(up))}
+    turned = [touch for group in TURNED for each in group for touch in each.touches]
+    done = {(each.kind, each.verb) for each in (*up, *reversed_touches(turned))}
     wanted = {(kind, verb) for kind in ObjectKind for verb in Verb}
     missing = wanted - done - {(ObjectKind.VIRTUAL_TABLE, verb) for verb in Verb}
     assert missing == set(_NEVER)

@@ -129,6 +129,11 @@ def test_all_waits_of_a_transaction_have_one_bound(site: PgChangeSite) -> None:
         session.rollback()
         session.begin()
         assert session.verify(step(f"{left} = 30000"))
+        with site.holding("ward"):
+            taking = pool.submit(session.lock, [lock("ward")])
+            assert until(lambda: site.rows(waited) == [(1,)])
+        taking.result(30)
+        session.run(step(f"SELECT 1 / (({left}) BETWEEN 100 AND {30000 - 50})::integer"))
 
 
 def test_a_step_always_has_a_little(site: PgChangeSite) -> None:
@@ -147,6 +152,15 @@ def test_a_step_always_has_a_little(site: PgChangeSite) -> None:
     short.begin()
     now[0] = 8.0
     assert short.left(LEAST) == timedelta(milliseconds=20)
+
+
+def test_a_step_behind_a_long_one_has_a_little(site: PgChangeSite) -> None:
+    """The next step, and what is asked after it, still wait 100 ms for a lock."""
+    with begun(site) as session:
+        session.run(step("SELECT pg_sleep(0.25)"))
+        own = "SELECT 1 / (current_setting('lock_timeout') = '100ms')::integer"
+        session.run(step(own, 2))
+        assert session.verify(step("SELECT current_setting('lock_timeout') = '100ms'"))
 
 
 def test_an_index_built_concurrently_holds_nobody_up(site: PgChangeSite) -> None:

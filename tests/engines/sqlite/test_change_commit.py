@@ -47,6 +47,19 @@ with engine.session(order()) as session:
 """
 
 
+# Reads again and again until its input ends, and says how many seconds the longest read took.
+_READS = """
+import select, sqlite3, sys, time
+print("here", flush=True)
+longest = 0.0
+while not select.select([sys.stdin], [], [], 0.01)[0]:
+    began = time.monotonic()
+    sqlite3.connect(sys.argv[1], timeout=30).execute("SELECT * FROM t").fetchall()
+    longest = max(longest, time.monotonic() - began)
+print(longest)
+"""
+
+
 @pytest.fixture(params=["delete", "wal"])
 def site(tmp_path: Path, request: pytest.FixtureRequest) -> SqliteChangeSite:
     """A database of either journal mode."""
@@ -103,6 +116,24 @@ def test_a_commit_that_does_not_get_its_lock(tmp_path: Path) -> None:
         session.note([entry(1)])
         session.commit()
     assert schema_of(site).objects.keys().isdisjoint({site.table("t")})
+
+
+def test_new_readers_queue_behind_a_commit_no_longer_than_it_waits(tmp_path: Path) -> None:
+    """The readers of before keep it back, and it keeps those that come: within its `lock_wait`."""
+    site = SqliteChangeSite(tmp_path / "lab.db")
+    site.run(*SCHEMA)
+    wait = 3 * WAIT
+    with begun(site, lock_wait=wait) as session:
+        ran(session, "DROP TABLE t")
+        reader = [sys.executable, "-c", _READS, str(site.path)]
+        pipe = subprocess.PIPE
+        with subprocess.Popen(reader, stdin=pipe, stdout=pipe, text=True) as child:
+            assert child.stdout is not None
+            assert child.stdout.readline() == "here\n"
+            with held(site.path, "BEGIN", "SELECT * FROM t"), pytest.raises(LockTimeout):
+                session.commit()
+            waited = float(child.communicate()[0])
+    assert wait.total_seconds() / 2 < waited < wait.total_seconds() + 0.5
 
 
 def test_readers_go_on_until_commit(site: SqliteChangeSite) -> None:

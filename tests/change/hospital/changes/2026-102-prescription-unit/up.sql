@@ -1,10 +1,10 @@
 -- step: new rows first
 ALTER TABLE his.prescription ADD CONSTRAINT prescription_unit CHECK (unit IS NOT NULL) NOT VALID;
 
--- step: then the rows that are there, while others write
+-- part: then the rows that are there, while others read and write
 ALTER TABLE his.prescription VALIDATE CONSTRAINT prescription_unit;
 
--- step: the check proves it, so no row is read again
+-- part: the check proves it, so no row is read again
 ALTER TABLE his.prescription ALTER COLUMN unit SET NOT NULL;
 
 -- step: which makes the check superfluous

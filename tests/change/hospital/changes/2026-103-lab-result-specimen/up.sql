@@ -8,5 +8,5 @@ COMMENT ON INDEX his.lab_result_waiting IS 'For the list of results to release';
 ALTER TABLE his.lab_result ADD CONSTRAINT lab_result_specimen_key
     FOREIGN KEY (specimen_id) REFERENCES his.specimen (id) NOT VALID;
 
--- step: now for old rows too
+-- part: now for old rows too, while others read and write
 ALTER TABLE his.lab_result VALIDATE CONSTRAINT lab_result_specimen_key;
