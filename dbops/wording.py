@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 
 _LONGEST = 60
 _MOST_NAMES = 12
+_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -54,3 +55,13 @@ def suggestion(name: str, known: Iterable[str], *, label: str) -> str:
     near = nearest(name, every)
     what = f"{label}: {listed(every) or 'none'}"
     return what if near is None else f"did you mean {quoted(near)}? {what}"
+
+
+def size(count: int) -> str:
+    """Bytes as people read them, in powers of a thousand."""
+    number = float(count)
+    for unit in _UNITS:
+        if number < 1000 or unit == _UNITS[-1]:
+            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
+        number /= 1000
+    raise AssertionError("unreachable")

@@ -125,7 +125,7 @@ def _expire(wiring: Wiring, database: Database, plan: ExpiryPlan) -> ExpiryRepor
 
 def _agree(plans: Sequence[ExpiryPlan], *, yes: bool) -> None:
     from dbops.cli.options import confirm
-    from dbops.cli.render import size
+    from dbops.wording import size
 
     if yes or not plans:
         return
@@ -150,7 +150,7 @@ def _show_plan(plan: ExpiryPlan) -> None:
 
 
 def _show_report(report: ExpiryReport) -> None:
-    from dbops.cli.render import size
+    from dbops.wording import size
 
     done = f"{len(report.marked)} marked, {len(report.deleted)} deleted, {size(report.freed)} freed"
     click.echo(f"{report.plan.database}: {done}")

@@ -80,7 +80,8 @@ def summary(backup: Backup) -> dict[str, object]:
 
 
 def _row(backup: Backup, zone: ZoneInfo) -> tuple[object, ...]:
-    from dbops.cli.render import counted, moment, size
+    from dbops.cli.render import counted, moment
+    from dbops.wording import size
 
     totals = backup.envelope.totals
     notes = [f"on hold: {backup.hold_reason}"] if backup.held else []
@@ -158,7 +159,8 @@ def _level(backup: Backup) -> str:
 
 
 def _show_text(backup: Backup, catalogue: Catalogue, zone: ZoneInfo) -> None:
-    from dbops.cli.render import counted, moment, show_table, size
+    from dbops.cli.render import counted, moment, show_table
+    from dbops.wording import size
 
     envelope = backup.envelope
     sealed = ", ".join(f"{entry.role} {entry.name}" for entry in envelope.sealed_to)

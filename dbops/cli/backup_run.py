@@ -78,7 +78,8 @@ def run(
 
 
 def _show_line(result: NightResult, *, alone: bool) -> None:
-    from dbops.cli.render import counted, say, size
+    from dbops.cli.render import counted, say
+    from dbops.wording import size
 
     if result.envelope is None:
         if result.error is not None and not alone:

@@ -112,7 +112,7 @@ def _tables(
 ) -> Iterator[tuple[str, ...]]:
     """Rows and sizes of tables that differ, are locked or written anew, or whose rows differ."""
     from dbops.change.concerned import concerned
-    from dbops.cli.render import size
+    from dbops.wording import size
 
     names = concerned(differences, evidence.steps)
     for table in sorted({*evidence.rows, *evidence.sizes}):

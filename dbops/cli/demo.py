@@ -172,7 +172,8 @@ def _repair_json(repaired: Repaired) -> dict[str, object]:
 
 
 def _show_tables(story: Story, wiring: Wiring) -> None:
-    from dbops.cli.render import show_table, size
+    from dbops.cli.render import show_table
+    from dbops.wording import size
 
     rows = []
     for name, envelope in story.nights[-1].items():
@@ -203,7 +204,7 @@ def _show_tables(story: Story, wiring: Wiring) -> None:
 
 
 def _summary(story: Story) -> list[str]:
-    from dbops.cli.render import size
+    from dbops.wording import size
 
     read = sum(item.totals.bytes for night in story.nights for item in night.values())
     stored = sum(item.totals.stored for night in story.nights for item in night.values())

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn, Self
 
-from dbops.cli.render import say, size
+from dbops.cli.render import say
+from dbops.wording import size
 
 if TYPE_CHECKING:
     from tqdm import tqdm

@@ -18,8 +18,6 @@ import click
 
 from dbops.errors import DbopsError
 
-_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
-
 
 def show_error(error: DbopsError, *, as_json: bool) -> None:
     """Two lines on standard error; with `--json` also an object on standard output."""
@@ -49,16 +47,6 @@ def say(text: str) -> None:
 def counted(count: int, thing: str) -> str:
     """A number and what it counts: `1 table`, `2 tables`."""
     return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
-
-
-def size(count: int) -> str:
-    """Bytes as people read them, in powers of a thousand."""
-    number = float(count)
-    for unit in _UNITS:
-        if number < 1000 or unit == _UNITS[-1]:
-            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
-        number /= 1000
-    raise AssertionError("unreachable")
 
 
 def age(length: timedelta) -> str:

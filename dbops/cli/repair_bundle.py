@@ -29,9 +29,10 @@ def list_(estate: str | None, work_id: str | None, as_json: bool) -> None:  # no
     Example: dbops repair bundle list
     Exit statuses: 0 done, 2 usage.
     """
-    from dbops.cli.render import say, show_json, show_table, size
+    from dbops.cli.render import say, show_json, show_table
     from dbops.cli.repairing import bundle_place
     from dbops.cli.wiring import open_wiring
+    from dbops.wording import size
 
     found = bundle_place(open_wiring(estate)).all(work_id)
     if as_json:

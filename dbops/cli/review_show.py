@@ -157,8 +157,9 @@ def _purpose(overview: Overview) -> str:
 
 
 def _show_files(desk: Desk, work: Work) -> None:
-    from dbops.cli.render import show_table, size
+    from dbops.cli.render import show_table
     from dbops.cli.review_schema import schema_words
+    from dbops.wording import size
 
     click.echo()
     rows = [(digest, size(len(work.files[path])), path) for path, digest in work.digests.items()]

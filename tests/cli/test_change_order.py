@@ -103,7 +103,7 @@ def test_what_a_rule_stops_does_not_run(ops: Ops) -> None:
     assert said(run(ops)) == (
         5,
         f"error: {WORK}: up.sql line 1: DDL-UNIQ: rows of place must be unique from now on: the"
-        " change fails where two are alike; place has 2 rows, 4 kB\n"
+        " change fails where two are alike; place has 2 rows, 4.1 kB\n"
         f"hint: dbops change check {WORK}\n",
     )
     assert rows(ops, "SELECT count(*) FROM sqlite_schema WHERE name = 'place_name'") == "[[0]]"

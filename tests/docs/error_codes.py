@@ -108,9 +108,7 @@ def find_codes(package: Path) -> dict[str, set[str]]:
         for path in sorted(package.rglob("*.py"))
     }
     calls = [call for file, tree in trees.items() for call in _calls(tree, file)]
-    named: dict[str, list[_Call]] = {}
-    for call in calls:
-        named.setdefault(call.name, []).append(call)
+    named = _by_name(calls)
     found: dict[str, set[str]] = {}
     for file, tree in trees.items():
         for code in (*_yielded(tree), *_enumerated(tree)):
@@ -133,6 +131,13 @@ def find_codes(package: Path) -> dict[str, set[str]]:
                     waiting.append(further)
     known = {code: files for code, files in found.items() if code != OPEN}
     return _of_manifests(calls, {c: files for c, files in known.items() if files != {_VALUES[0]}})
+
+
+def _by_name(calls: Iterable[_Call]) -> dict[str, list[_Call]]:
+    named: dict[str, list[_Call]] = {}
+    for call in calls:
+        named.setdefault(call.name, []).append(call)
+    return named
 
 
 def _of_manifests(calls: Iterable[_Call], known: dict[str, set[str]]) -> dict[str, set[str]]:

@@ -11,10 +11,10 @@ from dbops.change.ports import TableSize
 from dbops.change.reading import Act, Clause, Column, Does, Flag, Name, Reading
 from dbops.change.schema import ObjectKind, ObjectName, Schema, SchemaObject
 from dbops.review.finding import Finding, LintRule, Unchecked
+from dbops.wording import size
 
 Known = TypeVar("Known")
 
-_KIBI: Final = 1024
 _TABLES: Final = (ObjectKind.TABLE, ObjectKind.VIRTUAL_TABLE)
 _NO_ROWS: Final = 1 << 18  # bytes that an empty table and its indexes may have
 
@@ -154,8 +154,8 @@ class Case:
         rows = None if table is None else self.rows(table)
         if table is None or rows is None:
             return ""
-        size = None if self.facts is None else _look_up(self.facts.sizes, table)
-        much = "" if size is None else f", {_bytes(size.bytes)}"
+        table_size = None if self.facts is None else _look_up(self.facts.sizes, table)
+        much = "" if table_size is None else f", {size(table_size.bytes)}"
         return f"; {table.written} has {rows:,} row{'' if rows == 1 else 's'}{much}"
 
     def altered(self, *acts: Act) -> Iterator[tuple[Reading, Name, Clause]]:
@@ -205,13 +205,3 @@ def is_same(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
 def _look_up(known: Mapping[ObjectName, Known], table: Name) -> Known | None:
     alike = [value for name, value in known.items() if is_same(name.path, table.path)]
     return alike[0] if len(alike) == 1 else None
-
-
-def _bytes(size: int) -> str:
-    """Return a size for people, as in "310 MB"."""
-    amount = float(size)
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if amount < _KIBI:
-            return f"{amount:.0f} {unit}"
-        amount /= _KIBI
-    return f"{amount:.1f} TB"

@@ -7,8 +7,8 @@ import pytest
 from tests.change.rules.cases import Found, silent
 from tests.change.rules.judging import judged, unchecked
 
-_SIZE = "; his.visit has 1,200,000 rows, 310 MB"
-_WARD = "; his.ward has 40 rows, 16 kB"
+_SIZE = "; his.visit has 1,200,000 rows, 325.1 MB"
+_WARD = "; his.ward has 40 rows, 16.4 kB"
 
 CASES = [
     Found("DDL-DROP", "DROP TABLE his.visit;", (f"table his.visit is dropped{_SIZE}",)),
@@ -25,8 +25,8 @@ CASES = [
         "DDL-DROP",
         "ALTER TABLE visit DROP (note, beds);",
         (
-            "column NOTE of VISIT is dropped with its values; VISIT has 1,200,000 rows, 310 MB",
-            "column BEDS of VISIT is dropped with its values; VISIT has 1,200,000 rows, 310 MB",
+            "column NOTE of VISIT is dropped with its values; VISIT has 1,200,000 rows, 325.1 MB",
+            "column BEDS of VISIT is dropped with its values; VISIT has 1,200,000 rows, 325.1 MB",
         ),
         "oracle",
     ),

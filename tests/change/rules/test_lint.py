@@ -67,7 +67,7 @@ def test_counted_rows_are_believed_before_estimates() -> None:
     facts = Facts(FACTS.schema, FACTS.sizes, counts)
     script = "DROP TABLE his.old;\nDROP TABLE his.visit;"
     (finding,) = found(judged(script, facts=facts), "DDL-DROP")
-    assert finding.sentence == "table his.old is dropped; his.old has 3 rows, 8 kB"
+    assert finding.sentence == "table his.old is dropped; his.old has 3 rows, 8.2 kB"
 
 
 def test_an_estimate_of_no_rows_is_not_believed_of_a_large_table() -> None:

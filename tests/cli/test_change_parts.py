@@ -1,19 +1,23 @@
-"""`dbops change show` says where each transaction of a change begins."""
+"""Changes of more than one transaction: where each begins, and what is said when a later one fails."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from dbops.change.script import parse_steps
 from dbops.cli.change_scripts import script_lines
+from dbops.errors import ExitStatus
 from tests.change.rules.judging import parts
-from tests.cli.changes import VERIFY, WORK, write
+from tests.cli.changes import PERSONAL, VERIFY, WORK, agreed, alter, found_changes, run, write
 from tests.cli.ops import Ops, found_ops
 from tests.cli.repairs import done
 from tests.support.estate import run_sql
 
+MORE = f"{PERSONAL}\naccepted:\n  - {{rule: DDL-UNIQ, why: notes are looked through}}"
+UNIQUE = "CREATE UNIQUE INDEX visit_note ON visit (note)"
 UP = """\
 -- step: who referred the patient
 ALTER TABLE visit ADD COLUMN referred_by TEXT;
@@ -95,3 +99,31 @@ def test_a_program_reads_the_steps_of_each_part(ops: Ops) -> None:
         "up.sql": [{"steps": [1], "alone": False}, {"steps": [2], "alone": False}],
         "down.sql": [{"steps": [1, 2], "alone": False}],
     }
+
+
+def test_a_second_part_that_fails_is_told_and_finished(tmp_path: Path) -> None:
+    """Status 3, and the list says that it is half done; once mended, it is resumed."""
+    ops = found_changes(tmp_path / "estate")
+    unique = UP.replace("CREATE INDEX visit_referred_by ON visit (referred_by)", UNIQUE)
+    down = "DROP INDEX visit_note; ALTER TABLE visit DROP COLUMN referred_by;\n"
+    touches = ("create column visit.referred_by", "create index visit_note")
+    agreed(ops, up=unique, down=down, touches=touches, verify="SELECT 1 = 1;\n", more=MORE)
+    alter(ops, "INSERT INTO visit VALUES (4, 'ICU', 'x')")
+    ran = run(ops)
+    assert ran.exit_code == ExitStatus.PARTLY
+    assert ran.stderr.splitlines() == [
+        f"error: {WORK} is half done on example: example: step 2 at line 6 breaks a constraint:"
+        " SQLITE_CONSTRAINT_UNIQUE (visit.note)",
+        f"hint: finish it or take it back: dbops change resume {WORK}",
+    ]
+    assert _state(ops) == "half"
+    alter(ops, "UPDATE visit SET note = 'y' WHERE id = 4")
+    done(ops.run("change", "resume", WORK))
+    assert _state(ops) == "done"
+
+
+def _state(ops: Ops) -> str:
+    """How `list` says that the change stands on its only database."""
+    (change,) = json.loads(done(ops.run("change", "list", "--json")).stdout)["changes"]
+    (place,) = change["databases"]
+    return str(place["state"])
