@@ -43,13 +43,14 @@ def run(
 
     Only in its window, when every ring before is done and has soaked, with a fresh proven backup,
     and where the schema is as it was when the change was rehearsed. In one transaction where the
-    database can: verify.sql must be true and nothing may differ that "touches" does not name, or
-    all is rolled back. A lock that is not to be had ends an attempt; there are a few of them.
+    database can, but for "-- part: name", which begins another: verify.sql must be true and nothing
+    may differ that "touches" does not name, or it is rolled back. A lock that is not to be had ends
+    an attempt; there are a few of them.
 
     \b
     Example: dbops change run 2026-031-visit-ward-fk --ring test
-    Exit statuses: 0 done, 1 failed and rolled back, 2 usage, 3 some databases only, or not
-    recorded, 5 not approved, not its turn, drift, or not as declared, 10 not found, 11 locked,
+    Exit statuses: 0 done, 1 failed and rolled back, 2 usage, 3 some databases or parts only, or
+    not recorded, 5 not approved, not its turn, drift, or not as declared, 10 not found, 11 locked,
     unreachable or not known whether it took place, 130 stopped: it says what is there now.
     """
     from dbops.change.step import Direction

@@ -11,6 +11,7 @@ import pytest
 
 from dbops.audit.entry import Effect, Event
 from dbops.audit.entry import Result as Ended
+from dbops.change.script import parse_steps
 from dbops.change.step import Direction
 from dbops.cli.change_run import order_of, refuse_not_now, run_reviewed_change
 from dbops.cli.changing import read_change
@@ -244,6 +245,16 @@ def test_a_way_back_does_not_grow_old(ops: Ops) -> None:
     request(ops, takes_back=True)
     changes.approve(ops)
     assert run_reviewed_change(late, found, "example", Direction.DOWN).direction is Direction.DOWN
+
+
+def test_what_runs_is_what_was_judged(ops: Ops) -> None:
+    """Files that were others while somebody was asked are not what runs."""
+    wiring = wiring_of(ops)
+    found = read_change(wiring, WORK)
+    other = parse_steps(b"DELETE FROM visit;\n", "up.sql")
+    report = run_reviewed_change(wiring, replace(found, up=other), "example", Direction.UP)
+    assert [each.step for each in report.steps] == list(found.up)
+    assert rows(ops, "SELECT count(*) FROM visit") == "[[3]]"
 
 
 def test_a_resume_takes_no_other_files(ops: Ops, monkeypatch: pytest.MonkeyPatch) -> None:

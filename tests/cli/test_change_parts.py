@@ -1,4 +1,4 @@
-"""Changes of more than one transaction: where each begins, and what is said when a later one fails."""
+"""Changes of several transactions: where each begins, and what is said when a later one fails."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_a_second_part_that_fails_is_told_and_finished(tmp_path: Path) -> None:
     assert _state(ops) == "half"
     alter(ops, "UPDATE visit SET note = 'y' WHERE id = 4")
     done(ops.run("change", "resume", WORK))
-    assert _state(ops) == "done"
+    assert _state(ops) == "run"
 
 
 def _state(ops: Ops) -> str:

@@ -11,18 +11,10 @@ from tests.engines.postgresql.change_database import PgChangeSite, change_site
 from tests.fix_postgresql import PgServer
 
 
-@pytest.fixture(scope="module")
-def made(pg15: PgServer) -> Iterator[PgChangeSite]:
-    """A database for all tests here: making one takes longer than most of them."""
-    with change_site(pg15) as found:
-        yield found
-
-
 @pytest.fixture
-def site(made: PgChangeSite) -> PgChangeSite:
+def site(pg_change_empty: PgChangeSite) -> PgChangeSite:
     """It is empty again."""
-    made.reset()
-    return made
+    return pg_change_empty
 
 
 class TestSeeing(change_suite.Seeing):

@@ -11,10 +11,9 @@ import pytest
 from dbops.change.ports import ChangeSession, CommitUnknown, Lock, LockTimeout, Remains
 from dbops.change.step import Step
 from dbops.errors import Failed, Refused, Unreachable
-from tests.engines.change_suite_site import CANARY, WAIT, begun, entry, hospital, order, step
-from tests.engines.postgresql.change_database import PgChangeSite, change_site
+from tests.engines.change_suite_site import CANARY, WAIT, begun, entry, order, step
+from tests.engines.postgresql.change_database import PgChangeSite
 from tests.engines.postgresql.processes import until
-from tests.fix_postgresql import PgServer
 
 MAKE = step("CREATE INDEX CONCURRENTLY visit_ward ON his.visit (ward)", 1, line=3)
 UNIQUE = step("CREATE UNIQUE INDEX CONCURRENTLY visit_ward ON his.visit (ward)", 1, line=3)
@@ -25,19 +24,10 @@ INDEXES = "SELECT indexrelid::regclass::text, indisvalid FROM pg_index WHERE ind
 INDEXES += " 'his.visit'::regclass AND NOT indisprimary ORDER BY 1"
 
 
-@pytest.fixture(scope="module")
-def made(pg15: PgServer) -> Iterator[PgChangeSite]:
-    """A database for all tests here."""
-    with change_site(pg15) as found:
-        yield found
-
-
 @pytest.fixture
-def site(made: PgChangeSite) -> PgChangeSite:
+def site(pg_change_hospital: PgChangeSite) -> PgChangeSite:
     """It has the hospital's tables, and nothing else."""
-    made.reset()
-    hospital(made)
-    return made
+    return pg_change_hospital
 
 
 @contextmanager

@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from dbops.errors import Refused
 from tests.engines.change_suite_site import entry, journal_of, order
-from tests.engines.postgresql.change_database import PgChangeSite, change_site
-from tests.fix_postgresql import PgServer
-
-
-@pytest.fixture(scope="module")
-def made(pg15: PgServer) -> Iterator[PgChangeSite]:
-    """A database for all tests here."""
-    with change_site(pg15) as found:
-        yield found
+from tests.engines.postgresql.change_database import PgChangeSite
 
 
 @pytest.fixture
-def site(made: PgChangeSite) -> PgChangeSite:
+def site(pg_change_empty: PgChangeSite) -> PgChangeSite:
     """It is empty."""
-    made.reset()
-    return made
+    return pg_change_empty
 
 
 SPOILED = [

@@ -3,35 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from dbops.change.ports import Lock, LockTimeout
 from dbops.errors import Failed
-from tests.engines.change_suite_site import WAIT, begun, hospital, order, step
-from tests.engines.postgresql.change_database import PgChangeSite, change_site
+from tests.engines.change_suite_site import WAIT, begun, order, step
+from tests.engines.postgresql.change_database import PgChangeSite
 from tests.engines.postgresql.processes import until
-from tests.fix_postgresql import PgServer
 
 EXCLUSIVE = "AccessExclusiveLock"
 WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'his.ward'::regclass"
 
 
-@pytest.fixture(scope="module")
-def made(pg15: PgServer) -> Iterator[PgChangeSite]:
-    """A database for all tests here."""
-    with change_site(pg15) as found:
-        yield found
-
-
 @pytest.fixture
-def site(made: PgChangeSite) -> PgChangeSite:
+def site(pg_change_hospital: PgChangeSite) -> PgChangeSite:
     """It has the hospital's tables, and nothing else."""
-    made.reset()
-    hospital(made)
-    return made
+    return pg_change_hospital
 
 
 def test_others_queue_no_longer_than_the_change_waits(site: PgChangeSite) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -14,29 +13,18 @@ from tests.engines.change_suite_site import (
     add_phone,
     begun,
     entry,
-    hospital,
     journal_of,
     reading,
     step,
 )
-from tests.engines.postgresql.change_database import PgChangeSite, change_site
+from tests.engines.postgresql.change_database import PgChangeSite
 from tests.engines.postgresql.processes import until
-from tests.fix_postgresql import PgServer
-
-
-@pytest.fixture(scope="module")
-def made(pg15: PgServer) -> Iterator[PgChangeSite]:
-    """A database for all tests here."""
-    with change_site(pg15) as found:
-        yield found
 
 
 @pytest.fixture
-def site(made: PgChangeSite) -> PgChangeSite:
+def site(pg_change_hospital: PgChangeSite) -> PgChangeSite:
     """It has the hospital's tables, and nothing else."""
-    made.reset()
-    hospital(made)
-    return made
+    return pg_change_hospital
 
 
 def backend(site: PgChangeSite, condition: str = "true") -> list[object]:

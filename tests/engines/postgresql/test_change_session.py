@@ -30,19 +30,10 @@ from tests.engines.postgresql.repair_database import parameters_of
 from tests.fix_postgresql import PgServer
 
 
-@pytest.fixture(scope="module")
-def made(pg15: PgServer) -> Iterator[PgChangeSite]:
-    """A database for all tests here."""
-    with change_site(pg15) as found:
-        yield found
-
-
 @pytest.fixture
-def site(made: PgChangeSite) -> PgChangeSite:
+def site(pg_change_hospital: PgChangeSite) -> PgChangeSite:
     """It has the hospital's tables, and nothing else."""
-    made.reset()
-    hospital(made)
-    return made
+    return pg_change_hospital
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -12,10 +11,9 @@ import pytest
 from dbops.change.ports import Lock, LockTimeout
 from dbops.engines.postgresql.change import PostgresqlChangeEngine
 from dbops.engines.postgresql.change_locks import LEAST, Patience
-from tests.engines.change_suite_site import WAIT, begun, hospital, order, step
-from tests.engines.postgresql.change_database import PgChangeSite, change_site
+from tests.engines.change_suite_site import WAIT, begun, order, step
+from tests.engines.postgresql.change_database import PgChangeSite
 from tests.engines.postgresql.processes import until
-from tests.fix_postgresql import PgServer
 
 STRONG, SHARE = "AccessExclusiveLock", "ShareLock"
 HELD = (
@@ -27,19 +25,10 @@ WAITS = "SELECT count(*) FROM pg_locks WHERE NOT granted"
 ROWS = "SELECT count(*) FROM his.visit"
 
 
-@pytest.fixture(scope="module")
-def made(pg15: PgServer) -> Iterator[PgChangeSite]:
-    """A database for all tests here."""
-    with change_site(pg15) as found:
-        yield found
-
-
 @pytest.fixture
-def site(made: PgChangeSite) -> PgChangeSite:
+def site(pg_change_hospital: PgChangeSite) -> PgChangeSite:
     """It has the hospital's tables, and nothing else."""
-    made.reset()
-    hospital(made)
-    return made
+    return pg_change_hospital
 
 
 def lock(name: str, mode: str = STRONG) -> Lock:
