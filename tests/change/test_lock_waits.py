@@ -54,12 +54,10 @@ def running(bench: Bench, order: ChangeRun) -> Iterator[Future[object]]:
         yield pool.submit(run_change, order, bench.site.engine, bench.observe, bench.slept.append)
 
 
-def test_a_reader_waits_no_longer_than_one_lock_may(
-    postgresql_bench: Bench, pg_change_site: PgChangeSite
-) -> None:
-    """Of three tables others hold the second for most of the time, and the third for longer."""
-    bench, site = postgresql_bench, pg_change_site
-    order = three(bench)
+def behind_three(bench: Bench, site: PgChangeSite, order: ChangeRun) -> tuple[float, Unreachable]:
+    """How long a reader waits where others hold the second table most of the time, and the third
+    for longer; and how the change ends.
+    """
     with ExitStack() as second, site.holding("audit"), ThreadPoolExecutor(1) as readers:
         second.enter_context(site.holding("visit"))
         with running(bench, order) as change:
@@ -70,8 +68,18 @@ def test_a_reader_waits_no_longer_than_one_lock_may(
             waited = reader.result(30)
             with pytest.raises(Unreachable) as caught:
                 change.result(30)
+    return waited, caught.value
+
+
+def test_a_reader_waits_no_longer_than_one_lock_may(
+    postgresql_bench: Bench, pg_change_site: PgChangeSite
+) -> None:
+    """Of three tables others hold the second for most of the time, and the third for longer."""
+    bench, site = postgresql_bench, pg_change_site
+    order = three(bench)
+    waited, refused = behind_three(bench, site, order)
     assert 0.2 < waited < WAIT.total_seconds() + MARGIN
-    assert caught.value.message == (
+    assert refused.message == (
         "c-1 waited once for a lock, 1s each, and did not get it: locking his.audit before the"
         " first step: a lock was not to be had in time (55P03)"
     )
@@ -109,20 +117,9 @@ def test_a_change_that_was_not_rehearsed_has_the_same_bound(
     """No lock of it is known, so its steps find them one by one, within one lock's time."""
     bench, site = postgresql_bench, pg_change_site
     order = replace(three(bench), rehearsed=None)
-    with ExitStack() as second, site.holding("audit"), ThreadPoolExecutor(1) as readers:
-        second.enter_context(site.holding("visit"))
-        with running(bench, order) as change:
-            assert until(lambda: site.rows(QUEUES.format("visit", 0)) == [(1,)])
-            reader = readers.submit(seconds, site)
-            assert until(lambda: site.rows(QUEUES.format("visit", 700)) == [(1,)])
-            second.close()
-            waited = reader.result(30)
-            with pytest.raises(Unreachable) as caught:
-                change.result(30)
+    waited, refused = behind_three(bench, site, order)
     assert 0.2 < waited < WAIT.total_seconds() + MARGIN
-    assert caught.value.message.endswith(
-        "step 3 at line 4: a lock was not to be had in time (55P03)"
-    )
+    assert refused.message.endswith("step 3 at line 4: a lock was not to be had in time (55P03)")
 
 
 def test_a_run_that_waits_to_build_an_index_aside_holds_nobody_up(
