@@ -162,8 +162,8 @@ def _settled(order: ChangeRun, session: ChangeSession, *, whole: bool = True) ->
     if wrong:
         raise Refused(
             "change-constraints",
-            f"{order.work} leaves rows that constraints do not allow: {listed(wrong)}",
-            hint="repair the rows first, or have the change do it",
+            f"{order.work} would leave behind: {listed(wrong)}",
+            hint="mend that first, or have the change do it",
         )
 
 

@@ -229,6 +229,6 @@ def test_the_last_part_may_not(postgresql_bench: Bench) -> None:
     with pytest.raises(Partly) as caught:
         bench.run(bench.order(left, "DROP INDEX his.log_n;", "SELECT true;", LOG_TOUCHES))
     assert caught.value.message == (
-        f"{HALF}c-1 leaves rows that constraints do not allow: index his.log_n is not valid: not"
+        f"{HALF}c-1 would leave behind: index his.log_n is not valid: not"
         " every partition has one that is attached to it"
     )

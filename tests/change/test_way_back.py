@@ -20,8 +20,7 @@ def test_rows_that_constraints_do_not_allow(bench: Bench) -> None:
     with pytest.raises(Refused) as caught:
         revert_change(replace(order, run="b" * 32), bench.site.engine, bench.observe)
     said = {
-        "sqlite": "c-1 leaves rows that constraints do not allow:"
-        " 1 row of visit without a parent in ward",
+        "sqlite": "c-1 would leave behind: 1 row of visit without a parent in ward",
         "postgres": "checking deferred constraints (his.visit, visit_ward):"
         " a constraint refuses a row (23503)",
     }[bench.site.engine.traits.dialect]
