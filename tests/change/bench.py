@@ -7,18 +7,15 @@ have seen, found in a transaction that is rolled back.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import cast
 
 from dbops.change.diff import compare_schemas
 from dbops.change.manifest import Change, DataLoss, Limits, Ring
 from dbops.change.ports import (
-    ChangeEngine,
     ChangeSession,
-    ChangeTraits,
     CommitUnknown,
     JournalEntry,
     SessionOrder,
@@ -36,6 +33,7 @@ from dbops.change.touch import Touch, parse_touch, touches_of
 from dbops.errors import Failed
 from dbops.review.policy_document import FailedVerify
 from dbops.review.work import Risk
+from tests.change.wrapped import PassedOn, Wrapped
 from tests.engines.change_suite_site import ChangeSite, journal_of, reading
 from tests.engines.postgresql.change_database import PgChangeSite
 from tests.engines.sqlite.changes import SqliteChangeSite
@@ -87,38 +85,22 @@ class Died(BaseException):
 
 
 @dataclass
-class Deaf:
+class Deaf(Wrapped):
     """An engine whose sessions never hear the answer to a COMMIT that took place.
 
     Or, where they are deaf to `errors`, why a step outside of a transaction failed.
     """
 
-    engine: ChangeEngine
     errors: bool = False
 
-    @property
-    def traits(self) -> ChangeTraits:
-        return self.engine.traits
-
-    def identity(self) -> str:
-        return self.engine.identity()
-
-    def is_alone(self, step: Step) -> bool:
-        return self.engine.is_alone(step)
-
-    @contextmanager
-    def session(self, order: SessionOrder) -> Iterator[ChangeSession]:
-        with self.engine.session(order) as session:
-            yield cast("ChangeSession", _DeafSession(session, errors=self.errors))
+    def wrap(self, session: ChangeSession) -> object:
+        return _DeafSession(session, errors=self.errors)
 
 
-class _DeafSession:
+class _DeafSession(PassedOn):
     def __init__(self, session: ChangeSession, *, errors: bool) -> None:
-        self._session = session
+        super().__init__(session)
         self._errors = errors
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._session, name)
 
     def commit(self) -> None:
         self._session.commit()

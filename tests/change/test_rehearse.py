@@ -30,8 +30,8 @@ from tests.change.bench import (
     UP,
     VERIFY,
     Bench,
-    Deaf,
 )
+from tests.change.wrapped import Wrapped
 
 NOW = datetime(2026, 11, 23, 2, 10, 30, 500_000, tzinfo=UTC)
 TAKEN = datetime(2026, 11, 22, 18, 0, tzinfo=UTC)
@@ -40,7 +40,7 @@ TRUE = "SELECT 1 = 1;"
 
 
 @dataclass
-class Heard(Deaf):
+class Heard(Wrapped):
     """An engine that remembers of its sessions which ones were to measure."""
 
     measured: list[bool] = field(default_factory=list)

@@ -13,12 +13,11 @@ from dbops.change.revert import revert_change
 from dbops.change.run import run_change
 from dbops.change.run_order import ChangeRun
 from dbops.change.schema import Schema
-from dbops.change.stage import Moment, Stage
+from dbops.change.stage import Stage
 from dbops.change.standing import State
 from dbops.change.step import Direction
-from dbops.errors import DbopsError, Refused
+from dbops.errors import Refused
 from tests.change.bench import APART_DOWN, APART_TOUCHES, APART_UP, Bench, Deaf, Died
-from tests.engines.postgresql.change_database import PgChangeSite
 
 HALF = "c-1 is half done on this database: 1 step of up.sql"
 
@@ -60,19 +59,6 @@ def test_dying_at_every_moment(sqlite_bench: Bench) -> None:
     assert fates == [Fate.NOTHING] * 5 + [Fate.WHOLE]
 
 
-DEATHS = [(3, Fate.NOTHING), (6, Fate.HALF), (9, Fate.HALF), (10, Fate.WHOLE)]
-
-
-@pytest.mark.parametrize(("number", "fate"), DEATHS)
-def test_dying_between_parts(postgresql_bench: Bench, number: int, fate: Fate) -> None:
-    """Parts that are committed are told, and can be taken back."""
-    bench = postgresql_bench
-    before, order = bench.schema(), _apart(bench)
-    assert bench.killed_at(number, order)
-    assert told(bench, order, before) is fate
-    brought(bench, order, before, Onward.REVERT)
-
-
 AGAIN = [
     *((Onward.FINISH, number) for number in (1, 4)),
     *((Onward.REVERT, number) for number in (4, 5, 9)),
@@ -93,31 +79,6 @@ def test_the_one_who_resumes_dies_as_well(
     assert told(bench, order, before) is Fate.HALF
     assert onward(bench, order, where) is Fate.HALF
     brought(bench, order, before, where)
-
-
-def test_the_connection_is_lost_at_every_moment(
-    postgresql_bench: Bench, pg_change_site: PgChangeSite
-) -> None:
-    """What the run says of it is what the database says, and resume finishes it."""
-    bench = postgresql_bench
-    before, order = bench.schema(), _apart(bench)
-    codes: list[tuple[str, Fate]] = []
-    while (code := _cut(bench, pg_change_site, len(codes), order)) is not None:
-        codes.append((code, told(bench, order, before)))
-        if codes[-1][1] is Fate.HALF:
-            brought(bench, order, before, Onward.FINISH)
-    assert codes == [
-        ("connection-lost", Fate.NOTHING),
-        ("connection-lost", Fate.NOTHING),
-        ("connection-lost", Fate.NOTHING),
-        ("connection-lost", Fate.NOTHING),
-        ("change-partly", Fate.HALF),
-        ("change-partly", Fate.HALF),
-        ("change-partly", Fate.HALF),
-        ("change-partly", Fate.HALF),
-        ("change-partly", Fate.HALF),
-        ("change-partly", Fate.HALF),
-    ]
 
 
 def test_the_answer_to_commit_is_lost(bench: Bench) -> None:
@@ -213,25 +174,3 @@ def _apart(bench: Bench, down: str = APART_DOWN) -> ChangeRun:
     order = bench.order(APART_UP, down, touches=APART_TOUCHES, rehearsed=rehearsed)
     assert [bench.site.engine.is_alone(step) for step in order.up] == [False, True, False]
     return order
-
-
-def _cut(bench: Bench, site: PgChangeSite, number: int, order: ChangeRun) -> str | None:
-    """How a run ends whose connection the server ends at a moment; None where it got to its end."""
-    left = [number]
-
-    def observe(_moment: Moment) -> None:
-        left[0] -= 1
-        if left[0] == -1:
-            site.run(_TERMINATE)
-
-    try:
-        run_change(order, site.engine, observe, bench.slept.append)
-    except DbopsError as fault:
-        return fault.code
-    return None
-
-
-_TERMINATE = (
-    "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
-    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-)

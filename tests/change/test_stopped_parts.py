@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import reduce
-from typing import cast
 
 import pytest
 
 from dbops.change.ports import (
-    ChangeEngine,
     ChangeSession,
-    ChangeTraits,
     CommitUnknown,
     JournalEntry,
     Progress,
-    SessionOrder,
     StepEffect,
 )
 from dbops.change.resume import Fate, Onward, resume_change, what_became
@@ -28,6 +24,7 @@ from dbops.change.standing import State
 from dbops.change.step import Direction, Step
 from dbops.errors import DbopsError, Failed, Partly, Unreachable
 from tests.change.bench import APART_DOWN, APART_TOUCHES, APART_UP, Bench, up_and_down
+from tests.change.wrapped import PassedOn, Wrapped
 
 UP, DOWN = Direction.UP, Direction.DOWN
 INDEX = "CREATE INDEX CONCURRENTLY visit_note ON {visit} (note);"
@@ -38,36 +35,20 @@ Note = Callable[[ChangeSession, Sequence[JournalEntry]], None]
 
 
 @dataclass
-class Spoilt:
+class Spoilt(Wrapped):
     """An engine whose sessions do something else outside of a transaction."""
 
-    engine: ChangeEngine
     alone: Alone | None = None
     note: Note | None = None
 
-    @property
-    def traits(self) -> ChangeTraits:
-        return self.engine.traits
-
-    def identity(self) -> str:
-        return self.engine.identity()
-
-    def is_alone(self, step: Step) -> bool:
-        return self.engine.is_alone(step)
-
-    @contextmanager
-    def session(self, order: SessionOrder) -> Iterator[ChangeSession]:
-        with self.engine.session(order) as session:
-            yield cast("ChangeSession", _SpoiltSession(session, self))
+    def wrap(self, session: ChangeSession) -> object:
+        return _SpoiltSession(session, self)
 
 
-class _SpoiltSession:
+class _SpoiltSession(PassedOn):
     def __init__(self, session: ChangeSession, spoilt: Spoilt) -> None:
-        self._session = session
+        super().__init__(session)
         self._spoilt = spoilt
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._session, name)
 
     def run_alone(self, step: Step) -> StepEffect:
         if self._spoilt.alone is None:
