@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -172,15 +172,32 @@ def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text("utf-8"), str(path))
 
 
-def imports(path: Path) -> Iterator[str]:
-    """The modules that a file names in its import statements, wherever they stand in it."""
+@dataclass(frozen=True)
+class Facts:
+    """The modules that a file names in its import statements, wherever they stand in it, and the
+    dotted names of what it calls or reads, as far as they are written out.
+    """
+
+    imports: tuple[str, ...]
+    calls: frozenset[str]
+
+
+@cache
+def facts_of(path: Path) -> Facts:
+    """What one walk over the file finds."""
+    imports: list[str] = []
+    calls: set[str] = set()
     for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            imports += (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: a relative import"
-            module = node.module or ""
-            yield from (f"{module}.{alias.name}" for alias in node.names)
+            imports += (f"{node.module or ''}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            calls.add(f"{node.func.id}()")
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            calls.add(f"{node.value.id}.{node.attr}")
+    return Facts(tuple(imports), frozenset(calls))
 
 
 def begins(name: str, prefix: str) -> bool:
@@ -192,7 +209,7 @@ def test_each_driver_has_one_home() -> None:
     strays = [
         f"{name_of(path)} imports {imported}"
         for path in MODULES
-        for imported in imports(path)
+        for imported in facts_of(path).imports
         for driver, homes in HOMES.items()
         if begins(imported, driver) and not name_of(path).startswith(homes)
     ]
@@ -204,9 +221,10 @@ def test_arrows_go_one_way() -> None:
     strays = [
         f"{name_of(path)} imports {imported}"
         for path in MODULES
-        for imported in imports(path)
         for room, banned in FORBIDDEN.items()
-        if begins(name_of(path), room) and any(begins(imported, prefix) for prefix in banned)
+        if begins(name_of(path), room)
+        for imported in facts_of(path).imports
+        if any(begins(imported, prefix) for prefix in banned)
     ]
     assert strays == []
 
@@ -217,7 +235,7 @@ def test_engines_know_ports_and_nouns_only() -> None:
         f"{name_of(path)} imports {imported}"
         for path in MODULES
         if begins(name_of(path), "dbops.engines")
-        for imported in imports(path)
+        for imported in facts_of(path).imports
         if begins(imported, "dbops") and not any(begins(imported, may) for may in ENGINES_MAY)
     ]
     assert strays == []
@@ -229,18 +247,9 @@ def test_rooms_are_entered_through_their_modules() -> None:
     strays = [
         name_of(path)
         for path in MODULES
-        if path.name == "__init__.py" and path not in allowed and list(imports(path))
+        if path.name == "__init__.py" and path not in allowed and facts_of(path).imports
     ]
     assert strays == []
-
-
-def calls(path: Path) -> Iterator[str]:
-    """Dotted names of what a file calls or reads, as far as they are written out."""
-    for node in ast.walk(tree_of(path)):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            yield f"{node.func.id}()"
-        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            yield f"{node.value.id}.{node.attr}"
 
 
 @pytest.mark.parametrize(
@@ -256,7 +265,7 @@ def test_only_the_command_line_speaks_and_exits(word: str) -> None:
         for path in MODULES
         if not begins(name_of(path), "dbops.cli")
         and name_of(path) not in allowed
-        and word in set(calls(path))
+        and word in facts_of(path).calls
     ]
     assert strays == []
 
@@ -270,7 +279,7 @@ def test_only_the_command_line_reads_the_environment(word: str) -> None:
         for path in MODULES
         if not begins(name_of(path), "dbops.cli")
         and name_of(path) not in allowed
-        and word in set(calls(path))
+        and word in facts_of(path).calls
     ]
     assert strays == []
 

@@ -177,7 +177,7 @@ def test_arbitrary_documents_are_refused(before: bytes, after: bytes) -> None:
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    max_leaves=20,
+    max_leaves=8,
 )
 
 
