@@ -6,21 +6,25 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final
 
+from dbops.change.diff import Verb
 from dbops.change.execute import carry_out
 from dbops.change.going import Going, look
+from dbops.change.half_back import spares_rows
 from dbops.change.judging import Judged, NotAsDeclared, judge_back, judge_down, judge_up
+from dbops.change.parsed import read_step
 from dbops.change.parts import judged_last, parts_of, remaining
 from dbops.change.ports import ChangeSession, CommitUnknown
 from dbops.change.report import ChangeReport
 from dbops.change.run_order import ChangeRun
 from dbops.change.schema import Schema
 from dbops.change.standing import Standing, half_done, standing_of
-from dbops.change.step import Direction, Part
+from dbops.change.step import Direction, Part, Step
 from dbops.errors import DbopsError, Partly, Refused
 from dbops.review.policy_document import FailedVerify
 from dbops.sql.tokens import tokens_of
 
 _GUARD: Final = ("if", "exists")
+_COMPARED: Final = frozenset({"change-undeclared", "change-effect", "change-down"})
 
 
 def carry_up(going: Going, before: Schema, start: Schema | None) -> ChangeReport:
@@ -77,7 +81,7 @@ def carry_back(going: Going, start: Schema | None) -> ChangeReport:
     """
     order, live, parts = going.order, look(going), parts_left(going)
     standing = standing_of(going.journal, order.plan)
-    _refuse_half(order, standing, parts, start)
+    _refuse_half(going, standing, parts, start)
 
     def judge(session: ChangeSession) -> Judged:
         if start is None:
@@ -96,29 +100,50 @@ def parts_left(going: Going) -> tuple[Part, ...]:
 
 def partly(order: ChangeRun, fault: DbopsError) -> Partly:
     """What is said where some parts are done for good, and the end is not."""
+    looked_at = order.resumed and fault.code in _COMPARED
     return Partly(
         "change-partly",
         f"{order.work} is half done on {order.database}: {fault.message}",
-        hint=f"finish it or take it back: dbops change resume {order.work}",
+        hint=fault.hint
+        if looked_at
+        else f"finish it or take it back: dbops change resume {order.work}",
     )
 
 
 def _refuse_half(
-    order: ChangeRun, standing: Standing, parts: Sequence[Part], start: Schema | None
+    going: Going, standing: Standing, parts: Sequence[Part], start: Schema | None
 ) -> None:
     """Raise Refused unless down.sql can be tried on a change of which only some steps are done.
 
     In one transaction it can: what does not come back rolls it back. Of several parts each step
-    must say IF EXISTS, or one that finds nothing to take back would end it half way.
+    must say IF EXISTS, or one that finds nothing to take back would end it half way. Rows are not
+    compared, so each step must leave them alone.
     """
+    order = going.order
     if order.down and standing.done == {step.number for step in order.up}:
         return
-    guarded = all(_is_guarded(step.sql) for part in parts for step in part.steps)
-    if order.down and start is not None and (len(parts) == 1 or guarded):
-        return
-    message = f"{half_done(order.work, standing).message}, and down.sql takes back a whole one only"
+    half = half_done(order.work, standing).message
     hint = f"finish it: dbops change resume {order.work}"
-    raise Refused("change-half-done", message, hint=hint)
+    guarded = all(_is_guarded(step.sql) for part in parts for step in part.steps)
+    if not order.down or start is None or not (len(parts) == 1 or guarded):
+        message = f"{half}, and down.sql takes back a whole one only"
+        raise Refused("change-half-done", message, hint=hint)
+    unsafe = _rows_at_risk(going, parts)
+    if unsafe is not None:
+        message = (
+            f"{half}, and {unsafe.name} (down.sql line {unsafe.line}) may write or drop rows that"
+            " are as they always were"
+        )
+        raise Refused("change-half-done", message, hint=hint)
+
+
+def _rows_at_risk(going: Going, parts: Sequence[Part]) -> Step | None:
+    """The first step that does not leave rows alone which up.sql may never have come to."""
+    made = {each.written for each in going.order.change.touches if each.verb is Verb.CREATE}
+    dialect = going.engine.traits.dialect
+    steps = (step for part in parts for step in part.steps)
+    readings = ((step, read_step(step, dialect, Direction.DOWN.file)) for step in steps)
+    return next((step for step, reading in readings if not spares_rows(reading, made)), None)
 
 
 def _taken_back(going: Going, fault: NotAsDeclared, start: Schema | None) -> DbopsError:
@@ -135,7 +160,10 @@ def _taken_back(going: Going, fault: NotAsDeclared, start: Schema | None) -> Dbo
         message = f"{told.message}; and it was not taken back: {failure.message}"
         return Partly(told.code, message, hint=told.hint)
     message = f"{order.work} was taken back by down.sql: {fault.message}"
-    return Refused(fault.code, message, hint=fault.hint)
+    # All is as it was: what differed was made by the change alone.
+    compared = order.resumed and fault.code in _COMPARED
+    hint = f"mend it, then: dbops change rehearse {order.work}" if compared else fault.hint
+    return Refused(fault.code, message, hint=hint)
 
 
 def _rolled_back(what: str, fault: NotAsDeclared) -> Refused:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from dbops.change.diff import Difference, compare_schemas
-from dbops.change.schema import Schema, refuse_unknown, refuse_unknown_then
+from dbops.change.diff import Difference, Verb, compare_schemas, is_only_order
+from dbops.change.schema import ObjectKind, Schema, refuse_unknown, refuse_unknown_then
 from dbops.change.words import difference_words
 from dbops.errors import Refused
 
@@ -18,11 +18,15 @@ def drift(baseline: Schema, live: Schema, database: str = "the database") -> tup
     """Return what differs now from what was recorded, in the order of the objects' names.
 
     Both are of the same server, so texts are compared as they are. Raises Refused `schema-unknown`
-    where either has objects that nobody can compare: equal would be a guess.
+    where either has objects that nobody can compare: equal would be a guess. The places of columns
+    follow from those that came or went in their table, and do not count beside them.
     """
     refuse_unknown(live, database)
     refuse_unknown_then(baseline, database)
-    return compare_schemas(baseline, live)
+    found = compare_schemas(baseline, live)
+    columns = (each for each in found if each.name.kind is ObjectKind.COLUMN)
+    moved = {each.within[:1] for each in columns if each.verb is not Verb.ALTER}
+    return tuple(each for each in found if not (is_only_order(each) and each.within[:1] in moved))
 
 
 def refuse_drift(work: str, database: str, source: Schema, live: Schema) -> None:

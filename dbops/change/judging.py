@@ -81,7 +81,7 @@ def judge_down(
     except (Refused, Failed) as fault:
         raise NotAsDeclared(fault.code, fault.message, hint=fault.hint) from None
     found = compare_schemas(before, after)
-    _refuse_undeclared(order, found, reversed_touches(order.change.touches))
+    _refuse_undeclared(order, found, reversed_touches(order.change.touches), revert=True)
     if start is not None:
         left = touched(compare_schemas(start, after), order.change.touches)
         if left:
@@ -184,9 +184,16 @@ def _after(order: ChangeRun, session: ChangeSession) -> Schema:
 
 
 def _refuse_undeclared(
-    order: ChangeRun, found: Sequence[Difference], touches: Iterable[Touch]
+    order: ChangeRun,
+    found: Sequence[Difference],
+    touches: Iterable[Touch],
+    *,
+    revert: bool = False,
 ) -> None:
     other = uncovered(found, touches)
+    if other and order.resumed:
+        what = f"what the touches of {order.work} do not name differs, by it or by others since"
+        raise _to_be_looked_at(order, "change-undeclared", f"{what}: {told(other)}", revert=revert)
     if other:
         raise NotAsDeclared(
             "change-undeclared",
@@ -200,6 +207,9 @@ def _refuse_other_effect(
     order: ChangeRun, found: Sequence[Difference], rehearsed: Sequence[Difference]
 ) -> None:
     other = same_effect(found, rehearsed)
+    if other and order.resumed:
+        what = f"what differs is not what {order.work} was rehearsed to, by it or by others since"
+        raise _to_be_looked_at(order, "change-effect", f"{what}: {listed(other)}")
     if other:
         raise NotAsDeclared(
             "change-effect",
@@ -209,11 +219,23 @@ def _refuse_other_effect(
 
 
 def _not_back(order: ChangeRun, left: Sequence[Difference]) -> NotAsDeclared:
+    if order.resumed:
+        what = f"not all is as before {order.work}, by it or by others since"
+        return _to_be_looked_at(order, "change-down", f"{what}: {told(left)}", revert=True)
     return NotAsDeclared(
         "change-down",
         f"down.sql does not bring back what {order.work} changed: {told(left)}",
         hint="write what is missing into down.sql; have it rehearsed and signed",
     )
+
+
+def _to_be_looked_at(
+    order: ChangeRun, code: str, what: str, *, revert: bool = False
+) -> NotAsDeclared:
+    """What is said where others may have altered the schema since the change began."""
+    command = f"dbops change resume {order.work}{' --revert' if revert else ''}"
+    hint = f"look at it, and bring back what others altered; then: {command}"
+    return NotAsDeclared(code, what, hint=hint)
 
 
 def _refuse_gone(order: ChangeRun, live: Schema) -> None:

@@ -82,6 +82,8 @@ _TOUCH: Final = Form(
     'in the order of the alphabet: "alter column his.visit.ward_code (default, type)"',
     lambda text: text.isprintable() and parse_touch(text) is not None,
 )
+_SOAK_RULE: Final = f"{DURATION_RULE}, or 0"
+_NO_SOAK: Final = re.compile("0[smhdw]?")
 _TABLE: Final = Form("the name of a table", bool)
 _COUNT: Final = re.compile(r"[1-9][0-9]?")
 
@@ -198,14 +200,18 @@ def _rings(section: Section) -> tuple[Ring, ...]:
         if not databases:
             what = "names of dbops.toml"
             raise given.refuse("missing-key", "databases", "missing", f"allowed: {what}")
-        soak = _read(given, "soak", timedelta())
-        if given.has("soak") and not found:
+        soak = given.read("soak", _soak, _SOAK_RULE) if given.has("soak") else timedelta()
+        if soak and not found:
             hint = "soak is how long ago the ring before must have been done"
             raise given.refuse("contradiction", "soak", "the first ring waits for none", hint)
         if any(ring.name == name for ring in found):
             raise given.refuse("twice", "name", f"two rings are called {name}", "rename one")
         found.append(Ring(name, databases, soak))
     return tuple(found)
+
+
+def _soak(text: str) -> timedelta | None:
+    return timedelta() if _NO_SOAK.fullmatch(text) else parse_duration(text)
 
 
 def _window(given: Section) -> Window:

@@ -1,9 +1,9 @@
 """What is read of a step, in words of our own.
 
 sqlglot cuts the text into tokens and knows the types; the forms of DDL, of which it takes many as
-a whole, are ours (`reading_statements`). Nothing that was read is run, and nothing rests on it but
-lint. Where a statement is not read, the reading says so. It loads slowly: commands import it when
-they run.
+a whole, are ours (`reading_statements`). Nothing that was read is run; on it rest lint, and whether
+half a change may be taken back. Where a statement is not read, the reading says so. It loads
+slowly: commands import it when they run.
 """
 
 from __future__ import annotations

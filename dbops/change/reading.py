@@ -1,6 +1,7 @@
 """What a reader of DDL says of one statement; pure, and no proof of anything.
 
-Lint rests on it, and nothing else: what a change made differ is what the catalogue says.
+Lint rests on it, and whether half a change may be taken back (`half_back`): what a change made
+differ is what the catalogue says.
 """
 
 from __future__ import annotations

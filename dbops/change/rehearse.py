@@ -74,14 +74,14 @@ def _rehearsed(
 ) -> ChangeRehearsal:
     if order.source is not None:
         refuse_unknown_then(order.source, order.database)
-    up, counted = _up(_run_of(order, engine), engine, observe, clock)
+    up, counted = _up(_run_of(order, engine), engine, observe, clock, order.backup)
     _refuse_vanished(order, counted.before, counted.after, up.before, up.after)
     if not order.down:
         return write_down(order, (up,), counted, None, now())
     down, counts = _down(_run_of(order, engine), engine, observe, clock, up.before)
     found = _came_back(order, up, down)
     _refuse_vanished(order, counted.before, counts, up.before, down.after, "down.sql")
-    again, _ = _up(_run_of(order, engine), engine, observe, clock)
+    again, _ = _up(_run_of(order, engine), engine, observe, clock, order.backup)
     _refuse_other(order, up, again)
     return write_down(order, (up, down), replace(counted, down=counts), found, now())
 
@@ -102,16 +102,36 @@ def _run_of(order: ChangeRehearsalOrder, engine: ChangeEngine) -> ChangeRun:
 
 
 def _up(
-    run: ChangeRun, engine: ChangeEngine, observe: Observe, clock: Clock
+    run: ChangeRun, engine: ChangeEngine, observe: Observe, clock: Clock, backup: str
 ) -> tuple[ChangeReport, Counted]:
     """Return the report of up.sql, the rows before and after it, and the sizes before."""
     with holding(run, engine, observe, clock) as going:
-        refuse_second_run(going.journal, run.work, run.plan)
-        refuse_missing(going.journal, run.work, run.change.requires)
+        _refuse_journal(going, backup)
         live = look(going)
         before, (sizes, _) = _counts(going), patiently(going, going.session.sizes)
         report = carry_up(going, live, live)
         return report, Counted(before, _counts(going), None, sizes)
+
+
+def _refuse_journal(going: Going, backup: str) -> None:
+    """Raise as a run would; what the journal of a backup says may be settled since.
+
+    Then a newer backup has it, and nothing else helps.
+    """
+    run = going.order
+    anew = (
+        f"take a new backup: dbops backup run {run.database}"
+        f" && dbops backup verify {run.database} --level proven"
+    )
+    try:
+        refuse_second_run(going.journal, run.work, run.plan)
+        refuse_missing(going.journal, run.work, run.change.requires)
+    except Refused as fault:
+        if fault.code == "change-already":
+            raise
+        message = fault.message.replace(" this database", f" {backup}")
+        hint = f"{fault.hint}; if that is done, {anew}"
+        raise Refused(fault.code, message, hint=hint) from None
 
 
 def _down(

@@ -47,7 +47,8 @@ class ChangeReport:
 
     `steps` are those that this run did: of one that was resumed, not those before. `differences`
     are what came of all of them, `unseen` the touches of which none is. `after` is the schema as
-    it was judged; `seconds` includes waiting for locks.
+    it was judged; `seconds` includes waiting for locks. `drift` is what differs still from what is
+    recorded since: it was there before.
     """
 
     run: str
@@ -62,6 +63,7 @@ class ChangeReport:
     before: Schema = field(repr=False)
     after: Schema = field(repr=False)
     seconds: float = 0.0
+    drift: tuple[Difference, ...] = ()
 
     @property
     def attempts(self) -> int:

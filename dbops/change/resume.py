@@ -93,7 +93,7 @@ def resume_change(
         became = _became(going)
         # What is brought to an end ends under the request with which it began.
         approval = standing_of(going.journal, order.plan).approval
-        going.order = order = replace(order, approval=approval)
+        going.order = order = replace(order, approval=approval, resumed=True)
         if became.fate is not Fate.HALF:
             _tidy(going, became)
             return became, None

@@ -38,7 +38,8 @@ class ChangeRun:
     schema is to be before, and afterwards `touches` alone say what may differ. `required_by` are
     the ids of all changes whose manifests require this one. `approval` is the sha256 of the signed
     request that allows it, empty where the policy asks for none. `measured` says that this is the
-    rehearsal, which wants to know what each step locks.
+    rehearsal, which wants to know what each step locks, `resumed` that it began in an earlier run:
+    between the two anybody may have altered the schema.
     """
 
     change: Change
@@ -54,6 +55,7 @@ class ChangeRun:
     required_by: tuple[str, ...] = field(default=())
     approval: str = ""
     measured: bool = False
+    resumed: bool = False
 
     @property
     def work(self) -> str:

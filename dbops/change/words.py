@@ -35,6 +35,9 @@ _DEFINITION: Final = "definition"
 _RUNNING: Final = frozenset({ObjectKind.FUNCTION, ObjectKind.PROCEDURE})
 _RULE: Final = re.compile(r"(?<= AS )ON .*[^;]", re.DOTALL)
 _BETWEEN: Final = "; "  # grants, as engines list them
+# What an object has of which nobody granted anything; what that is only the server can say, and a
+# schema that was read from a file does not.
+_AT_FIRST: Final = "those of a new one"
 _SET: Final = frozenset({"", "yes", "true", "on"})
 _NO: Final = "no"
 _ON: Final = frozenset(
@@ -132,8 +135,10 @@ def _subject(difference: Difference) -> str:
 
 def _sides(key: str, difference: Difference) -> tuple[str | None, str | None]:
     """A property before and after; what it means where an altered object does not have it."""
-    usual = difference.usual.get(key) if difference.verb is Verb.ALTER else None
-    return difference.before.get(key, usual), difference.after.get(key, usual)
+    own = difference.name.kind is not ObjectKind.COLUMN and not is_of_server(difference.name)
+    usual = difference.usual.get(key, _AT_FIRST if key == GRANTS and own else None)
+    missing = usual if difference.verb is Verb.ALTER else None
+    return difference.before.get(key, missing), difference.after.get(key, missing)
 
 
 def _new(kind: ObjectKind, properties: Mapping[str, str]) -> Iterator[str]:
@@ -196,6 +201,9 @@ def _plain_change(key: str, difference: Difference) -> str:
         return f"no longer {key}"
     if (old, new) in {(None, _NO), (_NO, None)}:
         return f"now not {key}" if old is None else f"{key} again"
+    if key == GRANTS and _AT_FIRST in (old, new):
+        told = f"{key}: {old} → {new}"
+        return told if len(told) <= _LONGEST_GRANTS else f"{key} differ"
     if key in difference.usual or any(map(_is_long, (old or "", new or ""))):
         return f"{key} {_long_change(key, old, new)}"
     of_server = key == GRANTS and is_of_server(difference.name)

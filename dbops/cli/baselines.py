@@ -6,14 +6,25 @@ digest. A text that is not of the ledger's digest counts for nothing.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dbops.errors import Failed, NotFound
+from dbops.errors import DbopsError, Failed, NotFound
 
 if TYPE_CHECKING:
     from dbops.audit.entry import Entry
+    from dbops.change.diff import Difference
     from dbops.change.schema import Schema
     from dbops.cli.wiring import Wiring
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The digest of a schema that this host keeps, what differs from it, and what to say of it."""
+
+    digest: str
+    drift: tuple[Difference, ...]
+    remarks: tuple[str, ...] = ()
 
 
 def keep_schema(wiring: Wiring, database: str, schema: Schema) -> str:
@@ -22,6 +33,43 @@ def keep_schema(wiring: Wiring, database: str, schema: Schema) -> str:
 
     wiring.state.keep_schema(database, schema.digest, schema_text(schema))
     return schema.digest
+
+
+def record_run(
+    wiring: Wiring, database: str, before: Schema, after: Schema, live: Schema | None = None
+) -> Kept:
+    """Afterwards this host has the recorded schema with what a run made of it, and no drift.
+
+    Where none was recorded, or none that can be read, it has all of `after`. `live` is what the
+    database has, where that is not `after`.
+    """
+    from dbops.change.drift import drift
+    from dbops.change.recorded import recorded_after
+
+    remarks: tuple[str, ...] = ()
+    try:
+        recorded, _ = baseline_of(wiring, database)
+        schema = recorded_after(recorded, before, after)
+        found = drift(schema, after if live is None else live, database)
+    except NotFound:
+        schema, found = after, ()
+    except DbopsError as fault:
+        schema, found = after, ()
+        remarks = (f"{fault.message}: all of {database} is recorded as it is now",)
+    if found:
+        remarks = (
+            f"{database} also differs from what was recorded before: dbops change drift {database}",
+        )
+    return Kept(keep_schema(wiring, database, schema), found, remarks)
+
+
+def has_baseline(wiring: Wiring, database: str) -> bool:
+    """Whether a schema of the database was recorded that can be read."""
+    try:
+        baseline_of(wiring, database)
+    except DbopsError:
+        return False
+    return True
 
 
 def baseline_of(wiring: Wiring, database: str) -> tuple[Schema, Entry]:

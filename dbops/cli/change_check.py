@@ -95,10 +95,11 @@ def looked_at(wiring: Wiring, found: ReadChange, *, ask: bool) -> Looked:
     if not found.up:
         return Looked(change.id, Report((), ()))
     report = lint_change(wiring, found, ask=ask, squawk=True)
-    accepted = tuple(
-        finding
+    accepted = {
+        finding: entry.why
         for finding in report.findings
-        if any(accepts(entry, finding) for entry in change.accepted)
-    )
+        for entry in change.accepted
+        if accepts(entry, finding)
+    }
     blocked = blocking(report, change.accepted)
     return Looked(change.id, report, blocked=blocked, accepted=accepted)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from dbops.change.diff import Difference
     from dbops.change.schema import Schema
     from dbops.cli.wiring import Wiring
+    from dbops.errors import DbopsError
 
 LOCK_WAIT = timedelta(seconds=5)
 STATEMENT = timedelta(minutes=5)
@@ -44,7 +45,7 @@ def drift(
     differs, 5 objects that cannot be compared, 10 no such database or nothing recorded,
     11 unreachable.
     """
-    from dbops.cli.render import say, show_json
+    from dbops.cli.render import show_json
     from dbops.cli.wiring import open_wiring
     from dbops.errors import DbopsError, ExitStatus
 
@@ -61,7 +62,7 @@ def drift(
             found, failed = found or nothing, failed or not nothing
             results.append({"database": database.name, "recorded": None, "error": fault.code})
             if not as_json:
-                say(f"{'remark' if nothing else 'error'}: {fault.message}")
+                _say_why(database.name, fault)
             continue
         found = found or bool(differences)
         results.append(_json(database.name, entry, differences, open_work(wiring, database.name)))
@@ -72,6 +73,16 @@ def drift(
     if found:
         return ExitStatus.FINDING
     return ExitStatus.PARTLY if failed else ExitStatus.DONE
+
+
+def _say_why(database: str, fault: DbopsError) -> None:
+    """Print of one of many databases why it was not compared."""
+    from dbops.cli.render import say
+
+    if fault.code == "no-baseline":  # its message names the database
+        say(f"remark: {fault.message}")
+    else:
+        say(f"error: {database}: {fault.message}\n  hint: {fault.hint}")
 
 
 def look_for_drift(wiring: Wiring, database: str) -> tuple[Entry, tuple[Difference, ...]]:

@@ -64,14 +64,17 @@ def follow_change(account: Account) -> Callable[[Moment], None]:
     return observe
 
 
-def changed(account: Account, report: ChangeReport) -> None:
-    """Afterwards the outcome counts steps and differences, and has the schema's digest."""
+def changed(account: Account, report: ChangeReport, recorded: str | None = None) -> None:
+    """Afterwards the outcome counts steps and differences, and has the digest that is recorded.
+
+    That is of the schema as it was judged where nothing else is said.
+    """
     account.count(Count.STEPS, len(report.steps))
     account.count(Count.DIFFERENCES, len(report.differences))
     account.count(Count.ATTEMPTS, report.attempts)
     account.count(Count.MILLISECONDS, round(1000 * report.seconds))
     account.name(Label.SERVER, fit(report.server))
-    account.digest(DigestOf.SCHEMA, report.digest)
+    account.digest(DigestOf.SCHEMA, report.digest if recorded is None else recorded)
 
 
 def change_rehearsal_intent(work: Work, change: Change, backup: Backup) -> Draft:

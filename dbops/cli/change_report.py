@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from dbops.change.diff import Difference
     from dbops.change.report import ChangeReport
 
 
@@ -26,6 +29,14 @@ def show_report(report: ChangeReport) -> None:
         click.echo(f"  {line}")
 
 
+def names_json(differences: Iterable[Difference]) -> list[dict[str, object]]:
+    """Which objects differ, and how."""
+    return [
+        {"verb": each.verb, "kind": each.name.kind, "name": each.name.written}
+        for each in differences
+    ]
+
+
 def report_json(report: ChangeReport) -> dict[str, object]:
     """The same as a document, with the times of the steps."""
     return {
@@ -42,10 +53,8 @@ def report_json(report: ChangeReport) -> dict[str, object]:
             }
             for each in report.steps
         ],
-        "differences": [
-            {"verb": each.verb, "kind": each.name.kind, "name": each.name.written}
-            for each in report.differences
-        ],
+        "differences": names_json(report.differences),
+        "drift": names_json(report.drift),
         "schema": report.digest,
         "seconds": round(report.seconds, 3),
     }

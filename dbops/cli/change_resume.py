@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dbops.change.report import ChangeReport
     from dbops.change.resume import Became, Onward
     from dbops.change.run_order import ChangeRun
-    from dbops.change.schema import Schema
+    from dbops.cli.baselines import Kept
     from dbops.cli.stopping import Stopping
     from dbops.cli.wiring import Wiring
 
@@ -46,9 +46,10 @@ def resume(
 
     \b
     Example: dbops change resume 2026-031-visit-ward-fk
-    Exit statuses: 0 all is settled, 1 failed, 2 usage, 5 the files are others by now, or what is
-    there cannot be judged, 10 no such work, 11 the database is out of reach: still not known, 130
-    stopped: it says what is there now.
+    Exit statuses: 0 all is settled, 1 failed, 2 usage, 3 it is half done still, 5 the files are
+    others by now, what is there cannot be judged, or ID is open on another database than DB, 10 no
+    such work or database, 11 the database is out of reach: still not known, 130 stopped: it says
+    what is there now.
     """
     from dbops.change.resume import Onward
     from dbops.cli.change_list import recorded_on
@@ -58,16 +59,20 @@ def resume(
 
     wiring = open_wiring(estate)
     onward = Onward.REVERT if revert else Onward.FINISH
-    runs = _unsettled(recorded_on(wiring), work_id, database)
+    recorded = recorded_on(wiring)
+    runs = _unsettled(recorded, work_id, database)
+    if not runs:
+        _refuse_not_meant(wiring, recorded, work_id, database)
     with stopping() as stops:
         found = [(run, *_settle_one(wiring, run, onward, stops)) for run in runs]
     if as_json:
-        show_json([_json(run, became, report) for run, became, report in found])
+        show_json([_json(*each) for each in found])
     elif not found:
         of = "" if work_id is None else f" of {work_id}"
-        say(f"nothing is open: every run{of} in this host's ledger has a known end")
+        on = "" if database is None else f" on {database}"
+        say(f"nothing is open: every run{of}{on} in this host's ledger has a known end")
     else:
-        for run, became, report in found:
+        for run, became, report, _ in found:
             click.echo(_sentence(run, became, report))
     return 0
 
@@ -83,9 +88,42 @@ def _unsettled(
     ]
 
 
+def _refuse_not_meant(
+    wiring: Wiring, recorded: Sequence[RecordedChange], work_id: str | None, database: str | None
+) -> None:
+    """Raise where nothing is open because the wrong words were typed.
+
+    NotFound `no-database`, and `work-missing` where neither the work tree nor the ledger knows the
+    work; Refused `change-open-elsewhere` where it is open on another database.
+    """
+    from dbops.cli.reviewing import open_desk
+    from dbops.errors import NotFound, Refused
+
+    if database is not None:
+        wiring.database(database)
+    if work_id is None:
+        return
+    elsewhere = dict.fromkeys(run.database for run in _unsettled(recorded, work_id, None))
+    if elsewhere:
+        commands = "; ".join(
+            f"dbops change resume {work_id} --database {name}" for name in elsewhere
+        )
+        raise Refused(
+            "change-open-elsewhere",
+            f"nothing of {work_id} is open on {database}",
+            hint=f"open on {', '.join(elsewhere)}: {commands}",
+        )
+    if any(run.work == work_id for run in recorded):
+        return
+    try:
+        open_desk(wiring, None).folders(work_id)
+    except NotFound as fault:
+        raise NotFound(fault.code, fault.message, hint="dbops change list") from None
+
+
 def _settle_one(
     wiring: Wiring, run: RecordedChange, onward: Onward, stops: Stopping
-) -> tuple[Became, ChangeReport | None]:
+) -> tuple[Became, ChangeReport | None, Kept | None]:
     """As `settle`; raises Interrupted where somebody stops it."""
     from dbops.cli.stopping import resume_interrupted
 
@@ -98,16 +136,17 @@ def _settle_one(
 
 def settle(
     wiring: Wiring, run: RecordedChange, onward: Onward, watch: Observe = lambda _: None
-) -> tuple[Became, ChangeReport | None]:
+) -> tuple[Became, ChangeReport | None, Kept | None]:
     """Afterwards the run has a known end, which the ledger knows too; `watch` is told each moment.
 
-    Returns what was found, and what was done about it. Raises where the database cannot be asked,
-    and Refused `change-plan` where the files are not those that ran.
+    Returns what was found, what was done about it, and what is recorded now. Raises where the
+    database cannot be asked, and Refused `change-plan` where the files are not those that ran.
     """
     from dbops.change.rehearsed_files import own_files
     from dbops.change.resume import resume_change
     from dbops.cli.change_run import order_of
     from dbops.cli.changing import read_change
+    from dbops.cli.render import say
     from dbops.review.authorize import only_run
 
     # Who is at it holds the lock of the work; what is not decided yet must not be recorded.
@@ -121,8 +160,10 @@ def settle(
             identity=engine.identity(),
         )
         became, report = resume_change(order, engine, onward, watch, wiring.sleep)
-        _record(wiring, run, became, report, order)
-    return became, report
+        kept = _record(wiring, run, became, report, order)
+    for remark in () if kept is None else kept.remarks:
+        say(f"remark: {remark}")
+    return became, report, kept
 
 
 def _refuse_other_files(run: RecordedChange, scripts: str) -> None:
@@ -155,13 +196,12 @@ def _record(
     became: Became,
     report: ChangeReport | None,
     order: ChangeRun,
-) -> None:
+) -> Kept | None:
     from dbops.audit.entry import Count, DigestOf, Draft, Event, Label, Phase, Result
-    from dbops.cli.baselines import keep_schema
     from dbops.cli.ledger import checkpoint_quietly, ledger_of
 
-    schema = _schema(wiring, became, report, order)
-    digests = {} if schema is None else {DigestOf.SCHEMA: keep_schema(wiring, run.database, schema)}
+    kept = _kept(wiring, became, report, order)
+    digests = {} if kept is None else {DigestOf.SCHEMA: kept.digest}
     ledger_of(wiring).append(
         Draft(
             event=Event.CHANGE_RESUME,
@@ -177,28 +217,28 @@ def _record(
         )
     )
     checkpoint_quietly(wiring)
+    return kept
 
 
-def _schema(
+def _kept(
     wiring: Wiring, became: Became, report: ChangeReport | None, order: ChangeRun
-) -> Schema | None:
+) -> Kept | None:
     """The schema that the database is to have now; None where nobody can vouch for it."""
-    from dbops.change.diff import compare_schemas
-    from dbops.change.diff_text import same_effect
     from dbops.change.resume import Fate
-    from dbops.change.touch import uncovered
+    from dbops.change.settled import made_before, made_by_report
+    from dbops.cli.baselines import has_baseline, record_run
     from dbops.cli.change_drift import live_schema
 
     if report is not None:
-        return report.after
-    if became.fate is not Fate.WHOLE or order.rehearsed is None:
+        made = made_by_report(order, became, report)
+        return record_run(wiring, order.database, made.before, made.after)
+    if became.fate is Fate.NOTHING or order.rehearsed is None:
         return None
     live = live_schema(wiring, order.database)
-    differences = compare_schemas(order.rehearsed.source, live)
-    if uncovered(differences, order.change.touches):
+    found = made_before(order, became.fate, live)
+    if found is None or not (found.is_live or has_baseline(wiring, order.database)):
         return None
-    # What the change itself made may have been altered by hand since.
-    return None if same_effect(differences, order.rehearsed.differences) else live
+    return record_run(wiring, order.database, found.before, found.after, live)
 
 
 def _effect(run: RecordedChange, became: Became, report: ChangeReport | None) -> Effect:
@@ -235,7 +275,11 @@ def _sentence(run: RecordedChange, became: Became, report: ChangeReport | None) 
             return f"{what}: {done}; they are taken back"
 
 
-def _json(run: RecordedChange, became: Became, report: ChangeReport | None) -> dict[str, object]:
+def _json(
+    run: RecordedChange, became: Became, report: ChangeReport | None, kept: Kept | None
+) -> dict[str, object]:
+    from dbops.cli.change_report import names_json
+
     return {
         "work": run.work,
         "database": run.database,
@@ -245,4 +289,5 @@ def _json(run: RecordedChange, became: Became, report: ChangeReport | None) -> d
         "done": became.done,
         "steps": became.steps,
         "direction": None if report is None else report.direction,
+        "drift": None if kept is None else names_json(kept.drift),
     }

@@ -234,14 +234,18 @@ def _recorded(
     allowed: Authorization | None,
     watch: Observe,
 ) -> ChangeReport:
-    """Afterwards it has run, the ledger says so, and its schema is what the database is to have."""
+    """Afterwards it has run, the ledger says so, and what it made is what the database is to have.
+
+    What was altered by hand before is not.
+    """
     from dbops.change.revert import revert_change
     from dbops.change.run import run_change
     from dbops.change.step import Direction
-    from dbops.cli.baselines import keep_schema
+    from dbops.cli.baselines import record_run
     from dbops.cli.change_entries import change_intent, changed, follow_change
     from dbops.cli.changing import required_by
     from dbops.cli.ledger import recording
+    from dbops.cli.render import say
 
     run_id = secrets.token_hex(16)
     intent = change_intent(found.work, database, run_id, direction, allowed)
@@ -254,9 +258,11 @@ def _recorded(
         engine = wiring.change_engine(wiring.database(database))
         does = run_change if direction is Direction.UP else revert_change
         report = does(order, engine, observe, wiring.sleep)
-        keep_schema(wiring, database, report.after)
-        changed(account, report)
-    return report
+        kept = record_run(wiring, database, report.before, report.after)
+        changed(account, report, kept.digest)
+    for remark in kept.remarks:
+        say(f"remark: {remark}")
+    return replace(report, drift=kept.drift)
 
 
 def _saying_waits(observe: Observe, database: str, watch: Observe) -> Observe:

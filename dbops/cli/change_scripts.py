@@ -42,12 +42,16 @@ def show_scripts(wiring: Wiring, found: ReadChange) -> None:
 
 
 def script_lines(name: str, text: str, parts: Sequence[Part]) -> Iterator[str]:
-    """The lines of a script below its name. A part begins above the comments before its step."""
+    """The lines of a script below its name. A part begins above the comments before its step.
+
+    Of a single part it is said above where that is no transaction.
+    """
     from dbops.change.words import printable
 
     lines = text.splitlines()
     marks = list(_marks(lines, parts)) if len(parts) > 1 else []
-    yield f"{name}:" if not marks else f"{name}, in {_count(parts)}:"
+    alone = any(part.alone for part in parts)
+    yield f"{name}, in {_count(parts)}:" if marks or alone else f"{name}:"
     for number, line in enumerate(lines, 1):
         yield from (f"      == {mark}" for at, mark in marks if at == number)
         yield f"{number:4d}  {printable(line)}"

@@ -97,6 +97,9 @@ def _facts(change: Change) -> Iterator[tuple[str, str]]:
     yield "risk", change.risk.value
     if change.requires:
         yield "requires", ", ".join(change.requires)
+    for ring in change.rings:
+        if ring.soak:
+            yield "soak", f"ring {ring.name} waits {duration_text(ring.soak)} after the one before"
     if change.window is not None:
         yield "window", change.window.words
     if _set_aside(change):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from dbops.errors import DbopsError
     from dbops.review.finding import Finding, Report, Unchecked
@@ -20,14 +20,14 @@ _COLOURS = {"error": "red", "warning": "yellow"}
 class Looked:
     """One piece of work: what the rules say, or why it could not be read at all.
 
-    `blocked` are the errors that its manifest does not accept, `accepted` what it does.
+    `blocked` are the errors that its manifest does not accept, `accepted` what it does, and why.
     """
 
     name: str
     report: Report | None = None
     fault: DbopsError | None = None
     blocked: tuple[Finding, ...] = ()
-    accepted: tuple[Finding, ...] = ()
+    accepted: Mapping[Finding, str] = field(default_factory=dict)
 
     @property
     def stops(self) -> bool:
@@ -61,11 +61,11 @@ def show_one(looked: Looked) -> None:
         click.echo(f"{looked.name}: {looked.fault.message}\n  hint: {looked.fault.hint}")
     findings = () if looked.report is None else looked.report.findings
     for finding in findings:
-        stands = finding.severity.value == "error" and finding not in looked.blocked
-        word = "accepted" if stands or finding in looked.accepted else finding.severity.value
+        why = looked.accepted.get(finding)
+        word = finding.severity.value if why is None else "accepted"
         shown = click.style(word, fg=_COLOURS.get(word))
         click.echo(f"{looked.name}: {finding.where}: {shown} {finding.rule}: {finding.sentence}")
-        click.echo(f"  hint: {finding.hint}")
+        click.echo(f"  hint: {finding.hint}" if why is None else f"  why: {why}")
     if not looked.stops:
         click.echo(f"{looked.name}: nothing stops it")
     for rule, sentences in _by_rule(() if looked.report is None else looked.report.unchecked):
@@ -82,6 +82,10 @@ def looked_json(looked: Looked) -> dict[str, object]:
         "fault": None if fault is None else {"code": fault.code, "message": fault.message},
         "findings": [] if report is None else report.findings,
         "blocking": looked.blocked,
+        "accepted": [
+            {"rule": each.rule, "where": each.where, "why": why}
+            for each, why in looked.accepted.items()
+        ],
         "unchecked": [] if report is None else report.unchecked,
     }
 

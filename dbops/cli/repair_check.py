@@ -78,4 +78,7 @@ def _look(wiring: Wiring, worktree: Path, folder: Path, *, ask: bool) -> Looked:
         report = lint_repair(wiring, found, ask=ask)
     except (Refused, NotFound) as fault:
         return Looked(folder.name, fault=fault)
-    return Looked(folder.name, report, blocked=blocking(report, found.repair.accepted))
+    whys = {entry.rule: entry.why for entry in found.repair.accepted}
+    accepted = {each: whys[each.rule] for each in report.findings if each.rule in whys}
+    blocked = blocking(report, found.repair.accepted)
+    return Looked(folder.name, report, blocked=blocked, accepted=accepted)

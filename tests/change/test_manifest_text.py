@@ -82,6 +82,14 @@ def test_rings_are_in_their_order() -> None:
     assert parse_change(work_of(HEAD + rings)).databases == ("his", "his-test")
 
 
+@pytest.mark.parametrize("soak", ["0", "0s", "0h"])
+def test_a_ring_may_say_that_it_waits_for_nothing(soak: str) -> None:
+    """Which is what it does where it says nothing."""
+    second = f"{RINGS}{{name: b, databases: [his-test], soak: {soak}}}\n"
+    rings = parse_change(work_of(HEAD + second)).rings
+    assert rings == (Ring("a", ("his",)), Ring("b", ("his-test",)))
+
+
 @pytest.mark.parametrize(
     "place", ["change.yml", "down.sql", "verify.sql line 12", "change.yml line 3"]
 )
@@ -150,7 +158,7 @@ TOUCH = (
             f"allowed: {DURATION}",
         ),
         (
-            f"{RINGS}{{name: b, databases: [his-test], soak: 0s}}\n",
+            f"{RINGS}{{name: b, databases: [his-test], soak: -1h}}\n",
             "value",
             "9: rings[2].soak: not allowed",
             f"allowed: {DURATION}",

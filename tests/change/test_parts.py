@@ -185,6 +185,33 @@ def test_a_way_back_that_fails_half_way(sqlite_bench: Bench) -> None:
     assert bench.schema() == before
 
 
+def test_what_others_altered_meanwhile_is_not_laid_to_the_change(
+    sqlite_bench: Bench,
+) -> None:
+    """Who resumes is told what differs and what to do, both ways; once it is gone, it goes on."""
+    bench = sqlite_bench
+    before, order = bench.schema(), two(bench)
+    assert bench.killed_at(5, order)
+    bench.site.run(bench.say("CREATE VIEW {visit_note} AS SELECT 1 AS n"))
+    ways = {
+        Onward.FINISH: ("what the touches of c-1 do not name differs", ""),
+        Onward.REVERT: ("not all is as before c-1", " --revert"),
+    }
+    view = bench.say("view `{visit_note}`")
+    for where, (what, flag) in ways.items():
+        with pytest.raises(Partly) as caught:
+            onward(bench, order, where)
+        assert caught.value.message.startswith(
+            f"{HALF}{what}, by it or by others since: 1 difference: {view} is new"
+        )
+        assert caught.value.hint == (
+            "look at it, and bring back what others altered; then: dbops change resume c-1" + flag
+        )
+    bench.site.run(bench.say("DROP VIEW {visit_note}"))
+    assert onward(bench, order, Onward.REVERT) is Fate.HALF
+    assert (bench.schema(), bench.state()) == (before, State.NOTHING)
+
+
 def test_a_way_back_of_parts_that_asks_for_all_of_it(sqlite_bench: Bench) -> None:
     """Without IF EXISTS its first part would find nothing: only finishing is left."""
     bench = sqlite_bench

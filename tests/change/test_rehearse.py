@@ -292,6 +292,29 @@ def test_a_table_that_is_renamed_keeps_its_rows(bench: Bench) -> None:
     assert found.evidence.rows[bench.say("{room}")] == RowCounts(None, 2, None)
 
 
+def test_a_backup_knows_only_what_was_then(sqlite_bench: Bench) -> None:
+    """What was half done, or missing, when it was taken may be settled since: a new one says so."""
+    bench = sqlite_bench
+    up = "CREATE TABLE {room} (n integer);\n-- part: more\nCREATE TABLE {bed} (n integer);"
+    order = asked(bench)
+    needs = replace(order, change=replace(order.change, requires=("c-0",)))
+    cure = "take a new backup: dbops backup run lab && dbops backup verify lab --level proven"
+    refused = refusal(bench, needs)
+    assert (refused.code, refused.message, refused.hint) == (
+        "change-requires",
+        "c-1 requires c-0, and the journal of lab@12 does not have it done",
+        f"run it first: dbops change run c-0; if that is done, {cure}",
+    )
+    other = bench.order(up, "", TRUE, ("create table {room}", "create table {bed}"))
+    assert bench.killed_at(5, replace(other, change=replace(other.change, id="c-0")))
+    refused = refusal(bench, order)
+    assert (refused.code, refused.message, refused.hint) == (
+        "change-half-done",
+        "c-0 is half done on lab@12: 1 step of up.sql",
+        f"finish it or take it back: dbops change resume c-0; if that is done, {cure}",
+    )
+
+
 def test_a_change_without_a_way_back(sqlite_bench: Bench) -> None:
     """Where the loss is permanent there may be none, and the evidence says so."""
     bench = sqlite_bench

@@ -107,6 +107,21 @@ def test_grants_are_told_apart() -> None:
     assert altered({}, {"grants": many}) == ["grants are new"]
 
 
+def test_grants_that_nobody_set_are_not_told_as_taken_away() -> None:
+    """What the owner has of them is not known where a schema was read from a file."""
+    had = "PUBLIC: DELETE, INSERT, SELECT, UPDATE; his: DELETE, INSERT, SELECT, UPDATE"
+    for before, after, said in (
+        (had, None, f"grants: {had} → those of a new one"),
+        (None, had, f"grants: those of a new one → {had}"),
+        (None, f"{had}; {'x' * 99}: SELECT", "grants differ"),
+    ):
+        was, now = ({} if text is None else {"grants": text} for text in (before, after))
+        found = Difference(Verb.ALTER, TABLE, was, now)
+        assert difference_words(found) == (f"table `his.visit`: {said}",)
+    lines = text_diff(Difference(Verb.ALTER, TABLE, {"grants": had}, {}))
+    assert lines[-2:] == [f"-{had}", "+those of a new one"]
+
+
 def test_usual_grants_are_nothing_new() -> None:
     """What the owner may do from the beginning is told neither as granted nor as taken away."""
     usual, more = "his: ALL", "PUBLIC: SELECT; his: ALL"

@@ -85,6 +85,10 @@ def test_a_rule_stops_a_change_until_it_is_mended_or_accepted(ops: Ops) -> None:
     )
     accepted = ops.run("change", "check", WORK)
     assert "accepted DDL-NN" in accepted.stdout
+    assert accepted.stdout.splitlines()[1] == "  why: the table is empty"
+    told = json.loads(done(ops.run("change", "check", WORK, "--json")).stdout)["work"][0]
+    entry = {"rule": "DDL-NN", "where": "up.sql line 1", "why": "the table is empty"}
+    assert told["accepted"] == [entry]
 
 
 def test_nobody_rehearses_what_nobody_asked_for(ops: Ops) -> None:

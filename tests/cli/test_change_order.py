@@ -196,6 +196,48 @@ def test_a_run_that_was_killed_is_settled(ops: Ops, monkeypatch: pytest.MonkeyPa
     )
 
 
+def test_a_run_that_is_open_on_another_database_is_named(
+    ops: Ops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not said that all is known: where it is open is, and the command that settles it."""
+    config = ops.root / "dbops.toml"
+    text = config.read_text("utf-8")
+    table = text[text.index("[databases.example]") :].partition("\n\n")[0]
+    other = table.replace("[databases.example]", "[databases.other]")
+    config.write_text(f"{text}\n{other}\n", "utf-8")
+    killed_run(ops, monkeypatch)
+    assert said(ops.run("change", "resume", WORK, "--database", "other")) == (
+        5,
+        f"error: nothing of {WORK} is open on other\n"
+        f"hint: open on example: dbops change resume {WORK} --database example\n",
+    )
+    done(ops.run("change", "resume", WORK, "--database", "example"))
+    assert done(ops.run("change", "resume", WORK, "--database", "other")).stderr == (
+        f"nothing is open: every run of {WORK} on other in this host's ledger has a known end\n"
+    )
+
+
+def test_what_does_not_exist_is_not_resumed(founded: Ops) -> None:
+    """A word that was mistyped is not said to be settled."""
+    assert said(founded.run("change", "resume", "2026-0-none")) == (
+        10,
+        "error: there is no work 2026-0-none\nhint: dbops change list\n",
+    )
+    unknown = founded.run("change", "resume", WORK, "--database", "exmaple")
+    assert unknown.exit_code == 10
+    assert 'the estate has no database "exmaple"' in unknown.stderr
+
+
+def test_of_many_databases_each_fault_names_its_own(ops: Ops) -> None:
+    """`drift --all` goes on behind one that cannot be asked, and says which that is."""
+    changes.record(ops)
+    (ops.root / "example.db").rename(ops.root / "away.db")
+    alone, every = (ops.run("change", "drift", which) for which in ("example", "--all"))
+    assert every.exit_code == 3
+    message, hint = alone.stderr.removeprefix("error: ").splitlines()
+    assert every.stderr == f"error: example: {message}\n  {hint}\n"
+
+
 def test_a_run_without_a_known_end_comes_first(ops: Ops, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever runs it again, or looks for drift, is told what settles it, asked or not."""
     changes.record(ops)

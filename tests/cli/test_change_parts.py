@@ -68,6 +68,10 @@ def test_what_stands_outside_of_any_is_said() -> None:
     ]
     both = f"{alone}\n{alone.replace(' i ', ' j ')}\n"
     assert lines(both)[0] == "up.sql, in 2 steps outside of any transaction:"
+    assert lines(f"{alone}\n") == [
+        "up.sql, in 1 step outside of any transaction:",
+        f"   1  {alone}",
+    ]
 
 
 @pytest.fixture(scope="module")

@@ -100,9 +100,11 @@ def test_a_ring_stops_at_the_first_that_fails(ops: Ops) -> None:
 
 
 def test_a_ring_waits_until_the_one_before_has_soaked(ops: Ops) -> None:
-    """Counted from the end of its run; how long it is still to wait is said."""
+    """Counted from the end of its run; how long it is still to wait is said, and shown before."""
     soaking = RINGS.replace("[second]}", "[second], soak: 8h}")
     write(ops, databases="example, second", more=changes.PERSONAL + "\n" + soaking)
+    shown = done(ops.run("change", "show", WORK, "--offline")).stdout
+    assert "soak       ring prod waits 8h after the one before\n" in shown
     request(ops)
     done(changes.rehearse(ops))
     request(ops)

@@ -7,8 +7,10 @@ from dataclasses import replace
 from typing import Final
 
 from dbops.change.diff import Verb
+from dbops.change.manifest import DataLoss
 from dbops.change.reading_effects import HOLDERS, Effect, effects, net_effects
 from dbops.change.rules.finding import Case, Rule, is_same
+from dbops.change.rules.lost import lost
 from dbops.change.schema import ObjectKind
 from dbops.review.finding import Finding, Severity, Unchecked
 
@@ -17,6 +19,7 @@ _PARTS: Final = frozenset({ObjectKind.COLUMN, ObjectKind.CONSTRAINT, ObjectKind.
 
 
 def _examine(case: Case) -> Iterator[Finding | Unchecked]:
+    yield from _lost(case)
     up, down = net_effects(case.up), net_effects(case.down)
     if not case.down:
         if case.up:
@@ -36,6 +39,15 @@ def _examine(case: Case) -> Iterator[Finding | Unchecked]:
                 f"up.sql {how} {effect.title}, and down.sql does not take that back",
                 "write the opposite statement in down.sql",
             )
+
+
+def _lost(case: Case) -> Iterator[Finding]:
+    """What no down.sql brings back, and the manifest says that there is nothing."""
+    if case.change.data_loss is DataLoss.NONE:
+        hint = "declare data_loss: recoverable where a backup has it, or else permanent"
+        for reading, what in lost(case):
+            if reading.kind is not ObjectKind.SEQUENCE:  # it holds no values of anybody
+                yield DDL_DOWN.found(reading.place, f"data_loss is none, and {what}", hint)
 
 
 def _wholes(case: Case) -> dict[tuple[str, ...], tuple[str, ...]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.change.rules.cases import Found, silent
-from tests.change.rules.judging import judged, unchecked
+from tests.change.rules.judging import found, judged, unchecked
 
 _SIZE = "; his.visit has 1,200,000 rows, 325.1 MB"
 _WARD = "; his.ward has 40 rows, 16.4 kB"
@@ -54,6 +54,7 @@ CASES = [
         "TRUNCATE his.old;",
         "CREATE TABLE his.tmp (id int); DROP TABLE his.tmp;",
         "ALTER TABLE his.visit ALTER COLUMN note DROP DEFAULT, DROP CONSTRAINT visit_pk;",
+        "ALTER TABLE his.visit ADD COLUMN old int; ALTER TABLE visit DROP COLUMN old;",
     ),
     Found(
         "DDL-NARROW",
@@ -218,3 +219,12 @@ def test_what_needs_the_old_type_is_said_without_a_database() -> None:
         "not checked: what his.visit.ward_code loses by its new type (up.sql line 1)"
     ]
     assert unchecked(judged(script), "DDL-NARROW") == []
+
+
+@pytest.mark.parametrize("loss", ["none", "recoverable"])
+def test_what_lets_a_loss_stand_is_its_acceptance(loss: str) -> None:
+    """To declare the loss is another thing, and does not end the finding."""
+    (finding,) = found(judged("DROP TABLE his.visit;", f"data_loss: {loss}"), "DDL-DROP")
+    assert finding.hint == (
+        "stop using it first, keep it for a while, and say why in accepted: of change.yml"
+    )

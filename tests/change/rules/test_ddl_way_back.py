@@ -8,6 +8,7 @@ from tests.change.rules.cases import Found, silent
 from tests.change.rules.judging import judged, unchecked
 
 _BACK = "and down.sql does not take that back"
+_SIZE = "; his.visit has 1,200,000 rows, 325.1 MB"
 
 
 _REBUILD = (
@@ -24,7 +25,8 @@ _INDEX_BY_PARTS = (
 
 
 def _down(up: str, down: str, *sentences: str) -> Found:
-    return Found("DDL-DOWN", up, tuple(f"up.sql {said}, {_BACK}" for said in sentences), down=down)
+    said = tuple(f"up.sql {sentence}, {_BACK}" for sentence in sentences)
+    return Found("DDL-DOWN", up, said, manifest="data_loss: recoverable", down=down)
 
 
 def _touch(up: str, touches: str, *sentences: str, dialect: str = "postgres") -> Found:
@@ -38,6 +40,29 @@ CASES = [
         ("there is no statement that goes back",),
         down="",
         manifest="data_loss: permanent",
+    ),
+    *(
+        Found("DDL-DOWN", up, (f"data_loss is none, and {what}{_SIZE}",), down=down)
+        for up, down, what in (
+            (
+                "DROP TABLE his.visit;",
+                "CREATE TABLE his.visit (id int);",
+                "table his.visit is dropped",
+            ),
+            ("TRUNCATE his.visit;", "SELECT 1;", "TRUNCATE empties his.visit"),
+            (
+                "ALTER TABLE his.visit DROP COLUMN note;",
+                "ALTER TABLE his.visit ADD COLUMN note text;",
+                "column note of his.visit is dropped with its values",
+            ),
+        )
+    ),
+    *silent(
+        "DDL-DOWN",
+        "ALTER TABLE his.visit ADD COLUMN a int; ALTER TABLE his.visit DROP COLUMN a;",
+        "TRUNCATE his.old;",
+        "CREATE SEQUENCE his.s; DROP SEQUENCE his.s;",
+        down="SELECT 1;",
     ),
     _down("CREATE TABLE his.a (id int);", "SELECT 1;", "creates table his.a"),
     _down("DROP TABLE his.a;", "DROP TABLE his.a;", "drops table his.a"),

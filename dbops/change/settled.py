@@ -1,0 +1,70 @@
+"""What a change that was settled later had made of the schema, which nobody saw it do; pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dbops.change.diff import compare_schemas
+from dbops.change.diff_text import same_effect
+from dbops.change.judging import touched
+from dbops.change.recorded import with_differences
+from dbops.change.report import ChangeReport
+from dbops.change.resume import Became, Fate
+from dbops.change.run_order import ChangeRun, Rehearsed
+from dbops.change.schema import Schema
+from dbops.change.step import Direction
+from dbops.change.touch import uncovered
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The schema before and after, all of the change and nothing else between them.
+
+    `is_live` says that after it is what the database has.
+    """
+
+    before: Schema
+    after: Schema
+    is_live: bool = True
+
+
+def made_by_report(order: ChangeRun, became: Became, report: ChangeReport) -> Made:
+    """Return what came of a half done change that was brought to an end just now.
+
+    Without a rehearsal nobody knows how it was before: it is what this attempt made.
+    """
+    rehearsed, after = order.rehearsed, report.after
+    if rehearsed is None:
+        return Made(report.before, after)
+    if report.direction is Direction.DOWN and became.direction is Direction.DOWN:
+        return Made(with_differences(after, rehearsed.differences), after)
+    return Made(rehearsed.source, after)
+
+
+def made_before(order: ChangeRun, fate: Fate, live: Schema) -> Made | None:
+    """Return what came of a change that had its end already; None of one that did nothing.
+
+    Where the database is as the change left it, that is what it made; else what was rehearsed is,
+    as it was judged by that. None without a rehearsal.
+    """
+    rehearsed = order.rehearsed
+    if rehearsed is None:
+        return None
+    if fate is Fate.WHOLE:
+        if _is_as_made(order, rehearsed, live):
+            return Made(rehearsed.source, live)
+        made = with_differences(rehearsed.source, rehearsed.differences)
+        return Made(rehearsed.source, made, is_live=False)
+    if fate is Fate.RETURNED:
+        back = not touched(compare_schemas(rehearsed.source, live), order.change.touches)
+        after = live if back else rehearsed.source
+        return Made(with_differences(after, rehearsed.differences), after, is_live=False)
+    return None
+
+
+def _is_as_made(order: ChangeRun, rehearsed: Rehearsed, live: Schema) -> bool:
+    found = compare_schemas(rehearsed.source, live)
+    # What the change itself made may have been altered by hand since.
+    return not uncovered(found, order.change.touches) and not same_effect(
+        found, rehearsed.differences
+    )

@@ -1,0 +1,134 @@
+"""Half a change is taken back only where that leaves rows alone which it never came to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from dbops.change.half_back import spares_rows
+from dbops.change.parsed import read_step
+from dbops.change.resume import Fate, Onward, resume_change, what_became
+from dbops.change.run_order import ChangeRun
+from dbops.change.step import Step
+from dbops.errors import DbopsError, Partly, Refused
+from dbops.review.policy_document import FailedVerify
+from tests.change.bench import Bench
+
+MADE = {"his.room", "his.ward.phone", "room", "ward.phone"}
+SPARING = """
+DROP TABLE IF EXISTS his.room
+DROP TABLE room
+ALTER TABLE his.ward DROP COLUMN phone
+ALTER TABLE his.ward DROP COLUMN IF EXISTS phone, DROP CONSTRAINT IF EXISTS c
+ALTER TABLE his.ward ALTER COLUMN name DROP NOT NULL
+ALTER TABLE his.ward RENAME COLUMN title TO name
+ALTER TABLE his.wards RENAME TO ward
+DROP INDEX CONCURRENTLY IF EXISTS his.visit_note
+DROP VIEW his.open_visit
+CREATE OR REPLACE VIEW his.open_visit AS SELECT id FROM his.visit
+DROP FUNCTION IF EXISTS his.age(date)
+DROP TRIGGER log ON his.visit
+CREATE TRIGGER log AFTER UPDATE ON his.visit EXECUTE FUNCTION his.log()
+COMMENT ON TABLE his.visit IS 'x'
+REVOKE SELECT ON his.visit FROM public
+"""
+RISKY = """
+UPDATE his.visit SET note = 'x'
+DELETE FROM his.visit
+INSERT INTO his.visit VALUES (9)
+TRUNCATE his.visit
+DROP TABLE his.visit
+DROP TABLE his.room, his.visit
+DROP TABLE his.room CASCADE
+DROP VIEW his.open_visit CASCADE
+ALTER TABLE his.ward DROP COLUMN name
+ALTER TABLE his.ward DROP COLUMN phone CASCADE
+ALTER TABLE his.ward DROP COLUMN phone, DROP COLUMN name
+ALTER TABLE his.dose ALTER COLUMN amount TYPE numeric USING amount / 1000
+ALTER TABLE his.log DETACH PARTITION his.log_1
+DROP SCHEMA his
+DROP TYPE his.sex
+DROP MATERIALIZED VIEW his.sums
+CREATE TABLE his.visit2 AS SELECT * FROM his.visit
+DO $$ BEGIN DELETE FROM his.visit; END $$
+CALL his.purge()
+SELECT his.purge()
+ALTER TABEL his.ward DROP COLUMN phone
+"""
+UP = """
+-- step: unit
+ALTER TABLE {ward} ADD COLUMN phone varchar(20);
+-- part: texts
+UPDATE {visit} SET note = note || note;
+"""
+DOWN = """
+UPDATE {visit} SET note = substr(note, 1, length(note) / 2);
+ALTER TABLE {ward} DROP COLUMN phone;
+"""
+NEVER = "SELECT count(*) = 99 FROM {ward};"
+RISK = (
+    "c-1 is half done on this database: 1 step of up.sql, and step 1 (down.sql line 2) may write or"
+    " drop rows that are as they always were"
+)
+
+
+def lines(text: str) -> list[str]:
+    return text.strip().splitlines()
+
+
+def spares(sql: str) -> bool:
+    return spares_rows(read_step(Step(1, "step 1", sql, 1), "postgres", "down.sql"), MADE)
+
+
+@pytest.mark.parametrize("sql", lines(SPARING))
+def test_what_leaves_rows_alone(sql: str) -> None:
+    """Nothing with rows goes but what the change made."""
+    assert spares(sql)
+
+
+@pytest.mark.parametrize("sql", lines(RISKY))
+def test_what_may_write_or_drop_rows(sql: str) -> None:
+    """Rows that the change did not bring, or nobody can say which."""
+    assert not spares(sql)
+
+
+def notes(bench: Bench) -> Sequence[tuple[object, ...]]:
+    return bench.site.rows(bench.say("SELECT id, note FROM {visit} ORDER BY id"))
+
+
+def order(bench: Bench, failed: FailedVerify = FailedVerify.STOP) -> ChangeRun:
+    touches = ["create column {ward}.phone"]
+    seen = bench.rehearsed(UP)
+    return bench.order(UP, DOWN, NEVER, touches, rehearsed=seen, failed=failed)
+
+
+def test_the_policy_takes_no_rows_back_that_were_not_changed(bench: Bench) -> None:
+    """The part that writes them was rolled back with verify.sql; the change stays half done."""
+    before, change = notes(bench), order(bench, FailedVerify.DOWN)
+    with pytest.raises(Partly) as caught:
+        bench.run(change)
+    assert notes(bench) == before
+    assert caught.value.message.endswith(f"; and it was not taken back: {RISK}")
+    assert what_became(change, bench.site.engine).fate is Fate.HALF
+
+
+def test_nobody_takes_rows_back_that_were_not_changed(bench: Bench) -> None:
+    """Who asks for it is refused, and finishing is left."""
+    before, change = notes(bench), order(bench)
+    with pytest.raises(DbopsError):
+        bench.run(change)
+    with pytest.raises(Refused) as caught:
+        resume_change(
+            replace(change, run="b" * 32),
+            bench.site.engine,
+            Onward.REVERT,
+            bench.observe,
+            bench.slept.append,
+        )
+    assert notes(bench) == before
+    assert (caught.value.message, caught.value.hint) == (
+        RISK,
+        "finish it: dbops change resume c-1",
+    )
