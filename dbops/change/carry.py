@@ -81,7 +81,8 @@ def carry_back(going: Going, start: Schema | None) -> ChangeReport:
     """
     order, live, parts = going.order, look(going), parts_left(going)
     standing = standing_of(going.journal, order.plan)
-    _refuse_half(going, standing, parts, start)
+    if standing.direction is Direction.UP:  # else it was found to be possible before
+        _refuse_half(going, standing, parts, start)
 
     def judge(session: ChangeSession) -> Judged:
         if start is None:

@@ -92,10 +92,11 @@ class StepEffect:
 
 @dataclass(frozen=True, slots=True)
 class TableSize:
-    """About how many rows a table has, and how many bytes with its indexes."""
+    """About how many rows a table has, or just how many where `counted`; bytes with its indexes."""
 
     rows: int
     bytes: int
+    counted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

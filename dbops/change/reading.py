@@ -37,6 +37,7 @@ class Doubt(StrEnum):
     """Why a reading does not say everything, in words that end "the statement …"."""
 
     FAULT = "cannot be read"
+    UNKNOWN = "could not be read"
     OPAQUE = "is of a kind that is not looked into"
     PART = "is read in part only"
 

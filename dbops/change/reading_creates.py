@@ -68,7 +68,7 @@ def create(blank: Reading, cursor: Cursor) -> Reading:
         return replace(found, flags=frozenset(flags))
     kind = kind_of(cursor)
     if kind is None:
-        return replace(found, doubt=Doubt.OPAQUE)
+        return replace(found, doubt=Doubt.UNKNOWN)
     flags |= {Flag.CONCURRENTLY} if cursor.take("CONCURRENTLY") else set()
     flags |= {Flag.IF_NOT_EXISTS} if cursor.take("IF", "NOT", "EXISTS") else set()
     found = replace(found, kind=kind, flags=frozenset(flags))

@@ -61,7 +61,7 @@ def read_words(place: str, line: int, words: tuple[Word, ...], dialect: str) -> 
             return replace(blank, does=Does.BLOCK, doubt=Doubt.OPAQUE)
     does = _FIRST.get(first)
     if does is None:
-        return replace(blank, doubt=Doubt.OPAQUE)
+        return replace(blank, doubt=Doubt.UNKNOWN)
     if does is Does.QUERY:
         return _query(blank, words)
     return replace(blank, does=does, doubt=Doubt.OPAQUE if does is Does.BLOCK else None)
@@ -92,7 +92,7 @@ def _alter(blank: Reading, cursor: Cursor) -> Reading:
         return replace(found, does=Does.SETTING)
     kind = kind_of(cursor)
     if kind is None:
-        return replace(found, doubt=Doubt.OPAQUE)
+        return replace(found, doubt=Doubt.UNKNOWN)
     found = replace(found, kind=kind)
     if kind not in {ObjectKind.TABLE, ObjectKind.FOREIGN_TABLE}:
         return _altered(found, cursor)
@@ -139,7 +139,7 @@ def _drop(blank: Reading, cursor: Cursor) -> Reading:
         return found
     kind = kind_of(cursor)
     if kind is None:
-        return replace(found, doubt=Doubt.OPAQUE)
+        return replace(found, doubt=Doubt.UNKNOWN)
     flags = {Flag.CONCURRENTLY} if cursor.take("CONCURRENTLY") else set[Flag]()
     flags |= {Flag.IF_EXISTS} if cursor.take("IF", "EXISTS") else set()
     flags |= {Flag.CASCADE} if "CASCADE" in found.words else set()

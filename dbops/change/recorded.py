@@ -26,6 +26,7 @@ from dbops.change.schema import (
 )
 
 _BETWEEN: Final = re.compile(r"\n|; |, ")
+_OF: Final = "of"  # how a difference calls another owner
 _OPTIONS: Final = "options"
 _DEFINITION: Final = "definition"
 _RUNNING: Final = frozenset({ObjectKind.FUNCTION, ObjectKind.PROCEDURE})
@@ -59,11 +60,15 @@ def with_differences(schema: Schema, differences: Iterable[Difference]) -> Schem
     """Return the schema once all of that differs, as a change that made it would leave it."""
     objects = dict(schema.objects)
     for each in differences:
-        one = objects.get(each.name, SchemaObject(each.name, {}, next(iter(each.within), None)))
-        kept = {key: text for key, text in one.properties.items() if key not in each.before}
-        objects[each.name] = replace(one, properties={**kept, **each.after})
         if each.verb is Verb.DROP:
-            del objects[each.name]
+            objects.pop(each.name, None)
+            continue
+        one = objects.get(each.name)
+        of = next(iter(each.within), None) if one is None or _OF in each.changed else one.of
+        had = {} if one is None else one.properties
+        kept = {key: text for key, text in had.items() if key not in each.before}
+        new = {key: text for key, text in each.after.items() if key != _OF}
+        objects[each.name] = SchemaObject(each.name, {**kept, **new}, of)
     return Schema(objects, schema.unknown)
 
 

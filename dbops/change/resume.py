@@ -26,8 +26,9 @@ from dbops.change.going import (
 from dbops.change.ports import ChangeEngine, CommitUnknown, Progress, Remains
 from dbops.change.report import ChangeReport
 from dbops.change.run_order import ChangeRun
+from dbops.change.schema import Schema
 from dbops.change.stage import Moment, Stage
-from dbops.change.standing import Standing, State, standing_of
+from dbops.change.standing import Standing, State, got_to_its_end, standing_of
 from dbops.change.step import Direction, Step
 from dbops.errors import DbopsError
 
@@ -100,11 +101,21 @@ def resume_change(
         start = None if order.rehearsed is None else order.rehearsed.source
         if became.direction is Direction.DOWN:
             down = going.turned(Direction.DOWN, instead=None, committed=became.done > 0)
-            return became, carry_down(down, look(down), start)
+            return became, _taken_on(down, start)
         if onward is Onward.REVERT:
             return became, _reverted(going, became)
         up = going.turned(Direction.UP, instead=Direction.DOWN, committed=became.done > 0)
         return became, carry_up(up, start or look(up), start)
+
+
+def _taken_on(down: Going, start: Schema | None) -> ChangeReport:
+    """Go on with down.sql; of a change that never got to its end all is compared, as at first."""
+    if got_to_its_end(down.journal, down.order.plan):
+        return carry_down(down, look(down), start)
+    try:
+        return carry_back(down, start)
+    except DbopsError as fault:
+        raise _still_half(down.order, fault) from None
 
 
 def _became(going: Going) -> Became:

@@ -13,7 +13,14 @@ from dbops.change.report import ChangeReport
 from dbops.change.run_order import ChangeRun
 from dbops.change.schema import Schema
 from dbops.change.stage import Stage
-from dbops.change.standing import State, half_done, refuse_used, standing_of, standing_of_work
+from dbops.change.standing import (
+    State,
+    half_done,
+    refuse_half_beside,
+    refuse_used,
+    standing_of,
+    standing_of_work,
+)
 from dbops.change.step import Direction
 from dbops.errors import Refused
 
@@ -28,9 +35,10 @@ def revert_change(
     """Afterwards down.sql has run, and what the change touched is as it was before.
 
     Columns that were dropped come back last; rows that went are not brought back. Raises Refused
-    `change-no-down`, `change-not-run`, `change-returned`, `change-half-done`, `change-required`
-    where a change that requires this one stands, `change-used`, `change-altered` where what it
-    made was changed since, and as `run_change`. A crash leaves what `resume_change` finishes.
+    `change-no-down`, `change-not-run`, `change-returned`, `change-half-done` (of another change as
+    well), `change-required` where a change that requires this one stands, `change-used`,
+    `change-altered` where what it made was changed since, and as `run_change`. A crash leaves what
+    `resume_change` finishes.
     """
     with holding(order, engine, observe, Clock(monotonic, sleep)) as held:
         going = held.turned(Direction.DOWN, instead=Direction.UP, committed=False)
@@ -49,6 +57,7 @@ def _judged(going: Going) -> Schema:
             hint="write a change that goes on from here, or restore a backup",
         )
     _refuse_not_whole(going)
+    refuse_half_beside(going.journal, order.work)
     _refuse_required(going)
     refuse_used(going.journal, order.author, Direction.DOWN)
     live = look(going)

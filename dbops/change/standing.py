@@ -120,6 +120,15 @@ class Author:
         )
 
 
+def got_to_its_end(journal: Iterable[JournalEntry], plan: str) -> bool:
+    """Whether up.sql was judged and ended when it ran last, whatever of down.sql came behind it."""
+    whole = False
+    for entry in sorted(journal, key=lambda each: each.sequence):
+        if entry.plan == plan and entry.direction is Direction.UP:
+            whole = entry.step == WHOLE
+    return whole
+
+
 def refuse_altered(
     journal: Iterable[JournalEntry], plan: str, scripts: dict[Direction, tuple[Step, ...]]
 ) -> None:
@@ -146,10 +155,7 @@ def refuse_second_run(journal: Iterable[JournalEntry], work: str, plan: str) -> 
     another change: nobody can say then how the schema is to be.
     """
     entries = tuple(journal)
-    for other_work in {entry.work for entry in entries} - {work}:
-        for standing in standing_of_work(entries, other_work).values():
-            if standing.state is State.HALF:
-                raise half_done(other_work, standing)
+    refuse_half_beside(entries, work)
     for found, standing in standing_of_work(entries, work).items():
         other = "" if found == plan else " in another revision"
         if standing.state is State.WHOLE:
@@ -160,6 +166,18 @@ def refuse_second_run(journal: Iterable[JournalEntry], work: str, plan: str) -> 
             )
         if standing.state is State.HALF:
             raise half_done(work, standing, other)
+
+
+def refuse_half_beside(journal: Iterable[JournalEntry], work: str) -> None:
+    """Raise Refused `change-half-done` where some of another change is done, and not all.
+
+    What resumes it compares with the schema in which it began.
+    """
+    entries = tuple(journal)
+    for other in sorted({entry.work for entry in entries} - {work}):
+        for standing in standing_of_work(entries, other).values():
+            if standing.state is State.HALF:
+                raise half_done(other, standing)
 
 
 def refuse_used(journal: Iterable[JournalEntry], author: Author, direction: Direction) -> None:

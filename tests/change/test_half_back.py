@@ -15,6 +15,7 @@ from dbops.change.step import Step
 from dbops.errors import DbopsError, Partly, Refused
 from dbops.review.policy_document import FailedVerify
 from tests.change.bench import Bench
+from tests.change.two_parts import ROOMS_DOWN, ROOMS_UP, TOUCHES, VERIFY, onward
 
 MADE = {"his.room", "his.ward.phone", "room", "ward.phone"}
 SPARING = """
@@ -132,3 +133,20 @@ def test_nobody_takes_rows_back_that_were_not_changed(bench: Bench) -> None:
         RISK,
         "finish it: dbops change resume c-1",
     )
+
+
+def test_who_goes_on_with_the_way_back_is_judged_as_who_began_it(bench: Bench) -> None:
+    """Of a change that never got to its end all is compared, however often it is asked."""
+    undeclared = "ALTER TABLE {ward} ADD COLUMN extra varchar(9);\n-- part: beds"
+    up = ROOMS_UP.replace("-- part: beds", undeclared)
+    seen = bench.rehearsed(ROOMS_UP)
+    change = bench.order(up, ROOMS_DOWN, VERIFY, TOUCHES, rehearsed=seen)
+    with pytest.raises(Partly, match="changes what its touches do not name"):
+        bench.run(change)
+    for _attempt in range(2):
+        with pytest.raises(Partly, match="not all is as before c-1"):
+            onward(bench, change, Onward.REVERT)
+        assert what_became(change, bench.site.engine).fate is Fate.HALF
+    bench.site.run(bench.say("ALTER TABLE {ward} DROP COLUMN extra"))
+    onward(bench, change, Onward.REVERT)
+    assert what_became(change, bench.site.engine).fate is Fate.RETURNED

@@ -120,7 +120,7 @@ def test_an_index_is_read_with_its_table_and_flags() -> None:
     [
         ("SELECT 'open", Doubt.FAULT),
         ("DO $$ BEGIN END $$", Doubt.OPAQUE),
-        ("CREATE PACKAGE p AS x", Doubt.OPAQUE),
+        ("CREATE PACKAGE p AS x", Doubt.UNKNOWN),
         ("ALTER TABLE v WOBBLE", Doubt.PART),
         ("ALTER TABLE", Doubt.PART),
         ("", Doubt.FAULT),

@@ -7,12 +7,14 @@ from dataclasses import replace
 import pytest
 
 from dbops.change.report import ChangeReport
+from dbops.change.resume import Fate, Onward
 from dbops.change.revert import revert_change
 from dbops.change.run_order import ChangeRun
 from dbops.change.standing import State
 from dbops.change.step import Direction
 from dbops.errors import Refused, Unreachable
 from tests.change.bench import Bench, up_and_down
+from tests.change.two_parts import onward, two
 
 
 def revert(bench: Bench, order: ChangeRun) -> ChangeReport:
@@ -79,6 +81,27 @@ def test_what_another_change_requires_stays(sqlite_bench: Bench) -> None:
     revert(bench, needing)
     revert(bench, order)
     assert not bench.has("room")
+
+
+def test_beside_one_that_is_half_done_nothing_is_taken_back(sqlite_bench: Bench) -> None:
+    """What resumes the other compares with the schema in which it began."""
+    bench = sqlite_bench
+    up = "ALTER TABLE {audit} ADD COLUMN who varchar(9);"
+    down = "ALTER TABLE {audit} DROP COLUMN who;"
+    touches = ["create column {audit}.who"]
+    order = bench.order(up, down, "SELECT 1 = 1;", touches, plan="q" * 64, id="c-2")
+    bench.run(order)
+    other = two(bench)
+    assert bench.killed_at(5, other)
+    refused = refusal(bench, order)
+    assert (refused.code, refused.message, refused.hint) == (
+        "change-half-done",
+        "c-1 is half done on this database: 1 step of up.sql",
+        "finish it or take it back: dbops change resume c-1",
+    )
+    assert onward(bench, other, Onward.FINISH) is Fate.HALF
+    revert(bench, order)
+    assert bench.has("room")
 
 
 def test_what_was_changed_since_stays(bench: Bench) -> None:

@@ -143,8 +143,8 @@ def test_a_failed_verify_after_a_committed_part_runs_down(bench: Bench, alone_la
 def test_what_was_not_declared_goes_as_well(bench: Bench) -> None:
     """Down by policy takes back more than touches name, where down.sql does."""
     before = bench.schema()
-    up = INDEX.replace("UNIQUE ", "") + "CREATE TABLE {bed} (n integer);"
-    down = "DROP TABLE IF EXISTS {bed}; DROP INDEX CONCURRENTLY IF EXISTS {visit_note};"
+    up = INDEX.replace("UNIQUE ", "") + "CREATE VIEW {bed} AS SELECT 1 AS n;"
+    down = "DROP VIEW IF EXISTS {bed}; DROP INDEX CONCURRENTLY IF EXISTS {visit_note};"
     order = bench.order(
         up, down, "SELECT true;", ["create index {visit_note}"], failed=FailedVerify.DOWN
     )
@@ -156,7 +156,7 @@ def test_what_was_not_declared_goes_as_well(bench: Bench) -> None:
 
 def test_down_by_policy_that_fails_is_told(bench: Bench) -> None:
     """Then it is half done, and both reasons are said."""
-    down = APART_DOWN.replace("{room}", "{bed}")
+    down = APART_DOWN.replace("DROP TABLE IF EXISTS {room}", "DROP VIEW IF EXISTS {bed}")
     order = bench.order(APART_UP, down, FALSE, APART_TOUCHES, failed=FailedVerify.DOWN)
     with pytest.raises(Partly) as caught:
         bench.run(order)

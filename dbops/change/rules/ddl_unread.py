@@ -11,9 +11,14 @@ from dbops.review.finding import Finding, Severity
 
 _WHY: Final = {
     Doubt.FAULT: "its words cannot be told apart",
+    Doubt.UNKNOWN: "it begins as none that is known here",
     Doubt.OPAQUE: "what it runs, or what it is about, is known to the database only",
     Doubt.PART: "a part of it has a form that is not known here",
 }
+_HINT: Final = (
+    "rows that it writes are seen by nobody: read it, or write it out; the rehearsal shows objects"
+    " that it makes differ"
+)
 
 
 def _examine(case: Case) -> Iterator[Finding]:
@@ -22,7 +27,7 @@ def _examine(case: Case) -> Iterator[Finding]:
             yield DDL_UNREAD.found(
                 reading.place,
                 f"not checked: the statement {reading.doubt.value} ({_WHY[reading.doubt]})",
-                "read it with care: the rehearsal still shows every object that it makes differ",
+                _HINT,
             )
 
 

@@ -150,13 +150,18 @@ class Case:
         return not (Flag.IF_NOT_EXISTS in reading.flags and there)
 
     def measured(self, table: Name | None) -> str:
-        """Return how large a table is, to end a sentence with; "" where it is not known."""
+        """Return how large a table is, to end a sentence with; "" where it is not known.
+
+        What nobody has counted is said to be an estimate.
+        """
         rows = None if table is None else self.rows(table)
-        if table is None or rows is None:
+        if self.facts is None or table is None or rows is None:
             return ""
-        table_size = None if self.facts is None else _look_up(self.facts.sizes, table)
-        much = "" if table_size is None else f", {size(table_size.bytes)}"
-        return f"; {table.written} has {rows:,} row{'' if rows == 1 else 's'}{much}"
+        found = _look_up(self.facts.sizes, table)
+        counted = _look_up(self.facts.counts, table) is not None or (found and found.counted)
+        much = "" if found is None else f", {size(found.bytes)}"
+        many = f"{'' if counted else 'about '}{rows:,} row{'' if rows == 1 else 's'}"
+        return f"; {table.written} has {many}{much}"
 
     def altered(self, *acts: Act) -> Iterator[tuple[Reading, Name, Clause]]:
         """Yield the clauses that do one of these to a table that is there already."""

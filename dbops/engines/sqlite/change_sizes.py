@@ -45,7 +45,7 @@ def size_tables(connection: apsw.Connection, schema: Schema) -> dict[ObjectName,
     weight = {name: count * widths.get(name, 1) for name, count in rows.items()}
     whole = sum(weight.values()) or 1
     return {
-        name: TableSize(count, max(page, held * weight[name] // whole))
+        name: TableSize(count, max(page, held * weight[name] // whole), count < COUNTED)
         for name, count in rows.items()
     }
 

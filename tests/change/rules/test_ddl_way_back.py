@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.change.rules.cases import Found, silent
-from tests.change.rules.judging import judged, unchecked
+from tests.change.rules.judging import found, judged, unchecked
 
 _BACK = "and down.sql does not take that back"
-_SIZE = "; his.visit has 1,200,000 rows, 325.1 MB"
+_SIZE = "; his.visit has about 1,200,000 rows, 325.1 MB"
 
 
 _REBUILD = (
@@ -202,13 +202,21 @@ CASES = [
             "known here)",
         ),
     ),
-    Found(
-        "DDL-UNREAD",
-        "FROBNICATE his.visit;",
-        (
-            "not checked: the statement is of a kind that is not looked into (what it runs, or "
-            "what it is about, is known to the database only)",
-        ),
+    *(
+        Found(
+            "DDL-UNREAD",
+            statement,
+            (
+                "not checked: the statement could not be read (it begins as none that is known"
+                " here)",
+            ),
+        )
+        for statement in (
+            "FROBNICATE his.visit;",
+            "ALTER TABEL his.visit ADD a int;",
+            "CREATE TABEL his.a (id int);",
+            "DROP TABEL his.a;",
+        )
     ),
     *silent(
         "DDL-UNREAD",
@@ -287,3 +295,12 @@ def test_what_a_block_touches_is_not_judged() -> None:
     assert unchecked(report, "DDL-TOUCH") == [
         "not checked: whether some statement makes differ all that touches: names"
     ]
+
+
+def test_of_a_block_nobody_sees_what_rows_it_writes() -> None:
+    """The hint says that, whatever the rehearsal shows."""
+    (finding,) = found(judged("DO $$ BEGIN UPDATE his.visit SET a = 1; END $$;"), "DDL-UNREAD")
+    assert finding.hint == (
+        "rows that it writes are seen by nobody: read it, or write it out; the rehearsal shows"
+        " objects that it makes differ"
+    )

@@ -70,6 +70,14 @@ def test_counted_rows_are_believed_before_estimates() -> None:
     assert finding.sentence == "table his.old is dropped; his.old has 3 rows, 8.2 kB"
 
 
+@pytest.mark.parametrize(("counted", "many"), [(True, "20"), (False, "about 20")])
+def test_an_estimate_is_said_to_be_one(counted: bool, many: str) -> None:
+    """Of a small table that was never analysed it may be far off."""
+    facts = Facts(FACTS.schema, {OLD: TableSize(20, 8_192, counted)})
+    (finding,) = found(judged("DROP TABLE his.old;", facts=facts), "DDL-DROP")
+    assert finding.sentence == f"table his.old is dropped; his.old has {many} rows, 8.2 kB"
+
+
 def test_an_estimate_of_no_rows_is_not_believed_of_a_large_table() -> None:
     """It was empty when the server counted last."""
     facts = Facts(FACTS.schema, {OLD: TableSize(0, 80 << 20)})

@@ -7,7 +7,7 @@ import pytest
 from tests.change.rules.cases import Found, silent
 from tests.change.rules.judging import judged, unchecked
 
-_SIZE = "visit has 1,200,000 rows, 325.1 MB"
+_SIZE = "visit has about 1,200,000 rows, 325.1 MB"
 
 CASES = [
     Found(

@@ -9,7 +9,7 @@ from dbops.change.schema import SchemaObject, schema_of
 from tests.change.rules.cases import Found, silent
 from tests.change.rules.judging import VISIT, judged, unchecked
 
-_SIZE = "; his.visit has 1,200,000 rows, 325.1 MB"
+_SIZE = "; his.visit has about 1,200,000 rows, 325.1 MB"
 _DIFFERS = "has a default that may differ by row"
 _BUILDS = "builds its index while nobody uses the table"
 _REWRITE = "every row is written anew while nobody uses the table"
