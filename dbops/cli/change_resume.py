@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dbops.cli.baselines import Kept
     from dbops.cli.stopping import Stopping
     from dbops.cli.wiring import Wiring
+    from dbops.review.work import Work
 
 
 @click.command()
@@ -153,6 +154,7 @@ def settle(
     with only_run(wiring.state.locks, run.work):
         found = read_change(wiring, run.work)
         _refuse_other_files(run, own_files(found.work))
+        _refuse_unsigned(wiring, run, found.work)
         engine = wiring.change_engine(wiring.database(run.database))
         _refuse_other(run, engine.identity())
         order = replace(
@@ -175,6 +177,27 @@ def _refuse_other_files(run: RecordedChange, scripts: str) -> None:
             f"the files of {run.work} are not those that ran on {run.database}",
             hint=f"check out the commit that ran: dbops audit show {run.sequence}",
         )
+
+
+def _refuse_unsigned(wiring: Wiring, run: RecordedChange, work: Work) -> None:
+    """Raise Refused where what was rehearsed is neither what ran nor signed by who rehearses.
+
+    What the schema is compared with, and recorded as, comes from these files.
+    """
+    from dbops.errors import Refused
+    from dbops.review.evidence import attested_by
+
+    if run.plan in {None, work.plan}:
+        return
+    try:
+        attested_by(work, wiring.trust, wiring.clock())
+    except Refused as fault:
+        raise Refused(
+            "change-plan",
+            f"what was rehearsed of {run.work} is not what ran on {run.database}, and nobody"
+            f" vouches for it: {fault.message}",
+            hint=f"check out the commit that ran: dbops audit show {run.sequence}",
+        ) from None
 
 
 def _refuse_other(run: RecordedChange, identity: str) -> None:

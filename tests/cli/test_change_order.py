@@ -309,6 +309,25 @@ def test_a_resume_takes_no_other_files(ops: Ops, monkeypatch: pytest.MonkeyPatch
     assert f"the files of {WORK} are not those that ran on example" in refused.stderr
 
 
+@pytest.mark.parametrize("name", ["rehearsed-example.schema", "rehearsed-example.diff"])
+def test_a_resume_believes_no_rehearsal_that_nobody_signed(
+    ops: Ops, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """The schema would be compared with it, and recorded."""
+    killed_run(ops, monkeypatch)
+    path = changes.folder(ops) / name
+    before = path.read_bytes()
+    path.write_bytes(before.replace(b"visit", b"visits"))
+    refused = ops.run("change", "resume", WORK)
+    assert (refused.exit_code, refused.stderr.splitlines()[0]) == (
+        5,
+        f"error: what was rehearsed of {WORK} is not what ran on example, and nobody vouches for"
+        " it: it is of other files than those that are there",
+    )
+    path.write_bytes(before)
+    done(ops.run("change", "resume", WORK))
+
+
 @pytest.mark.parametrize(
     ("words", "status", "error"),
     [
