@@ -199,6 +199,7 @@ def run_reviewed_change(
         # What runs is the bytes that were judged, not those that were read for the question.
         approved = found if allowed is None else parsed_change(allowed.work)
         refuse_set_aside(approved.change)
+        _refuse_open(wiring, approved.change.id, database)
         return _recorded(wiring, approved, database, direction, allowed, watch)
 
 
@@ -221,9 +222,26 @@ def _refuse_unapproved(
     """Raise Refused as the run would, which judges again; the ledger has the attempt."""
     try:
         with _allowed(wiring, found, database, direction):
+            _refuse_open(wiring, found.change.id, database)
             refuse_not_now(wiring, found, database, direction)
     except Refused as fault:
         raise _with_resume(wiring, found.change.id, database, fault) from None
+
+
+def _refuse_open(wiring: Wiring, work_id: str, database: str) -> None:
+    """Raise Refused where an earlier run may have taken place: what this one does would be its."""
+    from dbops.audit.entry import Effect
+    from dbops.cli.change_list import recorded_on
+
+    for run in recorded_on(wiring):
+        mine = run.work == work_id and run.database == database
+        if mine and run.effect is Effect.UNKNOWN:
+            raise Refused(
+                "change-open",
+                f"nobody knows how the last run of {work_id} on {database} ended (ledger entry"
+                f" {run.sequence})",
+                hint=f"find out first: dbops change resume {work_id}",
+            )
 
 
 def _recorded(

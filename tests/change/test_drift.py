@@ -42,6 +42,27 @@ def test_unknown_objects_are_no_equality() -> None:
         assert "lab has objects" in caught.value.message
 
 
+def test_places_that_follow_from_a_column_are_not_told_beside_it() -> None:
+    """A column that came by hand before others is one difference; alone, another order is one."""
+
+    def columns(*names: str) -> Schema:
+        one = table("visit")
+        own = [
+            SchemaObject(
+                ObjectName(ObjectKind.COLUMN, ("his", "visit", name)),
+                {"position": str(place)},
+                one.name,
+            )
+            for place, name in enumerate(names, start=1)
+        ]
+        return schema_of([one, *own])
+
+    found = drift(columns("a", "b"), columns("a", "by_hand", "b"))
+    assert [each.name.written for each in found] == ["his.visit.by_hand"]
+    found = drift(columns("a", "b"), columns("b", "a"))
+    assert [each.name.written for each in found] == ["his.visit.a", "his.visit.b"]
+
+
 def test_a_text_of_an_older_dbops_is_no_drift() -> None:
     """What was not compared when the schema was recorded is said to be that, and what to do."""
     recorded = Schema({}, tuple(f"collation his.c{number}" for number in range(6)))

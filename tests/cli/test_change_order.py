@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,8 +14,10 @@ from dbops.audit.entry import Effect, Event
 from dbops.audit.entry import Result as Ended
 from dbops.change.script import parse_steps
 from dbops.change.step import Direction
+from dbops.cli.change_entries import change_intent
 from dbops.cli.change_run import order_of, refuse_not_now, run_reviewed_change
 from dbops.cli.changing import read_change
+from dbops.cli.ledger import ledger_of
 from dbops.errors import DbopsError, Refused
 from dbops.review.policy_document import FailedVerify
 from tests.cli import changes
@@ -194,6 +197,31 @@ def test_a_run_that_was_killed_is_settled(ops: Ops, monkeypatch: pytest.MonkeyPa
     assert again.stderr == (
         f"nothing is open: every run of {WORK} in this host's ledger has a known end\n"
     )
+
+
+def dead_run(ops: Ops) -> None:
+    """Afterwards the ledger is as a run leaves it whose process died before its COMMIT."""
+    wiring = wiring_of(ops)
+    work = read_change(wiring, WORK).work
+    ledger_of(wiring).append(change_intent(work, "example", "d" * 32, Direction.UP, None))
+
+
+def test_nothing_runs_beside_a_run_without_a_known_end(ops: Ops) -> None:
+    """New approvals or not: what the second one did would be told of the first."""
+    dead_run(ops)
+    request(ops)
+    changes.approve(ops)
+    refused = run(ops)
+    first, second = refused.stderr.splitlines()
+    said_so = (
+        rf"error: nobody knows how the last run of {WORK} on example ended \(ledger entry \d+\)"
+    )
+    assert re.fullmatch(said_so, first)
+    assert second == f"hint: find out first: dbops change resume {WORK}"
+    assert refused.exit_code == 5
+    settled = done(ops.run("change", "resume", WORK)).stdout
+    assert settled.endswith("): it did not take place; the schema is as it was\n")
+    done(run(ops))
 
 
 def test_a_run_that_is_open_on_another_database_is_named(
