@@ -50,6 +50,8 @@ _KINDS: Final = (
 _SERIAL: Final = re.compile("(small|big)?serial[248]?", re.IGNORECASE)
 _ZERO_DATE: Final = re.compile(r"0000-00-00.*")
 
+_UNDECIDED: Final = frozenset({"OR", "CASE", "COALESCE"})  # no column is proven by one of several
+
 
 def column_of(words: Sequence[Word], dialect: str) -> Column | None:
     """Return the column that a definition begins with its name; None where it is none."""
@@ -196,6 +198,11 @@ def _foreign_key(cursor: Cursor, name: str | None, columns: tuple[str, ...]) -> 
 
 
 def _not_nulls(words: Sequence[Word]) -> list[str]:
+    """The columns of which a check proves that they have a value: it says so, AND what else."""
+    for place, word in enumerate(words):
+        denied = word.upper == "NOT" and (place == 0 or words[place - 1].upper != "IS")
+        if denied or word.upper in _UNDECIDED:
+            return []
     return [
         words[place - 1].text
         for place, word in enumerate(words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -57,10 +58,12 @@ def _proved(case: Case, at: Reading, table: Name, column: str) -> Iterator[Readi
 
 def _checks(case: Case, table: Name, column: str) -> Iterator[tuple[str, str]]:
     """The checks of the database that say so, by name, with their text in small letters."""
-    form = f"{column} IS NOT NULL".casefold()
+    name = re.escape(column.casefold())
+    # As the server prints it; one of several conditions it need not understand.
+    form = re.compile(rf'check \(+"?{name}"? is not null\)+( no inherit)?( not valid)?')
     for each in case.belonging(table, ObjectKind.CONSTRAINT):
         text = each.properties.get("definition", "").casefold()
-        if form in text:
+        if form.fullmatch(text):
             yield each.name.path[-1], text
 
 

@@ -140,9 +140,32 @@ CASES = [
         "ALTER TABLE his.visit ALTER COLUMN beds SET NOT NULL;",
         (f"his.visit.beds: all rows are read while nobody uses the table{_SIZE}",),
     ),
+    *(
+        Found(
+            "PG-SETNN",
+            f"ALTER TABLE his.visit ADD CONSTRAINT c CHECK ({check}) NOT VALID;\n-- part: a\n"
+            "ALTER TABLE his.visit VALIDATE CONSTRAINT c;\n-- part: b\n"
+            "ALTER TABLE his.visit ALTER beds SET NOT NULL;",
+            (f"his.visit.beds: all rows are read while nobody uses the table{_SIZE}",),
+        )
+        for check in (
+            "beds IS NOT NULL OR id > 0",
+            "NOT (beds IS NOT NULL)",
+            "old_beds IS NOT NULL",
+            "CASE WHEN beds IS NOT NULL THEN true ELSE true END",
+        )
+    ),
+    Found(
+        "PG-SETNN",
+        "ALTER TABLE his.visit ALTER COLUMN ote SET NOT NULL;",
+        (f"his.visit.ote: all rows are read while nobody uses the table{_SIZE}",),
+    ),
     *silent(
         "PG-SETNN",
         "ALTER TABLE his.visit ALTER COLUMN note SET NOT NULL;",
+        "ALTER TABLE his.visit ADD CONSTRAINT c CHECK (beds IS NOT NULL AND id > 0) NOT VALID;\n"
+        "-- part: a\nALTER TABLE his.visit VALIDATE CONSTRAINT c;\n-- part: b\n"
+        "ALTER TABLE his.visit ALTER beds SET NOT NULL;",
         "ALTER TABLE his.visit ADD CONSTRAINT c CHECK (beds IS NOT NULL) NOT VALID;\n-- part: a\n"
         "ALTER TABLE his.visit VALIDATE CONSTRAINT c;\n-- part: b\n"
         "ALTER TABLE his.visit ALTER beds SET NOT NULL;",
