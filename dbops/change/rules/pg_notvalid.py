@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from dbops.change.reading import Act, Clause, Constraint, ConstraintKind, Name, Reading
+from dbops.change.reading import (
+    Act,
+    Clause,
+    Column,
+    Constraint,
+    ConstraintKind,
+    Name,
+    Reading,
+)
 from dbops.change.rules.finding import Case, Rule
 from dbops.change.rules.held_locks import BEGIN, beside
 from dbops.review.finding import Finding, Severity
@@ -34,11 +42,15 @@ def _said(case: Case, reading: Reading, table: Name, clause: Clause) -> Iterator
     for constraint in given:
         if constraint is None or constraint.kind not in _KINDS:
             continue
-        if column is not None and constraint.kind is ConstraintKind.CHECK:
-            continue  # the column is new: what it holds is its default
+        if column is not None and _is_empty(column) and constraint.kind is not ConstraintKind.CHECK:
+            continue  # no key is looked for where every row has NULL; a check is asked of each
         what = _what(case, table, constraint)
         if what is not None:
             yield what, _LATER
+
+
+def _is_empty(column: Column) -> bool:
+    return not column.filled and (column.default is None or column.default.null)
 
 
 def _what(case: Case, table: Name, constraint: Constraint) -> str | None:

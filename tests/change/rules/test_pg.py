@@ -119,8 +119,13 @@ CASES = [
     ),
     Found(
         "PG-NOTVALID",
-        "ALTER TABLE his.visit ADD COLUMN ward text REFERENCES his.ward;",
+        "ALTER TABLE his.visit ADD COLUMN ward text DEFAULT 'A' REFERENCES his.ward;",
         (f"the foreign key of his.visit reads all rows, and others wait meanwhile{_SIZE}",),
+    ),
+    Found(
+        "PG-NOTVALID",
+        "ALTER TABLE his.visit ADD COLUMN a int CHECK (a > 0);",
+        (f"the check of his.visit reads all rows, and others wait meanwhile{_SIZE}",),
     ),
     Found(
         "PG-NOTVALID",
@@ -132,7 +137,7 @@ CASES = [
         "ALTER TABLE his.visit ADD CONSTRAINT c CHECK (beds > 0) NOT VALID;\n-- part: rows\n"
         "ALTER TABLE his.visit VALIDATE CONSTRAINT c;",
         "ALTER TABLE his.old ADD CHECK (a > 0);",
-        "ALTER TABLE his.visit ADD COLUMN a int CHECK (a > 0);",
+        "ALTER TABLE his.visit ADD COLUMN ward text REFERENCES his.ward;",
         "CREATE TABLE his.a (ward text REFERENCES his.ward);",
     ),
     Found(
