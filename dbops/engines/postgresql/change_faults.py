@@ -58,7 +58,7 @@ _WORDS: Final[dict[str, _Words]] = {
     ),
     "55P04": _Words(
         "a new value of an enum cannot be used where it is made",
-        "add the value in a change of its own, which this one requires",
+        "write -- part: name before the step that uses it: a transaction begins there",
     ),
 }
 _CLASSES: Final[dict[str, _Words]] = {
