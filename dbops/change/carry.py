@@ -12,6 +12,7 @@ from dbops.change.going import Going, look
 from dbops.change.half_back import spares_rows
 from dbops.change.judging import Judged, NotAsDeclared, judge_back, judge_down, judge_up
 from dbops.change.parsed import read_step
+from dbops.change.part_end import PartEnds
 from dbops.change.parts import judged_last, parts_of, remaining
 from dbops.change.ports import ChangeSession, CommitUnknown
 from dbops.change.report import ChangeReport
@@ -36,7 +37,10 @@ def carry_up(going: Going, before: Schema, start: Schema | None) -> ChangeReport
     """
     order = going.order
     try:
-        return carry_out(going, parts_left(going), lambda session: judge_up(order, session, before))
+        _refuse_altered_between(going, start)
+        return carry_out(
+            going, parts_left(going), lambda session: judge_up(order, session, before), start
+        )
     except CommitUnknown:
         raise
     except NotAsDeclared as fault:
@@ -59,8 +63,9 @@ def carry_down(going: Going, live: Schema, start: Schema | None) -> ChangeReport
     """
     order = going.order
     try:
+        _refuse_altered_between(going, start)
         return carry_out(
-            going, parts_left(going), lambda session: judge_down(order, session, live, start)
+            going, parts_left(going), lambda session: judge_down(order, session, live, start), start
         )
     except CommitUnknown:
         raise
@@ -90,6 +95,17 @@ def carry_back(going: Going, start: Schema | None) -> ChangeReport:
         return judge_back(order, session, live, start)
 
     return carry_out(going, parts, judge)
+
+
+def _refuse_altered_between(going: Going, start: Schema | None) -> None:
+    """Raise NotAsDeclared `change-effect` where others altered what an earlier run had come to.
+
+    A step that began and whose end nobody saw may have left anything.
+    """
+    standing = standing_of(going.journal, going.order.plan)
+    if standing.direction is going.direction and standing.done and standing.began is None:
+        ends = PartEnds(going.order, going.direction, start)
+        ends.compare(max(standing.done), lambda: look(going))
 
 
 def parts_left(going: Going) -> tuple[Part, ...]:

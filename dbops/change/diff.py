@@ -52,6 +52,12 @@ class Difference:
             return ()
         return tuple(sorted({*self.before, *self.after}))
 
+    @property
+    def back(self) -> Difference:
+        """The same the other way round: what is created is dropped."""
+        verb = {Verb.CREATE: Verb.DROP, Verb.DROP: Verb.CREATE}.get(self.verb, self.verb)
+        return replace(self, verb=verb, before=self.after, after=self.before)
+
 
 def compare_schemas(before: Schema, after: Schema) -> tuple[Difference, ...]:
     """Return every difference, in the order of the objects' names."""

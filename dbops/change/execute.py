@@ -9,35 +9,51 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from dbops.change.going import Going, clean_up, note, note_entry, patiently
-from dbops.change.judging import Judged, judge_part
-from dbops.change.ports import ChangeSession, CommitUnknown, Progress, Remains, StepEffect
+from dbops.change.going import Going, clean_up, look, note, note_entry, patiently
+from dbops.change.judging import Judged
+from dbops.change.part_end import PartEnds
+from dbops.change.ports import (
+    ChangeSession,
+    CommitUnknown,
+    JournalEntry,
+    Progress,
+    Remains,
+    StepEffect,
+)
 from dbops.change.report import ChangeReport, StepReport
+from dbops.change.schema import Schema
 from dbops.change.stage import Stage
 from dbops.change.standing import standing_of
 from dbops.change.step import Direction, Part, Step
 from dbops.errors import DbopsError, Failed, Partly, Refused
 
 Judge = Callable[[ChangeSession], Judged]
+_JudgeInside = Callable[[ChangeSession], None]
 
 
-def carry_out(going: Going, parts: Sequence[Part], judge: Judge) -> ChangeReport:
+def carry_out(
+    going: Going, parts: Sequence[Part], judge: Judge, start: Schema | None = None
+) -> ChangeReport:
     """Afterwards the parts are done, judged and written down; the last one is a transaction.
 
-    `judge` is asked inside of it, before it commits. Whatever is raised, the part that raised it
-    did not happen, but for CommitUnknown; `going.committed` says whether others did. Raises
+    `judge` is asked inside of it, before it commits. Where the others end is compared with the
+    rehearsal, if the schema at the `start` of the change is given. Whatever is raised, the part
+    that raised it did not happen, but for CommitUnknown, and for a step outside of a transaction
+    behind which the schema is another; `going.committed` says whether others did. Raises
     Unreachable `change-locked` where a lock was not to be had in all attempts; Refused
     `change-left-over`, Failed `change-half-built`; and what the session and the judge raise.
     """
     reports: list[StepReport] = []
+    ends = PartEnds(going.order, going.direction, start)
     for part in parts[:-1]:
-        reports += _alone(going, part.steps[0]) if part.alone else _together(going, part)
+        reports += _part(going, part, ends)
     found: list[Judged] = []
 
     def judged(session: ChangeSession) -> None:
         found[:] = [judge(session)]
 
-    reports += _together(going, parts[-1], judged)
+    whole = going.order.author.whole(going.direction)
+    reports += _together(going, parts[-1], judged, (whole,))
     order, end = going.order, found[0]
     return ChangeReport(
         run=order.run,
@@ -52,13 +68,27 @@ def carry_out(going: Going, parts: Sequence[Part], judge: Judge) -> ChangeReport
         before=end.before,
         after=end.after,
         seconds=going.clock.monotonic() - going.began,
+        ends=ends.found,
     )
 
 
+def _part(going: Going, part: Part, ends: PartEnds) -> list[StepReport]:
+    """Carry out a part behind which another comes; what it came to is judged as far as it can be.
+
+    Of a step outside of a transaction only afterwards.
+    """
+    last = part.steps[-1].number
+    if not part.alone:
+        return _together(going, part, lambda session: ends.judge(session, last))
+    reports = _alone(going, part.steps[0])
+    ends.compare(last, lambda: look(going))
+    return reports
+
+
 def _together(
-    going: Going, part: Part, judge: Callable[[ChangeSession], None] | None = None
+    going: Going, part: Part, judge: _JudgeInside, more: Sequence[JournalEntry] = ()
 ) -> list[StepReport]:
-    (effects, held), attempts = patiently(going, lambda: _transaction(going, part, judge))
+    (effects, held), attempts = patiently(going, lambda: _transaction(going, part, judge, more))
     numbers = [step.number for step in part.steps]
     pairs = zip(part.steps, effects, strict=True)
     return [
@@ -68,7 +98,7 @@ def _together(
 
 
 def _transaction(
-    going: Going, part: Part, judge: Callable[[ChangeSession], None] | None
+    going: Going, part: Part, judge: _JudgeInside, more: Sequence[JournalEntry]
 ) -> tuple[list[StepEffect], float]:
     """Return what the steps came to, and for how many seconds their locks were held."""
     session, author = going.session, going.order.author
@@ -80,12 +110,8 @@ def _transaction(
         began = going.clock.monotonic()
         session.lock(going.order.locks_of(going.direction, part))
         effects = [_ran(going, step) for step in part.steps]
-        if judge is None:
-            judge_part(going.order, session)
-        else:
-            judge(session)
-            entries.append(author.whole(going.direction))
-        session.note(entries)
+        judge(session)
+        session.note([*entries, *more])
         going.tell(Stage.COMMITTING)
         sent = True
         session.commit()

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from dbops.change.declare import declaring
 from dbops.change.diff import Difference, Verb, compare_schemas, is_only_order
 from dbops.change.diff_text import same_effect
 from dbops.change.drift import listed, told
@@ -34,18 +35,6 @@ class Judged:
     unseen: tuple[Touch, ...] = ()
 
 
-def judge_part(order: ChangeRun, session: ChangeSession) -> None:
-    """Afterwards it is known that constraints hold, in a transaction behind which others come.
-
-    What a later one ends, such as an index of a partitioned table, may be half done. Raises
-    NotAsDeclared `change-constraints`, and the code of what the server did not allow.
-    """
-    try:
-        _settled(order, session, whole=False)
-    except (Refused, Failed) as fault:
-        raise NotAsDeclared(fault.code, fault.message, hint=fault.hint) from None
-
-
 def judge_up(order: ChangeRun, session: ChangeSession, before: Schema) -> Judged:
     """Return what differs from `before`, inside the transaction that is to commit it.
 
@@ -54,15 +43,15 @@ def judge_up(order: ChangeRun, session: ChangeSession, before: Schema) -> Judged
     verify.sql that does not run, `schema-unknown`, `change-undeclared` and `change-effect`.
     """
     try:
-        _settled(order, session)
+        refuse_unsettled(order, session)
         _verified(order, session)
-        after = _after(order, session)
+        after = schema_after(order, session)
     except (Refused, Failed) as fault:
         raise NotAsDeclared(fault.code, fault.message, hint=fault.hint) from None
     found = compare_schemas(before, after)
     _refuse_undeclared(order, found, order.change.touches)
     if order.rehearsed is not None:
-        _refuse_other_effect(order, found, order.rehearsed.differences)
+        refuse_other_effect(order, found, order.rehearsed.differences)
     return Judged(before, after, found, unseen(found, order.change.touches))
 
 
@@ -76,8 +65,8 @@ def judge_down(
     NotAsDeclared `change-constraints`, `schema-unknown`, `change-undeclared` and `change-down`.
     """
     try:
-        _settled(order, session)
-        after = _after(order, session)
+        refuse_unsettled(order, session)
+        after = schema_after(order, session)
     except (Refused, Failed) as fault:
         raise NotAsDeclared(fault.code, fault.message, hint=fault.hint) from None
     found = compare_schemas(before, after)
@@ -96,8 +85,8 @@ def judge_back(order: ChangeRun, session: ChangeSession, live: Schema, start: Sc
     places of columns may be others. Raises as `judge_down`.
     """
     try:
-        _settled(order, session)
-        after = _after(order, session)
+        refuse_unsettled(order, session)
+        after = schema_after(order, session)
     except (Refused, Failed) as fault:
         raise NotAsDeclared(fault.code, fault.message, hint=fault.hint) from None
     left = [each for each in compare_schemas(start, after) if not is_only_order(each)]
@@ -157,7 +146,8 @@ def untrue(session: ChangeSession, verify: Iterable[Step]) -> tuple[str, ...]:
     )
 
 
-def _settled(order: ChangeRun, session: ChangeSession, *, whole: bool = True) -> None:
+def refuse_unsettled(order: ChangeRun, session: ChangeSession, *, whole: bool = True) -> None:
+    """Raise Refused `change-constraints` where rows or indexes would be left behind wrong."""
     wrong = session.settle(whole=whole)
     if wrong:
         raise Refused(
@@ -177,7 +167,8 @@ def _verified(order: ChangeRun, session: ChangeSession) -> None:
         )
 
 
-def _after(order: ChangeRun, session: ChangeSession) -> Schema:
+def schema_after(order: ChangeRun, session: ChangeSession) -> Schema:
+    """Return the schema as the session sees it; Refused `schema-unknown` where not all is known."""
     after = session.schema()
     refuse_unknown(after, order.database)
     return after
@@ -195,21 +186,27 @@ def _refuse_undeclared(
         what = f"what the touches of {order.work} do not name differs, by it or by others since"
         raise _to_be_looked_at(order, "change-undeclared", f"{what}: {told(other)}", revert=revert)
     if other:
+        # What down.sql alone does is no matter of touches, which are of up.sql.
+        what = "leave it out of down.sql" if revert else declaring(other, touches)
         raise NotAsDeclared(
             "change-undeclared",
             f"{order.work} changes what its touches do not name: {told(other)}",
-            hint=f"declare it in change.yml, or leave it out; then: dbops change rehearse"
-            f" {order.work}",
+            hint=f"{what}; then: dbops change rehearse {order.work}",
         )
 
 
-def _refuse_other_effect(
-    order: ChangeRun, found: Sequence[Difference], rehearsed: Sequence[Difference]
+def refuse_other_effect(
+    order: ChangeRun,
+    found: Sequence[Difference],
+    rehearsed: Sequence[Difference],
+    *,
+    revert: bool = False,
 ) -> None:
+    """Raise NotAsDeclared `change-effect` where what came is not what was rehearsed."""
     other = same_effect(found, rehearsed)
     if other and order.resumed:
         what = f"what differs is not what {order.work} was rehearsed to, by it or by others since"
-        raise _to_be_looked_at(order, "change-effect", f"{what}: {listed(other)}")
+        raise _to_be_looked_at(order, "change-effect", f"{what}: {listed(other)}", revert=revert)
     if other:
         raise NotAsDeclared(
             "change-effect",

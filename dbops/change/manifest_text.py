@@ -250,7 +250,7 @@ def _touches(section: Section) -> Iterator[Touch]:
     for number, node in enumerate(section.items("touches"), 1):
         touch = parse_touch(section.plain(node, f"touches[{number}]", _TOUCH))
         assert touch is not None  # noqa: S101 - the form has refused anything else
-        yield touch
+        yield replace(touch, at=node.line)
 
 
 def _data_loss(section: Section) -> DataLoss:

@@ -131,10 +131,15 @@ def _window(window: Window) -> str:
     return f"window: {{days: {days}, {hours}, zone: {_scalar(window.zone.key)}}}"
 
 
+def touch_lines(touches: Iterable[Touch]) -> Iterator[str]:
+    """Yield an item of the list `touches` for each."""
+    for touch in touches:
+        text = touch.line
+        yield f"  - {text if _PLAIN_TOUCH.fullmatch(text) else _quoted(text)}"
+
+
 def _touches(touches: tuple[Touch, ...]) -> list[str]:
-    lines = [touch.line for touch in touches]
-    listed = [f"  - {text if _PLAIN_TOUCH.fullmatch(text) else _quoted(text)}" for text in lines]
-    return ["touches:", *listed] if listed else []
+    return ["touches:", *touch_lines(touches)] if touches else []
 
 
 def _limits(limits: Limits) -> list[str]:

@@ -22,6 +22,7 @@ from dbops.change.manifest import Change
 from dbops.change.ports import TableSize
 from dbops.change.rehearsed_files import (
     difference_file,
+    end_file,
     findings_file,
     made_by_rehearsal,
     source_file,
@@ -118,6 +119,11 @@ def write_down(
             findings_file(name): evidence_text(evidence),
             source_file(name): source,
             difference_file(name): diff_text(up.differences),
+            **{
+                end_file(name, report.direction, step): diff_text(differences)
+                for report in reports
+                for step, differences in report.ends.items()
+            },
         },
     )
 

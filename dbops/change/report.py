@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -48,7 +49,8 @@ class ChangeReport:
     `steps` are those that this run did: of one that was resumed, not those before. `differences`
     are what came of all of them, `unseen` the touches of which none is. `after` is the schema as
     it was judged; `seconds` includes waiting for locks. `drift` is what differs still from what is
-    recorded since: it was there before.
+    recorded since: it was there before. `ends` are of a rehearsal: what differed from the start
+    when a part had ended behind which others came, by its last step.
     """
 
     run: str
@@ -64,6 +66,7 @@ class ChangeReport:
     after: Schema = field(repr=False)
     seconds: float = 0.0
     drift: tuple[Difference, ...] = ()
+    ends: Mapping[int, tuple[Difference, ...]] = field(default_factory=dict, repr=False)
 
     @property
     def attempts(self) -> int:

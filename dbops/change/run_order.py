@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from dbops.change.diff import Difference
@@ -13,6 +14,8 @@ from dbops.change.standing import Author
 from dbops.change.step import Direction, Part, Step
 from dbops.review.policy_document import FailedVerify
 
+Ends = Mapping[tuple[Direction, int], tuple[Difference, ...]]
+
 
 @dataclass(frozen=True, slots=True)
 class Rehearsed:
@@ -20,12 +23,14 @@ class Rehearsed:
 
     `source` is the schema of the database itself when the backup was taken, `differences` what
     up.sql came to on the copy, where a server may print the same thing in other words. `locks` are
-    what each step locked there.
+    what each step locked there, `ends` what differed from the start when a part had ended and
+    another followed, by the direction and the last step of the part.
     """
 
     source: Schema
     differences: tuple[Difference, ...]
     locks: RehearsedLocks = field(default_factory=dict)
+    ends: Ends = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ It is exactly what a difference is called, so a diff can write them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dbops.change.diff import Difference, Verb, is_only_order
 from dbops.change.schema import ObjectKind, ObjectName
@@ -16,12 +16,16 @@ from dbops.change.schema import ObjectKind, ObjectName
 
 @dataclass(frozen=True, slots=True, order=True)
 class Touch:
-    """One object that may differ afterwards; `properties` only where it is altered."""
+    """One object that may differ afterwards; `properties` only where it is altered.
+
+    `at` is the line of the manifest that says it, 0 where none does.
+    """
 
     verb: Verb
     kind: ObjectKind
     written: str
     properties: tuple[str, ...] = ()
+    at: int = field(default=0, compare=False)
 
     @property
     def line(self) -> str:
@@ -64,7 +68,12 @@ def parse_touch(line: str) -> Touch | None:
 
 
 def touches_of(differences: Iterable[Difference]) -> tuple[Touch, ...]:
-    """Return the fewest touches that cover the differences.
+    """Return the fewest touches that cover the differences."""
+    return tuple(map(touch_of, outermost(differences)))
+
+
+def outermost(differences: Iterable[Difference]) -> tuple[Difference, ...]:
+    """Return the differences without those that come with another of them.
 
     What is made or dropped takes along what belongs to it, and what follows it.
     """
@@ -72,7 +81,7 @@ def touches_of(differences: Iterable[Difference]) -> tuple[Touch, ...]:
     outer = {(each.verb, each.name) for each in found if each.verb is not Verb.ALTER}
     altered = {each.name: set(each.changed) for each in found if each.verb is Verb.ALTER}
     return tuple(
-        touch_of(each)
+        each
         for each in found
         if not any((each.verb, name) in outer for name in each.within)
         and not any(set(each.changed) <= altered.get(name, set()) for name in leaders(each))

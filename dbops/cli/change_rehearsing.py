@@ -143,7 +143,7 @@ def kept_files(
     from dbops.change.rehearsed_files import files_of
     from dbops.review.evidence import attested_by
 
-    work, wanted = plan.ground.work, files_of(stands)
+    work, wanted = plan.ground.work, files_of(stands, plan.ground.work.files)
     for fault in stands.values():
         if not wanted <= work.files.keys():
             raise fault
@@ -160,8 +160,12 @@ def write_attested(
     found: Sequence[ChangeRehearsal],
     kept: Mapping[str, bytes],
 ) -> None:
-    """Afterwards the folder has what was found of every database, and evidence that signs it."""
+    """Afterwards the folder has what was found of every database, and evidence that signs it.
+
+    What earlier rehearsals left and this one does not is gone.
+    """
     from dbops.change.attest import attested_files
+    from dbops.change.rehearsed_files import made_by_rehearsal
     from dbops.review.rehearsed_files import write_rehearsed
 
     work = plan.ground.work
@@ -169,4 +173,5 @@ def write_attested(
     names = plan.found.change.databases
     host = wiring.estate.host.name
     written = attested_files(work, host, names, files, plan.signer, wiring.clock())
-    write_rehearsed(plan.ground.worktree, work.folder, written)
+    stale = made_by_rehearsal(work.files) - written.keys()
+    write_rehearsed(plan.ground.worktree, work.folder, written, stale)

@@ -100,6 +100,7 @@ def _run(
     as_json: bool,
 ) -> None:
     from dbops.change.step import Direction
+    from dbops.cli.change_asked import before_asking
     from dbops.cli.change_report import report_json, show_report
     from dbops.cli.changing import databases_of, read_change, refuse_set_aside
     from dbops.cli.options import confirm
@@ -118,7 +119,8 @@ def _run(
         for name in names:
             _refuse_unapproved(wiring, found, name, direction)
         word = "run" if direction is Direction.UP else "take back"
-        confirm(f"{word} {work_id} on {', '.join(names)}?")
+        above = before_asking(wiring, found, names, direction)
+        confirm(f"{word} {work_id} on {', '.join(names)}?", above)
     reports: list[ChangeReport] = []
     with stopping() as stops:
         for name in names:

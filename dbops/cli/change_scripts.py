@@ -51,7 +51,7 @@ def script_lines(name: str, text: str, parts: Sequence[Part]) -> Iterator[str]:
     lines = text.splitlines()
     marks = list(_marks(lines, parts)) if len(parts) > 1 else []
     alone = any(part.alone for part in parts)
-    yield f"{name}, in {_count(parts)}:" if marks or alone else f"{name}:"
+    yield f"{name}, in {parts_words(parts)}:" if marks or alone else f"{name}:"
     for number, line in enumerate(lines, 1):
         yield from (f"      == {mark}" for at, mark in marks if at == number)
         yield f"{number:4d}  {printable(line)}"
@@ -87,7 +87,8 @@ def _marks(lines: Sequence[str], parts: Sequence[Part]) -> Iterator[tuple[int, s
         yield line, "outside of any transaction" if part.alone else f"transaction {count} begins"
 
 
-def _count(parts: Sequence[Part]) -> str:
+def parts_words(parts: Sequence[Part]) -> str:
+    """How many transactions they are, and how many steps stand outside of any."""
     from dbops.cli.render import counted
 
     alone = sum(part.alone for part in parts)

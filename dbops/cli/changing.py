@@ -115,7 +115,7 @@ def rehearsed_of(work: Work, database: str) -> Rehearsed | None:
     """What the rehearsal saw, **unverified**; None where there was none of that database."""
     from dbops.change.diff_text import parse_diff
     from dbops.change.evidence import read_evidence
-    from dbops.change.rehearsed_files import difference_file
+    from dbops.change.rehearsed_files import difference_file, end_files
     from dbops.change.run_order import Rehearsed
 
     path = difference_file(database)
@@ -123,7 +123,11 @@ def rehearsed_of(work: Work, database: str) -> Rehearsed | None:
     evidence = read_evidence(work, database)
     if source is None or data is None or evidence is None:
         return None
-    return Rehearsed(source, parse_diff(data, f"{work.folder}/{path}"), evidence.locks)
+    ends = {
+        end: parse_diff(work.files[each], f"{work.folder}/{each}")
+        for end, each in end_files(database, work.files).items()
+    }
+    return Rehearsed(source, parse_diff(data, f"{work.folder}/{path}"), evidence.locks, ends)
 
 
 def databases_of(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 import click
@@ -65,8 +65,8 @@ def review_option(command: Command) -> Command:
     )(command)
 
 
-def confirm(question: str) -> None:
-    """Ask on a terminal; afterwards the person has agreed.
+def confirm(question: str, above: Iterable[str] = ()) -> None:
+    """Ask on a terminal, below the lines `above`; afterwards the person has agreed.
 
     Raises UsageFault where nobody can be asked, and Refused where the answer is no.
     """
@@ -74,5 +74,7 @@ def confirm(question: str) -> None:
         raise UsageFault(
             "needs-yes", f"nobody is there to be asked: {question}", hint="add --yes to the command"
         )
+    for line in above:
+        click.echo(line, err=True)
     if not click.confirm(question, err=True):
         raise Refused("not-agreed", "nothing was changed", hint="run it again when you are sure")

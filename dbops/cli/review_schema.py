@@ -35,7 +35,7 @@ class _Before:
 
 def schema_words(desk: Desk, work: Work) -> Mapping[str, list[str]]:
     """What people read of the change's files that hold schemas, by their path."""
-    from dbops.change.rehearsed_files import difference_file, source_file
+    from dbops.change.rehearsed_files import difference_file, end_files, source_file
     from dbops.change.schema_text import SOURCE
     from dbops.errors import DbopsError
     from dbops.review.work import Kind, read_manifest
@@ -48,6 +48,8 @@ def schema_words(desk: Desk, work: Work) -> Mapping[str, list[str]]:
         return {}  # the manifest is told about by itself
     tellers: dict[str, _Teller] = {source_file(name): _rehearsed_source for name in databases}
     tellers |= {difference_file(name): _rehearsed_difference for name in databases}
+    for name in databases:
+        tellers |= dict.fromkeys(end_files(name, work.files).values(), _rehearsed_end)
     if len(databases) == 1:
         tellers[SOURCE] = _baseline
     found: dict[str, list[str]] = {}
@@ -107,10 +109,20 @@ def _rehearsed_source(_desk: Desk, work: Work, path: str) -> Iterator[str]:
 
 
 def _rehearsed_difference(_desk: Desk, work: Work, path: str) -> Iterator[str]:
+    yield "what the change came to when it was rehearsed:"
+    yield from _differences(work, path)
+
+
+def _rehearsed_end(_desk: Desk, work: Work, path: str) -> Iterator[str]:
+    """Of a part behind which others come: a run compares with it before it goes on."""
+    yield "what differed from the start when a part of it had ended:"
+    yield from _differences(work, path)
+
+
+def _differences(work: Work, path: str) -> Iterator[str]:
     from dbops.change.diff_text import parse_diff
     from dbops.cli.changing import told_in_full
 
-    yield "what the change came to when it was rehearsed:"
     differences = parse_diff(work.files[path], f"{work.folder}/{path}")
     yield from (f"  {line}" for line in told_in_full(differences))
 

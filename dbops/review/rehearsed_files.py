@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from dbops.errors import Failed, NotFound
@@ -12,8 +14,10 @@ from dbops.review.folder import opened_folder
 from dbops.review.owned_files import replace_files
 
 
-def write_rehearsed(worktree: Path, folder: str, files: Mapping[str, bytes]) -> None:
-    """Afterwards these files are in the work's folder, durably, in this order.
+def write_rehearsed(
+    worktree: Path, folder: str, files: Mapping[str, bytes], stale: Collection[str] = ()
+) -> None:
+    """Afterwards these files are in the work's folder, durably, in this order; no `stale` one is.
 
     What had their names is replaced, each by a rename, and no symbolic link is followed. A crash in
     between leaves evidence that is not of the files beside it, which counts for nothing and is
@@ -25,6 +29,9 @@ def write_rehearsed(worktree: Path, folder: str, files: Mapping[str, bytes]) -> 
         if shelf is None or directory is None:
             raise NotFound("work-missing", f"there is no {folder}", hint="dbops review list")
         try:
+            for name in sorted(stale):
+                with suppress(FileNotFoundError):
+                    os.unlink(name, dir_fd=directory)
             replace_files(shelf, directory, tuple(files.items()))
         except OSError as fault:
             code = errno.errorcode.get(fault.errno or 0, "unknown error")

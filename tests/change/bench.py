@@ -9,15 +9,17 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from dbops.change.diff import compare_schemas
+from dbops.change.diff import Difference, compare_schemas
 from dbops.change.manifest import Change, DataLoss, Limits, Ring
+from dbops.change.parts import judged_last, parts_of
 from dbops.change.ports import (
     ChangeSession,
     CommitUnknown,
     JournalEntry,
+    Lock,
     SessionOrder,
     StepEffect,
 )
@@ -200,19 +202,27 @@ class Bench:
             on_failed_verify=failed,
         )
 
-    def rehearsed(self, up: str = UP) -> Rehearsed:
+    def rehearsed(self, up: str = UP, down: str = "") -> Rehearsed:
         """What a rehearsal would have seen; an index that is built aside is built inside."""
         order = SessionOrder(work="c-1", lock_wait=LIMITS.lock_wait, statement=LIMITS.statement)
+        locks: dict[tuple[Direction, int], tuple[Lock, ...]] = {}
+        ends: dict[tuple[Direction, int], tuple[Difference, ...]] = {}
+        after: list[Schema] = []
         with self.site.engine.session(order) as session:
             session.begin()
             before = session.schema()
-            locks = {
-                (Direction.UP, step.number): session.run(step).locks
-                for step in self.steps(up.replace("CONCURRENTLY ", ""))
-            }
-            after = session.schema()
+            for direction, text in ((Direction.UP, up), (Direction.DOWN, down)):
+                parts = judged_last(parts_of(self.steps(text), self.site.engine))
+                for part in parts:
+                    for step in part.steps:
+                        inside = replace(step, sql=step.sql.replace("CONCURRENTLY ", ""))
+                        locks[direction, step.number] = session.run(inside).locks
+                    if part is not parts[-1]:
+                        apart = compare_schemas(before, session.schema())
+                        ends[direction, part.steps[-1].number] = apart
+                after.append(session.schema())
             session.rollback()
-        return Rehearsed(before, compare_schemas(before, after), locks)
+        return Rehearsed(before, compare_schemas(before, after[0]), locks, ends)
 
     def run(self, order: ChangeRun) -> ChangeReport:
         """It has run."""

@@ -193,17 +193,14 @@ def test_what_others_altered_meanwhile_is_not_laid_to_the_change(
     before, order = bench.schema(), two(bench)
     assert bench.killed_at(5, order)
     bench.site.run(bench.say("CREATE VIEW {visit_note} AS SELECT 1 AS n"))
-    ways = {
-        Onward.FINISH: ("what the touches of c-1 do not name differs", ""),
-        Onward.REVERT: ("not all is as before c-1", " --revert"),
-    }
-    view = bench.say("view `{visit_note}`")
+    view, since = bench.say("view `{visit_note}` is new"), "by it or by others since"
+    effect = f"what differs is not what c-1 was rehearsed to, {since}: not rehearsed: {view}"
+    back = f"not all is as before c-1, {since}: 1 difference: {view}"
+    ways = {Onward.FINISH: (effect, ""), Onward.REVERT: (back, " --revert")}
     for where, (what, flag) in ways.items():
         with pytest.raises(Partly) as caught:
             onward(bench, order, where)
-        assert caught.value.message.startswith(
-            f"{HALF}{what}, by it or by others since: 1 difference: {view} is new"
-        )
+        assert caught.value.message.startswith(f"{HALF}{what}")
         assert caught.value.hint == (
             "look at it, and bring back what others altered; then: dbops change resume c-1" + flag
         )

@@ -19,6 +19,7 @@ from dbops.change.run import run_change
 from dbops.change.schema import Schema
 from dbops.change.schema_text import parse_schema
 from dbops.change.step import Direction
+from dbops.change.touch import touches_of
 from dbops.errors import Refused
 from dbops.review.work import Kind, Work
 from tests.change.bench import (
@@ -364,6 +365,21 @@ def test_parts_are_rehearsed_as_they_run(postgresql_bench: Bench) -> None:
     assert refused.hint == (
         "correct the scripts or change.yml (dbops change check c-1 helps), and rehearse again"
     )
+
+
+def test_what_a_part_comes_to_is_written_down(bench: Bench) -> None:
+    """Where it ends and others follow: what differs from the start then, in both directions."""
+    up = UP.replace("-- step: phones", "-- part: phones")
+    files = rehearsed(bench, asked(bench, up, DOWN.replace("; ", ";\n-- part: rooms\n"))).files
+    ends = {path: parse_diff(data, path) for path, data in files.items() if ".diff" in path}
+    room = f"create table {bench.site.full('room')}"
+    phone = f"create column {bench.site.full('ward')}.phone"
+    lines = {path: [touch.line for touch in touches_of(found)] for path, found in ends.items()}
+    assert lines == {
+        "rehearsed-lab.diff": [phone, room],
+        "rehearsed-lab.up-1.diff": [room],
+        "rehearsed-lab.down-1.diff": [room],
+    }
 
 
 def test_the_journal_of_the_backup_counts(sqlite_bench: Bench) -> None:

@@ -56,6 +56,7 @@ def write(
     verify: str = VERIFY,
     touches: tuple[str, ...] = TOUCHES,
     databases: str = "example",
+    data_loss: str = "data_loss: none",
     more: str = PERSONAL,
 ) -> None:
     """Its author has written the change into the work tree; `more` are lines of the manifest."""
@@ -69,7 +70,7 @@ ticket: T-121
 risk: low
 databases: [{databases}]
 touches:
-{listed}data_loss: none
+{listed}{data_loss}
 {more}
 """
     place = folder(ops, work)

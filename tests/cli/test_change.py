@@ -154,7 +154,12 @@ def test_what_touches_does_not_name_is_refused_at_the_rehearsal(ops: Ops) -> Non
     request(ops)
     refused = rehearse(ops)
     assert refused.exit_code == 5
-    assert "index `visit_referred_by` on `visit` is new" in refused.stderr
+    assert refused.stderr.endswith(
+        f": 1 difference: index `visit_referred_by` on `visit` is new\n"
+        "hint: write what is meant under touches, in place of a line of the same object there:\n"
+        "  - create index visit_referred_by\n"
+        f"or leave it out; then: dbops change rehearse {WORK}\n"
+    )
     assert not (changes.folder(ops) / "evidence.yml").exists()
 
 

@@ -10,6 +10,7 @@ from dbops.change.rules.ddl_down import DDL_DOWN
 from dbops.change.rules.ddl_drop import DDL_DROP
 from dbops.change.rules.ddl_fk import DDL_FK
 from dbops.change.rules.ddl_grant import DDL_GRANT
+from dbops.change.rules.ddl_name import DDL_NAME
 from dbops.change.rules.ddl_narrow import DDL_NARROW
 from dbops.change.rules.ddl_nn import DDL_NN
 from dbops.change.rules.ddl_path import DDL_PATH
@@ -66,6 +67,7 @@ EVERY: Final[tuple[Rule, ...]] = (
     DDL_VIEW,
     DDL_PHI,
     DDL_PATH,
+    DDL_NAME,
     DDL_TOUCH,
     PG_IDX,
     PG_NOTVALID,

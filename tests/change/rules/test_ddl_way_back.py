@@ -33,7 +33,38 @@ def _touch(up: str, touches: str, *sentences: str, dialect: str = "postgres") ->
     return Found("DDL-TOUCH", up, sentences, dialect, f"touches: [{touches}]")
 
 
+def _name(touches: str, *sentences: str, dialect: str = "postgres") -> Found:
+    said = tuple(f"touches: has {sentence}" for sentence in sentences)
+    return Found("DDL-NAME", "SELECT 1;", said, dialect, f"touches: [{touches}]")
+
+
 CASES = [
+    _name(
+        '"alter table his.visit (nonsense, owner)"',
+        'alter table his.visit (nonsense, owner), and no table has a property "nonsense"',
+    ),
+    _name(
+        "create column his.phone, create table visit, create extension his.dblink",
+        "create column his.phone, and the name of a column has 3 parts: schema.table.name",
+        "create table visit, and the name of a table has 2 parts: schema.name",
+        "create extension his.dblink, and the name of an extension has 1 part: name",
+    ),
+    _name(
+        "create virtual table his.notes",
+        "create virtual table his.notes, and this database has no virtual table",
+    ),
+    _name(
+        "create table his.visit, create function f",
+        "create table his.visit, and the name of a table has 1 part: name",
+        "create function f, and this database has no function",
+        dialect="sqlite",
+    ),
+    _name(
+        '\'create table his."My ""ward"". 1"\', "alter function his.age(date, integer) (comment)",'
+        ' "drop operator his.=@=(text, text)", \'alter cast "his.level AS integer" (context)\''
+    ),
+    _name("drop constraint bed.foreign key (ward)", dialect="sqlite"),
+    _name("create table dbo.his.visit", dialect="tsql"),
     Found(
         "DDL-DOWN",
         "CREATE TABLE his.a (id int);",
