@@ -57,6 +57,11 @@ def suggestion(name: str, known: Iterable[str], *, label: str) -> str:
     return what if near is None else f"did you mean {quoted(near)}? {what}"
 
 
+def number(count: int) -> str:
+    """Return a count as people read it, its thousands apart: `20,000`."""
+    return f"{count:,}"
+
+
 def size(count: int) -> str:
     """Bytes as people read them, in powers of a thousand."""
     number = float(count)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-pytest_plugins = ["tests.bytecode", "tests.fix_postgresql"]
+pytest_plugins = ["tests.bytecode", "tests.prepared_clusters", "tests.fix_postgresql"]
 
 # How long an example takes says something about the machine and nothing about the code.
 settings.register_profile("dbops", deadline=None)

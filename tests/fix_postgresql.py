@@ -35,6 +35,7 @@ from dbops.engines.postgresql.binaries import (
 from dbops.engines.postgresql.cluster import LOCAL_TRUST, SUPERUSER, Cluster, running_cluster
 from dbops.engines.postgresql.watchdog import sweep_leftovers
 from dbops.errors import Failed, NotFound
+from tests.prepared_clusters import is_prepared, prepared
 
 MAJORS = (15, 17)
 _BY_PASSWORD = "host all all 127.0.0.1/32 scram-sha-256"
@@ -49,7 +50,7 @@ Connection = psycopg.Connection[TupleRow]
 
 @dataclass(frozen=True, slots=True)
 class PgServer:
-    """A running source server and the password of its superuser."""
+    """A running source server, the password of its superuser, and the programs that fit it."""
 
     major: int
     host: str
@@ -167,8 +168,9 @@ def pg_newest() -> Iterator[Installation]:
 
 
 def _installed(major: int, stack: ExitStack) -> Installation:
+    true = [one for one in find_installations() if not is_prepared(one)]
     try:
-        installation = server_of(major, find_installations())
+        installation = server_of(major, true)
     except NotFound:
         absent(f"postgresql-{major}", _HOW_TO_GET[major])
     if can_run(installation, account_to_run(None)):
@@ -215,7 +217,7 @@ def _source_server(major: int) -> Iterator[PgServer]:
             superuser=SUPERUSER,
             password=password,
             socket_directory=cluster.socket_directory,
-            installation=installation,
+            installation=prepared(installation),
         )
 
 

@@ -117,6 +117,7 @@ class Label(StrEnum):
     PATH = "path"
     PRINCIPAL = "principal"
     REPOSITORY = "repository"
+    RESUMES = "resumes"  # the id of the run that a resume brings to an end
     ROLE = "role"
     RUN = "run"  # the id that a repair's transaction leaves in the database
     SERVER = "server"

@@ -54,6 +54,36 @@ class RecordedChange:
         return self.effect is Effect.UNKNOWN or self.is_half
 
 
+@dataclass(frozen=True, slots=True)
+class OpenResume:
+    """A resume that has no outcome; `sequence` is its intent, `run` the id of its journal rows.
+
+    `scripts` is the digest of the files that it went by, but for those that a rehearsal makes.
+    """
+
+    sequence: int
+    work: str
+    database: str
+    run: str
+    scripts: str | None = None
+
+
+def open_resumes(entries: Iterable[Entry]) -> tuple[OpenResume, ...]:
+    """Return the resumes of changes that nothing says the end of: they are at work, or died."""
+    found: dict[int, OpenResume] = {}
+    for entry in entries:
+        draft = entry.draft
+        if draft.of is not None:
+            found.pop(draft.of, None)
+        run, work, database = draft.names.get(Label.RUN), draft.work, draft.target
+        if draft.event is not Event.CHANGE_RESUME or draft.phase is not Phase.INTENT:
+            continue
+        if run is not None and work is not None and database is not None:
+            scripts = draft.digests.get(DigestOf.SCRIPTS)
+            found[entry.sequence] = OpenResume(entry.sequence, work, database, run, scripts)
+    return tuple(found.values())
+
+
 def recorded_changes(entries: Iterable[Entry]) -> tuple[RecordedChange, ...]:
     """Return the runs of changes in the ledger's order, with what is known of their effects.
 

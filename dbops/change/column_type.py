@@ -17,6 +17,7 @@ class Family(Enum):
     DATE = "dates"
     TIME = "times of day"
     STAMP = "points in time"
+    SPAN = "spans of time"
     BOOLEAN = "truth values"
     BINARY = "bytes"
     JSON = "json"
@@ -49,6 +50,8 @@ class SqlType:
 DIGITS: Final = {1: 3, 2: 5, 3: 7, 4: 10, 5: 19}  # of whole numbers, by rank
 
 
+# What has fractions of a second.
+_CLOCKS: Final = frozenset({Family.STAMP, Family.TIME, Family.SPAN})
 _ROOMY: Final = 64  # characters, in which each number and date has room
 
 
@@ -89,7 +92,7 @@ def _loss_within(old: SqlType, new: SqlType) -> str | None:
         return "values out of the smaller range fail"
     if old.unsigned and not new.unsigned and new.rank <= old.rank:
         return "values out of the smaller range fail"
-    if old.family in {Family.STAMP, Family.TIME} and new.scale < old.scale:
+    if old.family in _CLOCKS and new.scale < old.scale:
         return "fractions of a second are rounded away"
     if old.zone is not new.zone:
         return "times get another meaning: the session's zone decides"
@@ -131,13 +134,15 @@ def is_rewritten(old: SqlType, new: SqlType) -> bool:
         return False
     if old.padded or new.padded or old.family is not new.family:
         return True
+    if "NAME" in {old.name, new.name}:  # 64 bytes, whatever it holds
+        return old.name != new.name
     if old.family is Family.TEXT:
         return new.size is not None and (old.size is None or new.size < old.size)
     if old.family is Family.DECIMAL:
         return new.size is not None and (
             old.size is None or new.scale != old.scale or new.size < old.size
         )
-    if old.family in {Family.STAMP, Family.TIME}:
+    if old.family in _CLOCKS:
         return old.name != new.name or new.scale < old.scale
     if old.family is Family.OTHER:
         return not _is_same(old, new)

@@ -9,6 +9,7 @@ from dbops.change.diff import Difference, Verb, compare_schemas, is_only_order
 from dbops.change.schema import ObjectKind, Schema, refuse_unknown, refuse_unknown_then
 from dbops.change.words import difference_words
 from dbops.errors import Refused
+from dbops.wording import number
 
 TOLD: Final = 20
 """How many sentences a refusal lists."""
@@ -46,7 +47,7 @@ def refuse_drift(work: str, database: str, source: Schema, live: Schema) -> None
 def told(differences: Sequence[Difference]) -> str:
     """Return the differences in words, counted, and at most the first twenty of them."""
     count = len(differences)
-    counted = "1 difference" if count == 1 else f"{count} differences"
+    counted = "1 difference" if count == 1 else f"{number(count)} differences"
     return f"{counted}: {listed([line for each in differences for line in difference_words(each)])}"
 
 

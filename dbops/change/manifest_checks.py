@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from dbops.change.diff import Verb
@@ -10,7 +10,9 @@ from dbops.change.manifest import Change
 from dbops.change.schema import ObjectKind
 from dbops.change.touch import Touch
 from dbops.review.section import Section, refusal
-from dbops.review.work import Kind
+from dbops.review.work import Kind, Work
+from dbops.review.yaml_text import Fields, parse_yaml
+from dbops.wording import suggestion
 
 _WITH_COLUMNS: Final = frozenset(
     {ObjectKind.TABLE, ObjectKind.FOREIGN_TABLE, ObjectKind.VIRTUAL_TABLE, ObjectKind.TYPE}
@@ -47,6 +49,24 @@ def check_change(change: Change, section: Section) -> None:
     _check_touches(change.touches, section)
     _check_personal(change, section)
     _check_accepted(change, section)
+
+
+def refuse_unknown_required(work: Work, change: Change, known: Collection[str]) -> None:
+    """Raise Refused `change-no-such` where the change requires one that nobody knows.
+
+    `known` are the ids of all changes. It could never run: no journal would have that one.
+    """
+    missing = [each for each in change.requires if each not in known]
+    if not missing:
+        return
+    source = f"{work.folder}/{work.kind.manifest}"
+    tree = parse_yaml(work.files[work.kind.manifest], source)
+    assert isinstance(tree, Fields)  # noqa: S101 - the manifest was read before
+    section = Section(work.kind, source, tree)
+    node = section.items("requires")[change.requires.index(missing[0])]
+    what = f"requires: there is no change {missing[0]}"
+    hint = suggestion(missing[0], sorted({*known} - {change.id}), label="there are")
+    raise refusal(work.kind, "no-such", source, node.line, what, hint)
 
 
 def _check_touches(touches: tuple[Touch, ...], section: Section) -> None:

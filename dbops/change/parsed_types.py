@@ -20,6 +20,7 @@ _FAMILIES: Final = {
     Family.TIME: "TIME TIMETZ",
     Family.STAMP: "TIMESTAMP TIMESTAMPTZ TIMESTAMPLTZ TIMESTAMPNTZ DATETIME DATETIME2"
     " SMALLDATETIME",
+    Family.SPAN: "INTERVAL",
     Family.BOOLEAN: "BOOLEAN BIT",
     Family.BINARY: "BINARY VARBINARY BLOB TINYBLOB MEDIUMBLOB LONGBLOB",
     Family.JSON: "JSON JSONB",
@@ -75,7 +76,7 @@ def read_type(text: str, dialect: str) -> SqlType:
         name,
         family,
         size=_bits(text) if bits else _size(name, family, numbers, dialect),
-        scale=_scale(family, numbers, dialect),
+        scale=_scale(family, _digits(text) if family is Family.SPAN else numbers, dialect),
         rank=_RANKS.get(plain, 0),
         zone=name in {"TIMESTAMPTZ", "TIMESTAMPLTZ", "TIMETZ"},
         padded=name in _PADDED,
@@ -95,17 +96,21 @@ def _array(text: str, found: exp.DataType, dialect: str) -> SqlType:
     return SqlType(text, f"{name}[]", Family.OTHER, size=element.size, scale=element.scale)
 
 
-def _bits(text: str) -> int | None:
-    """Return the most bits; sqlglot leaves out those of BIT VARYING."""
+def _digits(text: str) -> list[int]:
+    """Return the number in parentheses, where sqlglot leaves it out: of BIT VARYING, INTERVAL."""
     given = re.search(r"\(\s*(\d+)\s*\)", text)
-    if given is not None:
-        return int(given[1])
-    return None if "var" in text.casefold() else 1
+    return [] if given is None else [int(given[1])]
+
+
+def _bits(text: str) -> int | None:
+    """Return the most bits; None for as many as there may be."""
+    unbounded = None if "var" in text.casefold() else 1
+    return next(iter(_digits(text)), unbounded)
 
 
 def _scale(family: Family, numbers: list[int], dialect: str) -> int:
     """Return the digits behind the point: of a number, or in PostgreSQL of a second."""
-    if family in {Family.STAMP, Family.TIME} and dialect == "postgres":
+    if family in {Family.STAMP, Family.TIME, Family.SPAN} and dialect == "postgres":
         return numbers[0] if numbers else 6
     return numbers[1] if len(numbers) > 1 else 0
 

@@ -24,6 +24,7 @@ class Does(StrEnum):
     GRANT = "grant"
     REVOKE = "revoke"
     COMMENT = "comment"
+    LOCK = "lock"
     SETTING = "setting"
     TRANSACTION = "transaction"
     WRITE = "write"
@@ -133,6 +134,7 @@ class Column:
 
     name: str
     type: SqlType
+    collation: str | None = None
     not_null: bool = False
     default: Default | None = None
     filled: bool = False
@@ -151,19 +153,36 @@ class Constraint:
     target: Name | None = None
     cascades: bool = False
     not_valid: bool = False
-    using_index: bool = False
+    index: str | None = None  # of which it is made, where that is there already
     nulls: tuple[str, ...] = ()  # columns of which a check says IS NOT NULL
 
 
 @dataclass(frozen=True, slots=True)
+class Using:
+    """What a column that gets another type is computed from.
+
+    `casts` are the types to which the column itself is cast, one after the other; None where
+    anything else is computed.
+    """
+
+    casts: tuple[SqlType, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Clause:
-    """One thing that a statement does to a table. `name` is a constraint's, index's or new name."""
+    """One thing that a statement does to a table. `name` is a constraint's, index's or new name.
+
+    `becomes` is the new name of a constraint, `part` the table that is attached or detached.
+    """
 
     act: Act
     column: str | None = None
     name: str | None = None
     definition: Column | None = None
     constraint: Constraint | None = None
+    using: Using | None = None
+    becomes: str | None = None
+    part: Name | None = None
     words: tuple[str, ...] = ()
 
 
@@ -172,8 +191,9 @@ class Reading:
     """One statement. `place` is its file and line, `part` the number of the part that it is in.
 
     `kind` and `names` say of what it is: more than one name where it drops several. `table` is the
-    table of an index, a trigger or a policy, and of an ALTER TABLE. `words` are all keywords, names
-    and signs in upper case, without texts; `texts` what stands in texts, for comparing only.
+    table of an index, a trigger or a policy, and of an ALTER TABLE, and the partitioned one of a
+    partition that is made. `words` are all keywords, names and signs in upper case, without texts;
+    `texts` what stands in texts, for comparing only.
     """
 
     place: str

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from dbops.change.reading import Act, Clause, Column
+from dbops.change.reading import Act, Clause, Column, Name
 from dbops.change.reading_columns import column_of, constraint_of, default_of, definition_of
+from dbops.change.reading_using import using_of
 from dbops.change.reading_words import Cursor, Word, parts, upper_words
 
 _OPTIONS: Final = frozenset(
@@ -88,11 +89,17 @@ def _alteration(cursor: Cursor, words: tuple[str, ...]) -> Iterator[Clause]:
         cursor.take(first)
         yield from (replace(clause, words=words) for clause in read(cursor))
     elif first in _PARTITIONS:
-        yield Clause(Act.PARTITION, words=words)
+        yield Clause(Act.PARTITION, part=_part(cursor), words=words)
     elif first in _OPTIONS:
         yield Clause(Act.OPTION, words=words)
     else:
         yield Clause(Act.OTHER, words=words)
+
+
+def _part(cursor: Cursor) -> Name | None:
+    """Return the table that ATTACH or DETACH PARTITION names."""
+    attached = cursor.take_any("ATTACH", "DETACH") and cursor.take("PARTITION")
+    return cursor.name() if attached else None
 
 
 def _element(cursor: Cursor) -> Clause:
@@ -180,11 +187,17 @@ def _alter(cursor: Cursor) -> Iterator[Clause]:
         or cursor.take("SET", "DATA", "TYPE")
         or (cursor.dialect == "tsql" and cursor.peek() not in {"ADD", "DROP"})
     ):
-        yield Clause(Act.RETYPE, column=name, definition=definition_of(name, cursor))
+        yield _retyped(name, cursor)
     elif cursor.peek() in {"SET", "ADD", "DROP", "RESET", "RESTART"}:
         yield Clause(Act.ALTER_COLUMN, column=name)
     else:
         yield Clause(Act.OTHER)
+
+
+def _retyped(name: str, cursor: Cursor) -> Clause:
+    definition = definition_of(name, Cursor(cursor.until("USING"), cursor.dialect))
+    using = using_of(cursor.rest, name, cursor.dialect) if cursor.take("USING") else None
+    return Clause(Act.RETYPE, column=name, definition=definition, using=using)
 
 
 def _modify(cursor: Cursor) -> Iterator[Clause]:
@@ -237,7 +250,7 @@ def _rename(cursor: Cursor) -> Iterator[Clause]:
     if old is None or not cursor.take("TO"):
         yield Clause(Act.OTHER)
     elif kind == "CONSTRAINT":
-        yield Clause(Act.RENAME_CONSTRAINT, name=old)
+        yield Clause(Act.RENAME_CONSTRAINT, name=old, becomes=cursor.identifier())
     elif kind in {"INDEX", "KEY"}:
         yield Clause(Act.RENAME_INDEX, name=old)
     else:

@@ -9,7 +9,7 @@ from typing import Final
 
 from dbops.change.parsed_types import read_type
 from dbops.change.reading import Column, Constraint, ConstraintKind, Default, has
-from dbops.change.reading_words import Cursor, Sort, Word, calls_in, upper_words
+from dbops.change.reading_words import Cursor, Sort, Word, calls_in, spaced, upper_words
 
 # What ends a type or a default.
 _STOPS: Final = (
@@ -73,6 +73,8 @@ def definition_of(name: str, cursor: Cursor) -> Column:
             column = replace(column, not_null=True)
         elif cursor.take("DEFAULT"):
             column = replace(column, default=default_of(cursor))
+        elif cursor.take("COLLATE"):
+            column = replace(column, collation=cursor.identifier())
         elif cursor.take_any("AUTO_INCREMENT", "AUTOINCREMENT", "IDENTITY"):
             column = replace(column, filled=True, identity=True)
         elif cursor.take_any("GENERATED", "AS"):
@@ -107,11 +109,11 @@ def constraint_of(
         return Constraint(kind, name, columns, not_valid=has(rest, "NOT", "VALID"), nulls=checked)
     if inline:
         return Constraint(kind, name, columns)
-    head = upper_words(cursor.until("("))
-    index = has(head, "USING", "INDEX")
+    index = cursor.identifier() if cursor.take("USING", "INDEX") else None
+    cursor.until("(")
     found = cursor.names()
     cursor.until()
-    return Constraint(kind, name, found, using_index=index)
+    return Constraint(kind, name, found, index=index)
 
 
 def default_of(cursor: Cursor) -> Default:
@@ -151,18 +153,7 @@ def _type_text(cursor: Cursor) -> str:
         if not zone or (word := cursor.next()) is None:
             break
         found.append(word)
-    return _spaced(found)
-
-
-def _spaced(words: Sequence[Word]) -> str:
-    """Return the words of a type as people write it: `numeric(10,2)`."""
-    text = ""
-    for word in words:
-        quote = {Sort.TEXT: "'", Sort.NAME: '"'}.get(word.sort, "")
-        written = quote + word.text.replace(quote, quote * 2) + quote if quote else word.text
-        glued = word.upper in {"(", ")", ",", ".", "[", "]"} or text.endswith(("(", ",", ".", "["))
-        text += written if glued or not text else f" {written}"
-    return text
+    return spaced(found)
 
 
 def _generated(column: Column, cursor: Cursor) -> Column:

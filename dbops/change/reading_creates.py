@@ -143,8 +143,8 @@ def is_online(words: tuple[str, ...]) -> bool:
 def _table(found: Reading, cursor: Cursor) -> Reading:
     name = cursor.name()
     flags = set(found.flags)
-    if cursor.at("PARTITION", "OF"):
-        return replace(found, names=one(name))
+    if cursor.take("PARTITION", "OF"):
+        return replace(found, names=one(name), table=cursor.name())
     clauses: tuple[Clause, ...] = ()
     if cursor.at("("):
         inside = cursor.group()

@@ -12,6 +12,7 @@ from typing import Final
 from dbops.change.reading import Act, Does, Doubt, Flag, Name, Reading
 from dbops.change.reading_clauses import alterations
 from dbops.change.reading_creates import ROLES, create, is_online, kind_of, one
+from dbops.change.reading_domains import domain_clauses
 from dbops.change.reading_words import Cursor, Word, calls_in, parts, upper_words
 from dbops.change.schema import ObjectKind
 
@@ -94,6 +95,8 @@ def _alter(blank: Reading, cursor: Cursor) -> Reading:
     if kind is None:
         return replace(found, doubt=Doubt.UNKNOWN)
     found = replace(found, kind=kind)
+    if cursor.at("ALL", "IN"):  # what lies in a tablespace
+        return replace(found, doubt=Doubt.PART)
     if kind not in {ObjectKind.TABLE, ObjectKind.FOREIGN_TABLE}:
         return _altered(found, cursor)
     flags = {Flag.IF_EXISTS} if cursor.take("IF", "EXISTS") else set[Flag]()
@@ -128,8 +131,16 @@ def _altered(found: Reading, cursor: Cursor) -> Reading:
         table = cursor.name()
     if found.kind in {ObjectKind.FUNCTION, ObjectKind.PROCEDURE, ObjectKind.AGGREGATE}:
         cursor.group()
+    clauses = tuple(domain_clauses(cursor)) if found.kind is ObjectKind.DOMAIN else ()
     renamed = cursor.name() if cursor.take("RENAME", "TO") else None
-    return replace(found, names=one(name), table=table, renamed=renamed, flags=frozenset(flags))
+    return replace(
+        found,
+        names=one(name),
+        table=table,
+        renamed=renamed,
+        clauses=clauses,
+        flags=frozenset(flags),
+    )
 
 
 def _drop(blank: Reading, cursor: Cursor) -> Reading:
@@ -211,6 +222,20 @@ def _refresh(blank: Reading, cursor: Cursor) -> Reading:
     return replace(blank, does=Does.UPKEEP, kind=kind, names=one(cursor.name()))
 
 
+def _lock(blank: Reading, cursor: Cursor) -> Reading:
+    """PostgreSQL's LOCK TABLE; no rule looks into that of others."""
+    found = replace(blank, does=Does.LOCK, doubt=Doubt.OPAQUE)
+    if cursor.dialect != "postgres":
+        return found
+    cursor.take("TABLE")
+    names: list[Name] = []
+    for part in parts(cursor.until("IN", "NOWAIT")):
+        each = Cursor(part, cursor.dialect)
+        each.take("ONLY")
+        names += one(each.name())
+    return replace(found, kind=ObjectKind.TABLE, names=tuple(names))
+
+
 def _grant(blank: Reading, _cursor: Cursor) -> Reading:
     return replace(blank, does=Does.GRANT)
 
@@ -241,6 +266,7 @@ _READERS: Final[dict[str, Callable[[Reading, Cursor], Reading]]] = {
     "DELETE": _write,
     "MERGE": _write,
     "COPY": _copy,
+    "LOCK": _lock,
     "REFRESH": _refresh,
     "GRANT": _grant,
     "REVOKE": _revoke,

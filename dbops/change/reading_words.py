@@ -88,6 +88,17 @@ _CALLED_BARE: Final = frozenset(
 )
 
 
+def spaced(words: Sequence[Word]) -> str:
+    """Return the words of a type as people write it: `numeric(10,2)`."""
+    text = ""
+    for word in words:
+        quote = {Sort.TEXT: "'", Sort.NAME: '"'}.get(word.sort, "")
+        written = quote + word.text.replace(quote, quote * 2) + quote if quote else word.text
+        glued = word.upper in {"(", ")", ",", ".", "[", "]"} or text.endswith(("(", ",", ".", "["))
+        text += written if glued or not text else f" {written}"
+    return text
+
+
 class Cursor:
     """Goes through the words of a statement, from left to right."""
 

@@ -27,7 +27,7 @@ from dbops.change.stage import Moment
 from dbops.change.standing import refuse_missing, refuse_second_run
 from dbops.change.step import Direction
 from dbops.errors import Partly, Refused
-from dbops.wording import listed
+from dbops.wording import listed, number
 
 _COLUMN: Final = ObjectKind.COLUMN
 _PARTITION_OF: Final = "partition of"
@@ -200,7 +200,7 @@ def _refuse_vanished(
         return
     fewer = {name: count for name, count in before.items() if after.get(name, 0) < count}
     lost = [
-        f"{name.written} {count} → {after.get(name, 'gone')}"
+        f"{name.written} {number(count)} → {number(after[name]) if name in after else 'gone'}"
         for name, count in sorted(fewer.items())
         if (name in after or not _is_renamed(name, count, before, after, old, new))
         and not _is_beside(name, before, after, old, new)

@@ -54,7 +54,8 @@ class Became:
     """How far a change has come. `done` of `steps` in the direction that began last are done.
 
     `began` is a step outside of a transaction that nobody saw end, and `remains` what the
-    catalogue says of it. `run` is the id of the run that wrote last; None where none did.
+    catalogue says of it. `run` is the id of the run that wrote last; None where none did. `wrote`
+    are the ids of all that wrote of the change.
     """
 
     fate: Fate
@@ -64,6 +65,7 @@ class Became:
     began: Step | None = None
     remains: Remains | None = None
     run: str | None = None
+    wrote: frozenset[str] = frozenset()
 
 
 def what_became(order: ChangeRun, engine: ChangeEngine) -> Became:
@@ -132,6 +134,7 @@ def _became(going: Going) -> Became:
         began=began,
         remains=remains,
         run=standing.run,
+        wrote=frozenset(entry.run for entry in going.journal if entry.plan == order.plan),
     )
 
 

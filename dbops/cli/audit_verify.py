@@ -168,7 +168,7 @@ def _hint(wiring: Wiring, finding: LedgerFinding) -> str:
 
 
 def _hint_of_intent(wiring: Wiring, sequence: int | None) -> str:
-    """A repair has a witness inside of its database; of other work only a person knows."""
+    """Repairs and changes have a witness inside of the database; of others only a person knows."""
     from dbops.audit.entry import Event
     from dbops.audit.links import entry_at
     from dbops.cli.ledger import segments_of
@@ -177,6 +177,8 @@ def _hint_of_intent(wiring: Wiring, sequence: int | None) -> str:
         intent = entry_at(segments_of(wiring), sequence or 0).draft
         if intent.event in {Event.REPAIR_RUN, Event.REPAIR_UNDO}:
             return f"the database knows what became of it: dbops repair resume {intent.work}"
+        if intent.event in {Event.CHANGE_RUN, Event.CHANGE_REVERT, Event.CHANGE_RESUME}:
+            return f"the database knows what became of it: dbops change resume {intent.work}"
     return f"find out what it did, then: dbops audit close {sequence} --reason TEXT"
 
 

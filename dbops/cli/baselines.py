@@ -40,8 +40,9 @@ def record_run(
 ) -> Kept:
     """Afterwards this host has the recorded schema with what a run made of it, and no drift.
 
-    Where none was recorded, or none that can be read, it has all of `after`. `live` is what the
-    database has, where that is not `after`.
+    Where none was recorded it has all of `after`. Where what was recorded cannot be read nothing is
+    kept: nobody could say then what was altered by hand before, and `baseline_of` goes on raising.
+    `live` is what the database has, where that is not `after`.
     """
     from dbops.change.drift import drift
     from dbops.change.recorded import recorded_after
@@ -54,8 +55,8 @@ def record_run(
     except NotFound:
         schema, found = after, ()
     except DbopsError as fault:
-        schema, found = after, ()
-        remarks = (f"{fault.message}: all of {database} is recorded as it is now",)
+        remark = f"{fault.message}: what {database} is to have has to be recorded anew"
+        return Kept(after.digest, (), (remark,))
     if found:
         remarks = (
             f"{database} also differs from what was recorded before: dbops change drift {database}",
@@ -86,7 +87,7 @@ def baseline_of(wiring: Wiring, database: str) -> tuple[Schema, Entry]:
         raise NotFound(
             "no-baseline",
             f"no schema of {database} was ever recorded",
-            hint=f"dbops change record {database} --help",
+            hint=f"have it recorded: dbops change record {database} --id ID --author PRINCIPAL",
         )
     digest = entry.draft.digests[DigestOf.SCHEMA]
     text = wiring.state.schema(database, digest)
@@ -96,7 +97,7 @@ def baseline_of(wiring: Wiring, database: str) -> tuple[Schema, Entry]:
             "baseline-lost",
             f"the schema of {database} that ledger entry {entry.sequence} recorded does not lie on"
             " this host as it was",
-            hint=f"record it anew: dbops change record {database} --help",
+            hint=f"record it anew: dbops change record {database} --id ID --author PRINCIPAL",
         )
     return schema, entry
 

@@ -110,12 +110,14 @@ def _lost(found: ReadChange, evidence: ChangeEvidence, direction: Direction) -> 
 
 def _held(evidence: ChangeEvidence, direction: Direction) -> str:
     """The longest that others had to wait for a part."""
+    from dbops.wording import number
+
     if evidence.held is None:
         return "how long they are held was not measured: rehearse again"
     times = [each.milliseconds for each in evidence.held if each.direction is direction]
     if not times:
         return "none were held in the rehearsal"
-    longest = f"about {max(times):,} ms in the rehearsal"
+    longest = f"about {number(max(times))} ms in the rehearsal"
     if len(times) == 1:
         return f"held for {longest}"
     return f"held {len(times)} times, the longest for {longest}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from dbops.cli.changing import ReadChange
     from dbops.cli.lint_shown import Looked
+    from dbops.cli.review_overview import Desk
     from dbops.cli.wiring import Wiring
 
 
@@ -62,21 +64,36 @@ def check(
         for each in desk.folders(work_id)
         if each.parent.name == Kind.CHANGE.folder or work_id is not None
     ]
-    looked = [_look(wiring, desk.worktree, folder, ask=not offline) for folder in folders]
+    looked = [_look(wiring, desk, folder, ask=not offline) for folder in folders]
     show_looked(looked, nothing="no change to check", as_json=as_json)
     return ExitStatus.FINDING if any(each.stops for each in looked) else ExitStatus.DONE
 
 
-def _look(wiring: Wiring, worktree: Path, folder: Path, *, ask: bool) -> Looked:
+def _look(wiring: Wiring, desk: Desk, folder: Path, *, ask: bool) -> Looked:
+    from dbops.change.manifest_checks import refuse_unknown_required
     from dbops.cli.changing import parsed_change
     from dbops.cli.lint_shown import Looked
     from dbops.errors import NotFound, Refused
     from dbops.review.folder import read_work
 
+    looked = Looked(folder.name)
     try:
-        return looked_at(wiring, parsed_change(read_work(worktree, folder)), ask=ask)
+        found = parsed_change(read_work(desk.worktree, folder))
+        looked = looked_at(wiring, found, ask=ask)
+        if found.change.requires:
+            refuse_unknown_required(found.work, found.change, _known_changes(wiring, desk))
     except (Refused, NotFound) as fault:
-        return Looked(folder.name, fault=fault)
+        return replace(looked, fault=fault)
+    return looked
+
+
+def _known_changes(wiring: Wiring, desk: Desk) -> set[str]:
+    """The ids of those in the ops repository, and of those that ran and are there no longer."""
+    from dbops.cli.change_list import recorded_on
+    from dbops.review.work import Kind
+
+    folders = (each for each in desk.folders(None) if each.parent.name == Kind.CHANGE.folder)
+    return {each.name for each in folders} | {run.work for run in recorded_on(wiring)}
 
 
 def looked_at(wiring: Wiring, found: ReadChange, *, ask: bool) -> Looked:

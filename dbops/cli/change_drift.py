@@ -10,8 +10,11 @@ import click
 from dbops.cli.options import databases_argument, json_option
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from dbops.audit.entry import Entry
     from dbops.change.diff import Difference
+    from dbops.change.ports import ChangeSession, JournalEntry
     from dbops.change.schema import Schema
     from dbops.cli.wiring import Wiring
     from dbops.errors import DbopsError
@@ -102,11 +105,33 @@ def look_for_drift(wiring: Wiring, database: str) -> tuple[Entry, tuple[Differen
 
 def live_schema(wiring: Wiring, database: str) -> Schema:
     """The schema of a database of the estate as it is now."""
+    with _looking_at(wiring, database) as session:
+        return session.schema()
+
+
+def settled_schema(wiring: Wiring, database: str) -> Schema:
+    """The same, where no change is half done.
+
+    Raises Refused `change-half-done` where its journal has one: that may be taken back still.
+    """
+    from dbops.change.standing import refuse_half_beside
+
+    with _looking_at(wiring, database) as session:
+        refuse_half_beside(session.journal(), "")
+        return session.schema()
+
+
+def journal_of(wiring: Wiring, database: str) -> tuple[JournalEntry, ...]:
+    """All that the journal of a database of the estate says of changes."""
+    with _looking_at(wiring, database) as session:
+        return session.journal()
+
+
+def _looking_at(wiring: Wiring, database: str) -> AbstractContextManager[ChangeSession]:
     from dbops.change.ports import SessionOrder
 
     order = SessionOrder(work="drift", lock_wait=LOCK_WAIT, statement=STATEMENT, read_only=True)
-    with wiring.change_engine(wiring.database(database)).session(order) as session:
-        return session.schema()
+    return wiring.change_engine(wiring.database(database)).session(order)
 
 
 def _show(wiring: Wiring, database: str, entry: Entry, differences: tuple[Difference, ...]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dbops.audit.entry import Count, DigestOf, Draft, Effect, Event, Label, Phase
+from dbops.audit.entry import Count, DigestOf, Draft, Effect, Event, Label, Phase, Result
 from dbops.change.rehearsed_files import own_files
 from dbops.change.stage import Moment, SoFar
 from dbops.change.step import Direction
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dbops.audit.recording import Account
+    from dbops.change.attempts import OpenResume, RecordedChange
     from dbops.change.evidence import ChangeEvidence
     from dbops.change.manifest import Change
     from dbops.change.report import ChangeReport
@@ -44,6 +45,54 @@ def change_intent(
         digests={DigestOf.SCRIPTS: own_files(work)},
     )
     return allowed_by(draft, allowed)
+
+
+def resume_intent(work: Work, database: str, run: str, resumes: str | None) -> Draft:
+    """The intent to settle what the run `resumes` left; `run` is the id of the new journal rows.
+
+    No approval is used: what began under one ends under it.
+    """
+    names = {Label.RUN: run}
+    if resumes is not None:
+        names[Label.RESUMES] = resumes
+    return Draft(
+        event=Event.CHANGE_RESUME,
+        phase=Phase.INTENT,
+        target=database,
+        work=work.id,
+        names=names,
+        digests={DigestOf.SCRIPTS: own_files(work)},
+    )
+
+
+def settled(run: RecordedChange, effect: Effect, steps: int, schema: str | None) -> Draft:
+    """The last word on a run: what came of it, and the digest of the schema that is recorded."""
+    return Draft(
+        event=Event.CHANGE_RESUME,
+        phase=Phase.OUTCOME,
+        of=run.sequence,
+        target=run.database,
+        work=run.work,
+        names={Label.RUN: run.run},
+        counts={Count.STEPS: steps} if steps else {},
+        digests={} if schema is None else {DigestOf.SCHEMA: schema},
+        result=Result.DONE,
+        effect=effect,
+    )
+
+
+def broken_off(resume: OpenResume, effect: Effect) -> Draft:
+    """What the journal says of a resume that nobody saw end."""
+    return Draft(
+        event=Event.CHANGE_RESUME,
+        phase=Phase.OUTCOME,
+        of=resume.sequence,
+        target=resume.database,
+        work=resume.work,
+        names={Label.RUN: resume.run},
+        result=Result.INTERRUPTED,
+        effect=effect,
+    )
 
 
 def follow_change(account: Account) -> Callable[[Moment], None]:

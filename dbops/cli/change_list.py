@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from zoneinfo import ZoneInfo
 
+    from dbops.audit.entry import Entry
     from dbops.change.attempts import RecordedChange
     from dbops.change.progress import Place
     from dbops.cli.changing import ReadChange
@@ -37,39 +38,40 @@ def list_(
     """List changes: on which databases each ran, its ticket, and who must act.
 
     Where a change ran is what this host's ledger says; what a run that broke off came to is found
-    out by "dbops change resume".
+    out by "dbops change resume". A draft that nobody signed yet may be unfinished; any other that
+    cannot be read is a finding.
 
     \b
     Example: dbops change list
-    Exit statuses: 0 done, 2 no ops repository, 4 one cannot be read.
+    Exit statuses: 0 done, 2 no ops repository, 4 one cannot be read that is no draft.
     """
     from dbops.change.progress import places_of
     from dbops.cli.changing import every_change
-    from dbops.cli.render import say, show_json, show_table
+    from dbops.cli.render import say, show_json
     from dbops.cli.reviewing import open_desk
     from dbops.cli.wiring import open_wiring
     from dbops.errors import ExitStatus
 
     wiring = open_wiring(estate)
     desk = open_desk(wiring, worktree)
-    found, faults = every_change(desk)
     changes = recorded_on(wiring)
+    found = every_change(desk, {run.work for run in changes})
+    drafts = found.drafts if ticket is None else ()  # nobody knows whose they are
     listed = [
         _look(desk, each, places_of(each.change, changes))
-        for each in found
+        for each in found.read
         if ticket in {None, each.change.ticket}
     ]
     if as_json:
-        show_json({"changes": list(map(_json, listed)), "faults": faults})
-    elif listed:
-        heads = ("change", "ticket", "ring", "database", "state", "since", "next")
-        rows = [row for each in listed for row in _rows(each, wiring.estate.zone)]
-        show_table(rows, heads)
-    elif not faults:
+        told = list(map(_json, listed))
+        show_json({"changes": told, "drafts": drafts, "faults": found.faults})
+    elif listed or drafts:
+        _show(listed, drafts, wiring.estate.zone)
+    elif not found.faults:
         say("no change" if ticket is None else f"no change of ticket {ticket}")
-    for fault in faults:
+    for fault in found.faults:
         click.echo(f"error: {fault}", err=True)
-    return ExitStatus.FINDING if faults else ExitStatus.DONE
+    return ExitStatus.FINDING if found.faults else ExitStatus.DONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +145,21 @@ def _command(
     return ()
 
 
+def _show(listed: Sequence[_Listed], drafts: Sequence[str], zone: ZoneInfo) -> None:
+    """A table that fits a screen, and below it what comes next: commands are whole lines."""
+    from dbops.cli.render import show_table
+
+    rows = [row for each in listed for row in _rows(each, zone)]
+    rows += [(name, "", "", "", "draft", "") for name in drafts]
+    show_table(rows, ("change", "ticket", "ring", "database", "state", "since"))
+    waits = [(each.found.change.id, "; ".join(each.next)) for each in listed if each.next]
+    waits += [(name, f"dbops change check {name}") for name in drafts]
+    if waits:
+        click.echo("\nnext:")
+    for name, what in waits:
+        click.echo(f"  {name}: {what}")
+
+
 def _rows(listed: _Listed, zone: ZoneInfo) -> Iterator[tuple[str, ...]]:
     from dbops.cli.render import moment
 
@@ -150,9 +167,8 @@ def _rows(listed: _Listed, zone: ZoneInfo) -> Iterator[tuple[str, ...]]:
     head = (change.id, change.ticket or "")
     for number, place in enumerate(listed.places):
         since = moment(place.at, zone) if place.at else ""
-        waits = "; ".join(listed.next) if number == 0 else ""
         own = head if number == 0 else ("", "")
-        yield (*own, place.ring, place.database, place.state.value, since, waits)
+        yield (*own, place.ring, place.database, place.state.value, since)
 
 
 def _json(listed: _Listed) -> dict[str, object]:
@@ -169,9 +185,16 @@ def _json(listed: _Listed) -> dict[str, object]:
 
 def recorded_on(wiring: Wiring) -> tuple[RecordedChange, ...]:
     """The runs of changes that this host's ledger knows of; none where it has no ledger."""
-    from dbops.audit.links import entries_about_work
     from dbops.change.attempts import recorded_changes
+
+    return recorded_changes(entries_of_work(wiring))
+
+
+def entries_of_work(wiring: Wiring) -> Iterator[Entry]:
+    """All that this host's ledger says about pieces of work; nothing where it has no ledger."""
+    from dbops.audit.links import entries_about_work
     from dbops.cli.ledger import segments_of
 
     segments = segments_of(wiring)
-    return recorded_changes(entries_about_work(segments)) if segments.exist else ()
+    if segments.exist:
+        yield from entries_about_work(segments)

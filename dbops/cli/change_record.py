@@ -80,12 +80,12 @@ def _draw_up(
 ) -> None:
     """Afterwards the change lies in the work tree, with the schema as the database has it now."""
     from dbops.change.draw_up import NewChange, draw_up_record
-    from dbops.cli.change_drift import live_schema
+    from dbops.cli.change_drift import settled_schema
     from dbops.cli.render import say
     from dbops.cli.reviewing import worktree_of
     from dbops.review.new_work import create_work
 
-    live = live_schema(wiring, database)
+    live = settled_schema(wiring, database)
     wanted = NewChange(
         id=new_id,
         title=title or f"The schema of {database} as it is",
@@ -108,12 +108,14 @@ def _since_before(wiring: Wiring, database: str, live: Schema) -> list[str]:
     from dbops.change.diff import compare_schemas
     from dbops.cli.baselines import baseline_of
     from dbops.cli.changing import told
-    from dbops.errors import NotFound
+    from dbops.errors import Failed, NotFound
 
     try:
         before, _ = baseline_of(wiring, database)
     except NotFound:
         return []
+    except Failed as fault:  # recording it anew is what mends that
+        return [f"remark: compared with nothing: {fault.message}"]
     return told(compare_schemas(before, live))
 
 
@@ -169,10 +171,10 @@ def _approved_schema(work: Work, database: str) -> Schema:
 
 def _refuse_other_schema(wiring: Wiring, work_id: str, database: str, schema: Schema) -> None:
     from dbops.change.drift import drift, told
-    from dbops.cli.change_drift import live_schema
+    from dbops.cli.change_drift import settled_schema
     from dbops.errors import Refused
 
-    found = drift(schema, live_schema(wiring, database), database)
+    found = drift(schema, settled_schema(wiring, database), database)
     if found:
         raise Refused(
             "change-drift",

@@ -41,6 +41,8 @@ def rehearse(
     5 refused as it would be on the database, or not requested, 10 no such work or no proven backup,
     11 unreachable, 12 no identity opens the backup, 130 stopped: nothing is written.
     """
+    from dbops.cli.change_ground import remark_other_schema
+    from dbops.cli.changing import read_change
     from dbops.cli.wiring import open_wiring
 
     wiring = open_wiring(estate)
@@ -48,6 +50,8 @@ def rehearse(
         wiring, work_id, identities=identities, jobs=jobs or 1, quiet=as_json
     )
     _show(work_id, found, as_json=as_json)
+    rehearsed = read_change(wiring, work_id).work
+    remark_other_schema(wiring, rehearsed, [each.database for each in found])
 
 
 def rehearse_change_recorded(

@@ -77,11 +77,12 @@ def down_words(evidence: ChangeEvidence) -> str:
 
 def _step_row(step: StepEvidence) -> tuple[str, ...]:
     from dbops.change.words import printable
+    from dbops.wording import number
 
     return (
         step.direction.value,
         f"{step.number} {printable(step.name)}",
-        f"{step.milliseconds} ms",
+        f"{number(step.milliseconds)} ms",
         ", ".join(f"{lock.object} ({lock.mode})" for lock in step.locks),
         ", ".join(sorted({lock.blocks for lock in step.locks if lock.blocks})),
         ", ".join(step.rewritten),
@@ -90,6 +91,8 @@ def _step_row(step: StepEvidence) -> tuple[str, ...]:
 
 def _held_words(evidence: ChangeEvidence) -> Iterator[str]:
     """How long others wait at worst while a part works, verify.sql and the comparison included."""
+    from dbops.wording import number
+
     if evidence.held is None:
         yield "how long locks are held was not measured by the dbops of then: rehearse again"
         return
@@ -99,7 +102,7 @@ def _held_words(evidence: ChangeEvidence) -> Iterator[str]:
             " lock_wait does not bound it:"
         )
     for each in evidence.held:
-        yield f"  {each.direction.value}, {_steps_of(each)}: about {each.milliseconds} ms"
+        yield f"  {each.direction.value}, {_steps_of(each)}: about {number(each.milliseconds)} ms"
 
 
 def _steps_of(held: HeldEvidence) -> str:
@@ -112,7 +115,7 @@ def _tables(
 ) -> Iterator[tuple[str, ...]]:
     """Rows and sizes of tables that differ, are locked or written anew, or whose rows differ."""
     from dbops.change.concerned import concerned
-    from dbops.wording import size
+    from dbops.wording import number, size
 
     names = concerned(differences, evidence.steps)
     for table in sorted({*evidence.rows, *evidence.sizes}):
@@ -120,5 +123,5 @@ def _tables(
         counts = (None, None, None) if rows is None else (rows.before, rows.after, rows.down)
         if len(set(counts)) > 1 or table in names:
             bytes_ = evidence.sizes.get(table)
-            told = ("" if count is None else str(count) for count in counts)
+            told = ("" if count is None else number(count) for count in counts)
             yield (table, *told, "" if bytes_ is None else size(bytes_))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dbops.cli.rehearsal_ground import Ground
-from dbops.errors import Refused
+from dbops.errors import DbopsError, Refused
 
 if TYPE_CHECKING:
     from dbops.change.rehearsal import ChangeRehearsal
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from dbops.estate.values import Database
     from dbops.repository.chain import Backup
     from dbops.repository.reader import Repository
+
+_LOG: Final = "the server's log has its words"
+_NO_LOG: Final = "its words went with the server of the rehearsal: try the statement in psql"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +98,21 @@ def rehearse_each(
             with Progress(str(place.backup.id), quiet=quiet) as progress:
                 progress.expect(place.backup.envelope.totals.bytes)
                 found = _rehearse(wiring, plan, place, progress, jobs)
+        except DbopsError as fault:
+            account.effect(Effect.NONE)
+            raise of_copy(fault, place.database.name) from None
         except BaseException:
             account.effect(Effect.NONE)  # whatever it did, it did to a copy
             raise
         change_rehearsed(account, found.evidence)
     return found
+
+
+def of_copy(fault: DbopsError, database: str) -> DbopsError:
+    """Return the fault of a rehearsal, without a hint at the log of a server that went with it."""
+    if _LOG not in fault.hint:
+        return fault
+    return type(fault)(fault.code, fault.message, hint=f"{_NO_LOG} on a copy of {database}")
 
 
 def _rehearse(

@@ -42,9 +42,10 @@ def show(
     Example: dbops change show 2026-031-visit-ward-fk
     Exit statuses: 0 done, 2 usage, 5 the change is not as it should be, 10 no such work.
     """
-    from dbops.change.progress import places_of
+    from dbops.change.progress import ChangeState, places_of
     from dbops.change.schema_text import SOURCE
     from dbops.cli.change_check import looked_at
+    from dbops.cli.change_ground import remark_other_schema
     from dbops.cli.change_list import places_set_aside, recorded_on
     from dbops.cli.change_rehearsed import show_rehearsal
     from dbops.cli.change_scripts import scripts_json, show_scripts
@@ -63,6 +64,10 @@ def show(
     if _set_aside(found.change):
         uses = open_desk(wiring, worktree).memory.uses
         places = places_set_aside(places, [use for use in uses if use.work == work_id])
+    waiting = {ChangeState.PENDING, ChangeState.REVERTED}
+    remark_other_schema(
+        wiring, found.work, [each.database for each in places if each.state in waiting]
+    )
     looked = looked_at(wiring, found, ask=not offline)
     if as_json:
         baseline = baseline_json(open_desk(wiring, worktree), found.work)

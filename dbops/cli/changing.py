@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dbops.errors import DbopsError, NotFound, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from dbops.change.diff import Difference
     from dbops.change.manifest import Change
@@ -81,21 +81,41 @@ def refuse_set_aside(change: Change) -> None:
         )
 
 
-def every_change(desk: Desk) -> tuple[list[ReadChange], list[str]]:
-    """All changes of the ops repository, and why some of them cannot be read."""
+@dataclass(frozen=True, slots=True)
+class EveryChange:
+    """All changes of the ops repository.
+
+    `drafts` are the ids of those that cannot be read yet and that nobody relies on: no signature,
+    no rehearsal, no run. `faults` say why others cannot be read.
+    """
+
+    read: tuple[ReadChange, ...]
+    drafts: tuple[str, ...]
+    faults: tuple[str, ...]
+
+
+def every_change(desk: Desk, ran: Collection[str]) -> EveryChange:
+    """Return all changes; `ran` are the ids of those that the ledger knows of."""
     from dbops.review.folder import read_work
-    from dbops.review.work import Kind
+    from dbops.review.work import EVIDENCE, Kind
 
     found: list[ReadChange] = []
+    drafts: list[str] = []
     faults: list[str] = []
     for folder in desk.folders(None):
         if folder.parent.name != Kind.CHANGE.folder:
             continue
+        work = None
         try:
-            found.append(parsed_change(read_work(desk.worktree, folder)))
+            work = read_work(desk.worktree, folder)
+            found.append(parsed_change(work))
         except DbopsError as fault:
-            faults.append(f"{folder.name}: {fault.message}")
-    return found, faults
+            relied = work is None or work.statements or EVIDENCE in work.files or work.id in ran
+            if relied:
+                faults.append(f"{folder.name}: {fault.message}")
+            else:
+                drafts.append(folder.name)
+    return EveryChange(tuple(found), tuple(drafts), tuple(faults))
 
 
 def source_of(work: Work, database: str) -> Schema | None:

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from dbops.errors import DbopsError
+from dbops.wording import number
 
 
 def show_error(error: DbopsError, *, as_json: bool) -> None:
@@ -45,8 +46,8 @@ def say(text: str) -> None:
 
 
 def counted(count: int, thing: str) -> str:
-    """A number and what it counts: `1 table`, `2 tables`."""
-    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+    """A number and what it counts: `1 table`, `20,000 rows`."""
+    return f"{count} {thing}" if count == 1 else f"{number(count)} {thing}s"
 
 
 def age(length: timedelta) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -195,6 +195,7 @@ class ShownSigner:
 
 def _sign(estate: str | None, wanted: _Wanted) -> None:
     """Afterwards the statement lies beside the work; the ledger has it where it can."""
+    from dbops.cli.change_open import open_errors
     from dbops.cli.render import say
     from dbops.cli.review_overview import Asked
     from dbops.cli.reviewing import identity_of, open_desk
@@ -209,7 +210,9 @@ def _sign(estate: str | None, wanted: _Wanted) -> None:
     author = wanted.decision is Decision.REQUEST
     overview = desk.look(folder, Asked.THERE_OR_TO_BE if author else Asked.THERE)
     order = _order(desk, overview, wanted)
-    signer = ShownSigner(load_signer(Path(wanted.key)), lambda text: _agree(text, wanted))
+    approves = wanted.decision in {Decision.APPROVE, Decision.BREAK_GLASS}
+    stops = list(open_errors(wiring, overview)) if approves else []
+    signer = ShownSigner(load_signer(Path(wanted.key)), lambda text: _agree(text, stops, wanted))
     for alias in overview.identities.unchecked:
         if author:
             identity_of(wiring, alias)  # says why it cannot be asked
@@ -342,12 +345,14 @@ def _decide(desk: Desk, order: DecideOrder, signer: Signer, wanted: _Wanted) -> 
             )
 
 
-def _agree(text: bytes, wanted: _Wanted) -> None:
-    """Show what will be signed, and ask."""
+def _agree(text: bytes, stops: Iterable[str], wanted: _Wanted) -> None:
+    """Show what will be signed, and what stops it still, and ask."""
     from dbops.cli.render import say
     from dbops.review.statement import parse_statement
 
     say(text.decode("utf-8").rstrip("\n"))
+    for line in stops:
+        say(line)
     if not wanted.yes:
         purpose = parse_statement(text).purpose
         what = wanted.work_id if purpose is None else f"{wanted.work_id}: {purpose.value}"

@@ -169,8 +169,9 @@ class Section:
         """Return the text of a value; unquoted, nothing at all is no text."""
         empty = isinstance(node, Scalar) and not node.text and not node.quoted
         if not isinstance(node, Scalar) or empty or not form.is_allowed(node.text):
-            what = f"{self.path}{key} is not allowed"
-            word = "fill in the blank" if is_blank(node) else "allowed"
+            blank = is_blank(node)
+            what = f"{self.path}{key} is not {'filled in' if blank else 'allowed'}"
+            word = "fill in the blank" if blank else "allowed"
             raise self._fault("value", node.line, what, f"{word}: {form.rule}")
         return node.text
 

@@ -57,12 +57,12 @@ def test_blanks_are_asked_one_after_the_other() -> None:
     """Until all are filled nothing runs, and then it is the change that was meant."""
     work = draw_up_change(NEW)
     answers = [('why: "?"', "why: it was needed"), ('- "?"', "- create index his.visit_ward_ix")]
-    assert refused(work) == "changes/c-1/change.yml line 11: why is not allowed"
+    assert refused(work) == "changes/c-1/change.yml line 11: why is not filled in"
     assert refused(filled(work, *answers[:1])) == (
-        "changes/c-1/change.yml line 15: touches[1] is not allowed"
+        "changes/c-1/change.yml line 15: touches[1] is not filled in"
     )
     assert refused(filled(work, *answers)) == (
-        "changes/c-1/change.yml line 16: data_loss is not allowed"
+        "changes/c-1/change.yml line 16: data_loss is not filled in"
     )
     change = parse_change(filled(work, *answers, ('data_loss: "?"', "data_loss: none")))
     assert (change.id, change.title, change.author) == (NEW.id, NEW.title, NEW.author)
@@ -99,7 +99,7 @@ def test_a_difference_is_declared() -> None:
 def test_what_is_dropped_asks_for_the_loss(what: ObjectName) -> None:
     """Only the author knows what the rows and values are worth."""
     work = draw_up_change(replace(NEW, why="x"), [Difference(Verb.DROP, what)])
-    assert refused(work).endswith(": data_loss is not allowed")
+    assert refused(work).endswith(": data_loss is not filled in")
     index = draw_up_change(replace(NEW, why="x"), [Difference(Verb.DROP, INDEX)])
     assert parse_change(index).data_loss is DataLoss.NONE
 

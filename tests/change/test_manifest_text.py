@@ -136,7 +136,7 @@ TOUCH = (
     ("more", "code", "message", "hint"),
     [
         ("ring: x\n", "unknown-key", "7: unknown key ring", 'did you mean "rings"? '),
-        ('why: "?"\n', "value", "7: why is not allowed", "fill in the blank: text on one"),
+        ('why: "?"\n', "value", "7: why is not filled in", "fill in the blank: text on one"),
         ("rings: all\n", "form", "7: rings: not a list", "allowed: a list with something in it"),
         ("rings:\n  - a\n", "form", "8: rings is not a mapping", "allowed: a mapping"),
         (
@@ -256,7 +256,7 @@ TOUCH = (
         (
             'touches: ["?"]\n',
             "value",
-            "7: touches[1] is not allowed",
+            "7: touches[1] is not filled in",
             f"fill in the blank: {TOUCH}",
         ),
         (
@@ -268,7 +268,7 @@ TOUCH = (
         (
             'data_loss: "?"\n',
             "value",
-            "7: data_loss is not allowed",
+            "7: data_loss is not filled in",
             "fill in the blank: none, recoverable, permanent",
         ),
         ("limits: {rows: 3}\n", "unknown-key", "7: unknown key limits.rows", "allowed: "),
@@ -323,7 +323,7 @@ TOUCH = (
         (
             'accepted: [{rule: PG-IDX, why: "?"}]\n',
             "value",
-            "7: accepted[1].why is not allowed",
+            "7: accepted[1].why is not filled in",
             "fill in the blank: text on one line, at most 200 characters",
         ),
         (

@@ -91,6 +91,35 @@ def test_a_rule_stops_a_change_until_it_is_mended_or_accepted(ops: Ops) -> None:
     assert told["accepted"] == [entry]
 
 
+def test_a_change_requires_one_that_there_is(ops: Ops) -> None:
+    """Of another one the line is told, beside what the rules say."""
+    write(ops, more=f"{changes.PERSONAL}\nrequires: [2026-120-refer]")
+    missing = ops.run("change", "check", WORK)
+    assert missing.exit_code == 4
+    assert missing.stdout.startswith(
+        f"{WORK}: changes/{WORK}/change.yml line 13: requires: there is no change 2026-120-refer\n"
+        f"  hint: there are: none\n{WORK}: change.yml: warning DDL-TICKET: "
+    )
+    write(ops, "2026-120-refer")
+    assert done(ops.run("change", "check", WORK)).stdout.endswith(f"{WORK}: nothing stops it\n")
+
+
+def test_who_approves_hears_what_stops_a_change(ops: Ops) -> None:
+    """Below what is signed, above the question; the signature is made all the same."""
+    up = "CREATE UNIQUE INDEX place_name ON place (name);\n"
+    write(
+        ops, up=up, down="DROP INDEX place_name;\n", touches=("create index place_name",), more=""
+    )
+    request(ops)
+    signed = done(ops.review("approve", WORK, "--key", ops.key("li"), "--yes"))
+    assert (
+        f"remark: {WORK} will not run as it is: rules stop it that it does not accept\n"
+        "  up.sql line 1: DDL-UNIQ: rows of place must be unique from now on: the change fails"
+        " where two are alike; place has 2 rows, 4.1 kB\n"
+        "signed as li.na@hospital; commit it with its .sig\n"
+    ) in signed.stderr
+
+
 def test_nobody_rehearses_what_nobody_asked_for(ops: Ops) -> None:
     """The author's signature must be of the files as they are."""
     write(ops)
@@ -176,7 +205,8 @@ def test_a_schema_is_recorded_once_people_agreed_to_it(ops: Ops) -> None:
     none = ops.run("change", "drift", "example")
     assert said(none) == (
         10,
-        "error: no schema of example was ever recorded\nhint: dbops change record example --help\n",
+        "error: no schema of example was ever recorded\n"
+        "hint: have it recorded: dbops change record example --id ID --author PRINCIPAL\n",
     )
     work = "2026-120-baseline"
     done(ops.run("change", "record", "example", "--id", work, "--author", "wei@contractor"))

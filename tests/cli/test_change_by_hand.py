@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -64,10 +65,32 @@ def killed(ops: Ops, monkeypatch: pytest.MonkeyPatch, direction: Direction) -> N
             run_reviewed_change(wiring, read_change(wiring, WORK), "example", direction)
 
 
+def test_a_rehearsal_on_a_drifted_backup_says_so(ops: Ops) -> None:
+    """So does show until the change has run; a schema recorded since is said to be newer."""
+    heard = changes.rehearse(ops)
+    (backup,) = re.findall(r"rehearsed on (\S+)", done(heard).stdout)
+    remark = (
+        f"remark: {backup}, the rehearsed backup, has another schema than is recorded for example"
+        " (1 difference): dbops change drift example\n"
+    )
+    assert heard.stderr.endswith(remark)
+    assert done(ops.run("change", "show", WORK)).stderr == remark
+    record(ops, "2026-125-evil")
+    assert done(ops.run("change", "show", WORK)).stderr == ""
+    alter(ops, "DROP TRIGGER evil;")
+    record(ops, "2026-126-no-evil")
+    assert done(ops.run("change", "show", WORK)).stderr == (
+        f"remark: the schema of example was recorded anew since {backup} was taken, which has"
+        " another one: take a new backup, verify it, then dbops change rehearse"
+        f" {WORK}\n"
+    )
+
+
 def test_a_run_and_its_way_back_record_only_what_they_made(ops: Ops) -> None:
     """The trigger was in the backup on which the change was rehearsed; nobody signed it."""
     ran = done(run(ops))
     assert ran.stderr == REMARK
+    assert done(ops.run("change", "show", WORK)).stderr == ""
     assert drifted(ops)[:1] == [WORDS]
     request(ops, takes_back=True)
     changes.approve(ops)

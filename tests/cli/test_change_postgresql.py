@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 
 from dbops.audit.entry import Count, Effect, Event
+from dbops.cli.change_rehearsing import of_copy
+from dbops.engines.postgresql import change_faults
+from dbops.errors import Failed
 from tests.cli import changes
 from tests.cli.changes import WORK, request, write
 from tests.cli.ops import Ops, copy_ops, found_ops
@@ -217,6 +220,18 @@ def test_what_a_restore_prints_otherwise_is_no_difference(lab: tuple[Ops, PgData
     request(ops, takes_back=True)
     changes.approve(ops)
     assert "lab is as it was" in done(changes.revert(ops)).stdout
+
+
+def test_a_rehearsal_points_to_no_log_that_is_gone() -> None:
+    """The server of the copy, whose log had the words, went with it."""
+    fault = of_copy(Failed("change-step", "step 1 at line 1", hint=change_faults._LOG), "lab")
+    assert (type(fault), fault.code, fault.message) == (Failed, "change-step", "step 1 at line 1")
+    assert fault.hint == (
+        "its words went with the server of the rehearsal: try the statement in psql on a copy of"
+        " lab"
+    )
+    other = Failed("change-step", "step 1", hint="correct the script")
+    assert of_copy(other, "lab") is other
 
 
 def test_a_change_that_broke_off_is_taken_back(lab: tuple[Ops, PgDatabase]) -> None:

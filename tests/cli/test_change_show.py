@@ -102,7 +102,7 @@ STEPS = (
 HELD = (HeldEvidence(Direction.UP, 1, 2, 1307), HeldEvidence(Direction.DOWN, 1, 1, 9))
 ROWS = {
     "place": RowCounts(21, 22, 23),
-    "sample": RowCounts(31, 31, 31),
+    "sample": RowCounts(20_000, 20_000, 20_000),
     "ward": RowCounts(41, 41, 41),
     "visit": RowCounts(51, 51, 51),
     "gone": RowCounts(61, None, 61),
@@ -138,7 +138,7 @@ def test_each_step_has_its_time_locks_and_rewritten_tables(ops: Ops) -> None:
         lines = shown(ops)
     start = lines.index("step takes locks added blocks others' written anew")
     assert lines[start + 2 : start + 6] == [
-        "up 1 view 1234 ms ward (Share) writes sample",
+        "up 1 view 1,234 ms ward (Share) writes sample",
         "up 2 index 56 ms ward (Exclusive) reads",
         "down 1 back 7 ms",
         "",
@@ -154,7 +154,7 @@ def test_how_long_locks_are_held_is_said_of_each_part(ops: Ops) -> None:
         " lock_wait does not bound it:"
     )
     assert lines[start + 1 : start + 4] == [
-        "up, steps 1 to 2: about 1307 ms",
+        "up, steps 1 to 2: about 1,307 ms",
         "down, step 1: about 9 ms",
         "",
     ]
@@ -176,7 +176,7 @@ def test_rows_and_sizes_are_those_of_the_tables_concerned(ops: Ops) -> None:
         "more 71 72 71",
         "new 91",
         "place 21 22 23 4.1 kB",
-        "sample 31 31 31 2.5 MB",
+        "sample 20,000 20,000 20,000 2.5 MB",
         "ward 41 41 41 81.9 kB",
         "",
     ]

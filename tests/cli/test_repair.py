@@ -63,7 +63,7 @@ def test_the_whole_story(ops: Ops) -> None:
     checked = ops.run("repair", "check", WORK)
     assert (checked.exit_code, checked.stdout) == (
         4,
-        f"{WORK}: repairs/{WORK}/repair.yml line 13: watch[1].expect.update is not allowed\n"
+        f"{WORK}: repairs/{WORK}/repair.yml line 13: watch[1].expect.update is not filled in\n"
         "  hint: fill in the blank: a whole number up to 1000000000, or :name of an integer"
         " parameter\n",
     )

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from dbops.change.reading import Does, Flag, Reading
+from dbops.change.reading import Does, Flag, Name, Reading
 from dbops.change.rules.finding import Case, Rule
-from dbops.change.rules.held_locks import beside
+from dbops.change.rules.held_locks import BEGIN, beside, told
+from dbops.change.schema import ObjectKind
 from dbops.review.finding import Finding, Severity
 
+_APART: Final = f"write -- part: name between the two: {BEGIN}"
 _WRITES: Final = ("INSERT", "UPDATE", "DELETE", "MERGE", "REPLACE", "COPY")
 
 
 def _examine(case: Case) -> Iterator[Finding]:
     for reading in case.up:
+        if _is_copy(case, reading):
+            yield from _copied(case, reading)
         if reading.does is not Does.WRITE or _is_own(case, reading):
             continue
         table = reading.names[0] if reading.names else None
@@ -32,15 +36,43 @@ def _examine(case: Case) -> Iterator[Finding]:
 
 def _meanwhile(case: Case, reading: Reading) -> str:
     """Who waits for more than these rows, whatever `accepted` says of writing them."""
-    first = next(beside(case, reading), None) if case.dialect == "postgres" else None
-    if first is None:
+    others = tuple(beside(case, reading)) if case.dialect == "postgres" else ()
+    if not others:
         return ""
-    return f" in one transaction with {first.place}, for whose locks others wait meanwhile"
+    return f" in one transaction with {told(others)}, for whose locks others wait meanwhile"
 
 
 def _is_own(case: Case, reading: Reading) -> bool:
     """Whether it fills what the change makes, or what is empty."""
     return bool(reading.names) and case.is_empty(reading.names[0], reading)
+
+
+def _is_copy(case: Case, reading: Reading) -> bool:
+    """Whether it fills from a query what nobody uses yet."""
+    if "FROM" not in reading.words or not reading.names or reading.has("WITH", "NO", "DATA"):
+        return False
+    if reading.does is Does.WRITE:
+        return Flag.QUERY in reading.flags and _is_own(case, reading)
+    view = reading.kind is ObjectKind.MATERIALIZED_VIEW
+    return reading.does is Does.CREATE and (view or Flag.QUERY in reading.flags)
+
+
+def _copied(case: Case, reading: Reading) -> Iterator[Finding]:
+    """That the rows go where nobody looks yet is no matter; how long a lock is held is."""
+    source = next(iter(_sources(case, reading)), None)
+    meanwhile = _meanwhile(case, reading)
+    if meanwhile and (source is not None or case.schema is None):
+        what = f"{reading.names[0].written} is filled from a query{meanwhile}"
+        yield DDL_DML.found(reading.place, what + case.measured(source), _APART)
+
+
+def _sources(case: Case, reading: Reading) -> Iterator[Name]:
+    """Yield the tables with rows that the query names, for all we know; the largest first."""
+    words = set(reading.words[reading.words.index("FROM") :])
+    found = (Name(each.name.path) for each in case.objects if each.name.kind is ObjectKind.TABLE)
+    named = [name for name in found if name.last.upper() in words]
+    known = sorted(named, key=lambda name: -(case.rows(name) or 0))
+    yield from (name for name in known if not case.is_unused(name, reading))
 
 
 DDL_DML: Final = Rule("DDL-DML", Severity.ERROR, "rows that a schema change writes", _examine)

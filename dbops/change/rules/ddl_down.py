@@ -21,10 +21,7 @@ _PARTS: Final = frozenset({ObjectKind.COLUMN, ObjectKind.CONSTRAINT, ObjectKind.
 def _examine(case: Case) -> Iterator[Finding | Unchecked]:
     yield from _lost(case)
     up, down = net_effects(case.up), net_effects(case.down)
-    if not case.down:
-        if case.up:
-            hint = "write the statements that take up.sql back; the rehearsal runs them"
-            yield DDL_DOWN.found("down.sql", "there is no statement that goes back", hint)
+    if not case.down:  # data_loss is permanent: no other manifest is read without down.sql
         return
     if any(reading.doubt is not None for reading in case.down):
         yield DDL_DOWN.unchecked("whether down.sql takes all of up.sql back")

@@ -8,6 +8,7 @@ from typing import Final
 from dbops.change.column_type import loss
 from dbops.change.parsed_types import read_type
 from dbops.change.reading import Act
+from dbops.change.rules.domains import base_of
 from dbops.change.rules.finding import Case, Rule
 from dbops.review.finding import Finding, Severity, Unchecked
 
@@ -21,7 +22,9 @@ def _examine(case: Case) -> Iterator[Finding | Unchecked]:
         if known is None or "type" not in known.properties:
             yield DDL_NARROW.unchecked(f"what {column} loses by its new type ({reading.place})")
             continue
-        lost = loss(read_type(known.properties["type"], case.dialect), clause.definition.type)
+        old, new = known.properties["type"], clause.definition.type
+        bare = [base_of(case, written) for written in (old, new.text)]
+        lost = loss(read_type(bare[0], case.dialect), read_type(bare[1], case.dialect))
         if lost is not None:
             yield DDL_NARROW.found(
                 reading.place,

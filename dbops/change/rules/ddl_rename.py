@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from dbops.change.reading import Act, Does, Flag, Name, Reading
-from dbops.change.rules.finding import Case, Rule, is_same
+from dbops.change.reading import Act, Does, Reading
+from dbops.change.rules.finding import Case, Rule
 from dbops.change.schema import ObjectKind
 from dbops.review.finding import Finding, Severity
 
@@ -22,23 +22,13 @@ def _examine(case: Case) -> Iterator[Finding]:
         whole = reading.does is Does.RENAME or reading.renamed is not None
         what = "is renamed" if whole else _otherwise(reading)
         for name in reading.names if what and reading.kind in _KINDS else ():
-            if not case.is_new(name, reading) and not _is_own(case, name, reading):
+            own = reading.kind is not None and case.is_own(reading.kind, name, reading)
+            if not own and not case.is_new(name, reading):
                 yield DDL_RENAME.found(reading.place, f"{name.written} {what}", _HINT)
     for reading, table, clause in case.altered(Act.RENAME_TABLE, Act.RENAME_COLUMN):
         column = f".{clause.column}" if clause.act is Act.RENAME_COLUMN else ""
         if not case.is_new(table, reading):
             yield DDL_RENAME.found(reading.place, f"{table.written}{column} is renamed", _HINT)
-
-
-def _is_own(case: Case, name: Name, at: Reading) -> bool:
-    """Whether up.sql makes what it renames, as a type that takes the place of another."""
-    return any(
-        each.does is Does.CREATE
-        and each.kind is at.kind
-        and Flag.REPLACE not in each.flags
-        and any(is_same(made.path, name.path) for made in each.names)
-        for each in case.up[: case.up.index(at)]
-    )
 
 
 def _otherwise(reading: Reading) -> str:

@@ -33,7 +33,7 @@ def _unique(case: Case) -> Iterator[tuple[Reading, Name]]:
                 yield reading, reading.table
     for reading, table, clause in case.filled(Act.ADD_CONSTRAINT):
         constraint = clause.constraint
-        if constraint is None or constraint.kind not in _KINDS or constraint.using_index:
+        if constraint is None or constraint.kind not in _KINDS or constraint.index is not None:
             continue
         if not _are_new(case, table, constraint.columns) and not case.is_new(table, reading):
             yield reading, table

@@ -13,6 +13,7 @@ from dbops.change.rules.ddl_grant import DDL_GRANT
 from dbops.change.rules.ddl_name import DDL_NAME
 from dbops.change.rules.ddl_narrow import DDL_NARROW
 from dbops.change.rules.ddl_nn import DDL_NN
+from dbops.change.rules.ddl_own import DDL_OWN
 from dbops.change.rules.ddl_path import DDL_PATH
 from dbops.change.rules.ddl_phi import DDL_PHI
 from dbops.change.rules.ddl_pkdrop import DDL_PKDROP
@@ -54,6 +55,7 @@ EVERY: Final[tuple[Rule, ...]] = (
     DDL_TX,
     DDL_TMO,
     DDL_TRG,
+    DDL_OWN,
     DDL_DROP,
     DDL_NARROW,
     DDL_RENAME,

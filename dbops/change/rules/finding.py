@@ -115,12 +115,31 @@ class Case:
         if table is None:
             return False
         if not self.is_made(table, at):
-            return self.rows(table) == 0
+            return self.rows(table) == 0 and all(
+                self.rows(heir) == 0 for heir in self._heirs(table)
+            )
         return not any(
             reading.does is Does.WRITE
             and Flag.QUERY in reading.flags
             and any(is_same(name.path, table.path) for name in reading.names)
             for reading in self._before(at)
+        )
+
+    def _heirs(self, table: Name) -> Iterator[Name]:
+        """Yield the tables that inherit from one: what is done to it is done to them."""
+        for each in self.objects:
+            parents = each.properties.get("inherits", "").split(", ")
+            if any(is_same(_parts(parent), table.path) for parent in parents if parent):
+                yield Name(each.name.path)
+
+    def is_own(self, kind: ObjectKind, name: Name, at: Reading) -> bool:
+        """Whether up.sql makes an object before the statement, and does not replace one."""
+        return any(
+            each.does is Does.CREATE
+            and each.kind is kind
+            and Flag.REPLACE not in each.flags
+            and any(is_same(made.path, name.path) for made in each.names)
+            for each in self._before(at)
         )
 
     def later_name(self, table: Name, at: Reading) -> Name:
@@ -205,6 +224,11 @@ def is_same(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
     size = min(len(one), len(other))
     left, right = one[-size:], other[-size:]
     return [part.casefold() for part in left] == [part.casefold() for part in right]
+
+
+def _parts(written: str) -> tuple[str, ...]:
+    """Return the parts of a name as the server prints it."""
+    return tuple(part.strip('"') for part in written.split("."))
 
 
 def _look_up(known: Mapping[ObjectName, Known], table: Name) -> Known | None:

@@ -21,6 +21,21 @@ def leading_columns(case: Case, table: Name) -> tuple[tuple[str, ...], ...]:
     return (*_known(case, table), *(columns for name in names for columns in _made(case, name)))
 
 
+def columns_of(case: Case, table: Name, index: str) -> tuple[str, ...]:
+    """Return the columns of an index of a table, which is there or made; () for none known."""
+    path = (*table.path[:-1], index)
+    for each in case.belonging(table, ObjectKind.INDEX):
+        found = _INDEX.search(each.properties.get("definition", ""))
+        if found is not None and is_same(each.name.path, path):
+            return tuple(_plain(column) for column in found[1].split(","))
+    for reading in case.up:
+        own = reading.table if reading.kind is ObjectKind.INDEX else None
+        made = own is not None and is_same(own.path, table.path) and reading.does is Does.CREATE
+        if made and any(name.last == index for name in reading.names):
+            return reading.columns
+    return ()
+
+
 def _later_names(case: Case, table: Name) -> Iterator[Name]:
     """Yield what the change calls the table afterwards."""
     for reading in case.up:

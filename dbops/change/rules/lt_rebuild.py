@@ -7,9 +7,15 @@ from typing import Final
 
 from dbops.change.reading import Act, Does, Flag, Name, Reading
 from dbops.change.rules.finding import Case, Rule
-from dbops.change.schema import ObjectKind
+from dbops.change.schema import POSITION, ObjectKind
 from dbops.review.finding import Finding, Severity, Unchecked
 from dbops.wording import listed
+
+# What leaves rows out of a copy, or lets one take the place of another.
+_LEAVES_OUT: Final = (
+    *(("OR", "IGNORE"), ("OR", "REPLACE"), ("ON", "CONFLICT"), ("DISTINCT",), ("LIMIT",)),
+    *(("GROUP", "BY"), ("EXCEPT",), ("INTERSECT",), ("JOIN",)),
+)
 
 
 def _examine(case: Case) -> Iterator[Finding | Unchecked]:
@@ -51,9 +57,45 @@ def _exchange(
     elif copied and copied[0] > dropped[0]:
         what = f"{old.written} is dropped before its rows are copied"
         yield LT_REBUILD.found(reading.place, what, "copy the rows first, then drop the table")
-    elif any(Flag.WHERE in before[n].flags for n in copied):
-        what = f"only some rows of {old.written} are copied (WHERE)"
+    elif (how := next(filter(None, (_left_out(before[n]) for n in copied)), "")) != "":
+        what = f"only some rows of {old.written} are copied ({how})"
         yield LT_REBUILD.found(reading.place, what, "copy all of them, and delete rows by a repair")
+    else:
+        yield from _misplaced(case, old, made, [before[n] for n in copied], reading)
+
+
+def _left_out(reading: Reading) -> str:
+    """Return by which words a copy may leave rows out; "" for none."""
+    if Flag.WHERE in reading.flags:
+        return "WHERE"
+    found = next((each for each in _LEAVES_OUT if reading.has(*each)), ())
+    return " ".join(found) or ("REPLACE" if reading.words[:1] == ("REPLACE",) else "")
+
+
+def _misplaced(
+    case: Case, old: Name, made: Name, copies: list[Reading], reading: Reading
+) -> Iterator[Finding]:
+    """Without names the values go by their place, whatever the columns there are called."""
+    known = [each for each in case.belonging(old, ObjectKind.COLUMN) if POSITION in each.properties]
+    known.sort(key=lambda each: int(each.properties[POSITION]))
+    was = [each.name.path[-1].casefold() for each in known]
+    now = [
+        clause.definition.name.casefold()
+        for each in case.up
+        if _makes(each, made)
+        for clause in each.acts(Act.ADD_COLUMN)
+        if clause.definition is not None
+    ]
+    moved = [name for name in was if name in now and now.index(name) != was.index(name)]
+    if len(was) == len(now) and moved and any(_is_by_place(each, made) for each in copies):
+        what = f"the rows of {old.written} are copied by place, and {listed(moved)} moved"
+        hint = "INSERT INTO the new table (its columns) SELECT these columns FROM the old one"
+        yield LT_REBUILD.found(reading.place, what, hint)
+
+
+def _is_by_place(reading: Reading, made: Name) -> bool:
+    """Whether all columns of the old table go into those of the new one, neither by name."""
+    return reading.has(made.last.upper(), "SELECT", "*")
 
 
 def _lost(

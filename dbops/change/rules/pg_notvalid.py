@@ -14,13 +14,30 @@ from dbops.change.reading import (
     Name,
     Reading,
 )
-from dbops.change.rules.finding import Case, Rule
-from dbops.change.rules.held_locks import BEGIN, beside
+from dbops.change.rules.domains import asked, tables_of
+from dbops.change.rules.finding import Case, Rule, is_same
+from dbops.change.rules.held_locks import BEGIN, beside, told
+from dbops.change.rules.partitions import read_through
+from dbops.change.rules.retyping import rechecked
 from dbops.review.finding import Finding, Severity
+from dbops.wording import listed
 
 _KINDS: Final = frozenset({ConstraintKind.FOREIGN_KEY, ConstraintKind.CHECK})
 _LATER: Final = (
     "ADD CONSTRAINT … NOT VALID; then -- part: name, and VALIDATE CONSTRAINT in that transaction"
+)
+_NEW_ONLY: Final = (
+    "add it NOT VALID: new values obey it, and no row is read; old ones are VALIDATEd at a time at"
+    " which nobody writes"
+)
+_LATER_WRITTEN: Final = "accept it for a time at which nobody writes these tables"
+_BOUNDS: Final = (
+    "a valid CHECK of that table, which proves that its rows fit: ADD CONSTRAINT … NOT VALID, then"
+    " VALIDATE CONSTRAINT in a part of its own, then this in another"
+)
+_AGAIN: Final = (
+    "drop the check in this statement, and add it again NOT VALID; then -- part: name, and VALIDATE"
+    " CONSTRAINT in that transaction"
 )
 
 
@@ -30,6 +47,30 @@ def _examine(case: Case) -> Iterator[Finding]:
     for reading, table, clause in case.filled(Act.ADD_CONSTRAINT, Act.ADD_COLUMN, Act.VALIDATE):
         for what, hint in _said(case, reading, table, clause):
             yield PG_NOTVALID.found(reading.place, what + case.measured(table), hint)
+    for reading, domain, clause in asked(case):
+        if clause.act is not Act.SET_NOT_NULL:
+            yield from _of_domain(case, reading, domain, clause)
+    for reading, table, part in read_through(case):
+        what = f"{table.written} gets a partition: all rows of {part.written} are read"
+        what += f" while nobody uses it{case.measured(part)}"
+        yield PG_NOTVALID.found(reading.place, what, _BOUNDS)
+    for reading, table, name in rechecked(case):
+        what = f"the check {name} of {table.written} is asked of all rows again for the new type"
+        what += f", and nobody uses the table meanwhile{case.measured(table)}"
+        yield PG_NOTVALID.found(reading.place, what, _AGAIN)
+
+
+def _of_domain(case: Case, reading: Reading, domain: Name, clause: Clause) -> Iterator[Finding]:
+    """Its values lie in tables; up to PostgreSQL 17 a validation holds off writes as well."""
+    tables = [table for table in tables_of(case, domain) if not case.is_unused(table, reading)]
+    if case.schema is not None and not tables:
+        return
+    those = listed([table.written for table in tables]) if tables else "each table that has it"
+    size = case.measured(tables[0]) if len(tables) == 1 else ""
+    what = f"the check {clause.name or ''}".strip() + f" of domain {domain.written} reads all rows"
+    hint = _LATER_WRITTEN if clause.act is Act.VALIDATE else _NEW_ONLY
+    what += f" of {those}, and nobody writes them meanwhile{size}"
+    yield PG_NOTVALID.found(reading.place, what, hint)
 
 
 def _said(case: Case, reading: Reading, table: Name, clause: Clause) -> Iterator[tuple[str, str]]:
@@ -57,8 +98,11 @@ def _what(case: Case, table: Name, constraint: Constraint) -> str | None:
     title = f"{constraint.kind.value} {constraint.name or ''}".strip()
     if not constraint.not_valid:
         return f"the {title} of {table.written} reads all rows, and others wait meanwhile"
-    validated = [each.name for _reading, _table, each in case.altered(Act.VALIDATE)]
-    if constraint.name not in validated:
+    validated = any(
+        each.name == constraint.name and is_same(other.path, table.path)
+        for _reading, other, each in case.altered(Act.VALIDATE)
+    )
+    if not validated:
         return f"the {title} of {table.written} is NOT VALID, and no step validates it"
     return None
 
@@ -68,7 +112,7 @@ def _held(case: Case, reading: Reading, table: Name, clause: Clause) -> Iterator
     others = tuple(beside(case, reading))
     if not others:
         return
-    beyond = f"one transaction with {others[0].place}"
+    beyond = f"one transaction with {told(others)}"
     if reading in others:
         beyond = "a statement that does more"
     yield (

@@ -2,69 +2,74 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Final
 
-from dbops.change.reading import Act, Name, Reading
+from dbops.change.reading import Act, Clause, ConstraintKind, Name, Reading
+from dbops.change.rules.domains import asked, tables_of
 from dbops.change.rules.finding import Case, Rule
 from dbops.change.rules.held_locks import BEGIN
-from dbops.change.schema import ObjectKind
-from dbops.review.finding import Finding, Severity
+from dbops.change.rules.index_columns import columns_of
+from dbops.change.rules.not_nulls import is_not_null, proved_in
+from dbops.review.finding import Finding, Severity, Unchecked
+from dbops.wording import listed
+
+_CHECK: Final = "validate CHECK (column IS NOT NULL) in a part before, and drop it afterwards"
+_TABLES: Final = (
+    "set NOT NULL on the columns, table by table; or accept it for a time at which nobody writes"
+)
 
 
-def _examine(case: Case) -> Iterator[Finding]:
+def _examine(case: Case) -> Iterator[Finding | Unchecked]:
     if case.dialect != "postgres":
         return
     for reading, table, clause in case.filled(Act.SET_NOT_NULL):
-        if clause.column is None or _is_valid_before(case, table, clause.column):
-            continue
-        proved = list(_proved(case, reading, table, clause.column))
-        if any(each.part < reading.part for each in proved):
-            continue
-        what, hint = (
-            "",
-            "validate CHECK (column IS NOT NULL) in a part before, and drop it afterwards",
-        )
-        if proved:
-            what = "its check is validated in the same transaction, and "
-            hint = f"write -- part: name before it: {BEGIN}"
-        what = (
-            f"{table.written}.{clause.column}: {what}all rows are read while nobody uses the table"
-        )
-        yield PG_SETNN.found(reading.place, what + case.measured(table), hint)
+        if clause.column is not None:
+            yield from _found(case, reading, table, clause.column)
+    for reading, table, clause in case.filled(Act.ADD_CONSTRAINT):
+        yield from _of_key(case, reading, table, clause)
+    for reading, domain, clause in asked(case):
+        if clause.act is Act.SET_NOT_NULL:
+            yield from _of_domain(case, reading, domain)
 
 
-def _is_valid_before(case: Case, table: Name, column: str) -> bool:
-    """Whether the database has a valid check that no row lacks a value."""
-    return any("not valid" not in text for _name, text in _checks(case, table, column))
+def _found(case: Case, reading: Reading, table: Name, column: str) -> Iterator[Finding]:
+    if is_not_null(case, reading, table, column):
+        return
+    proved = proved_in(case, reading, table, column)
+    if proved is not None and proved < reading.part:
+        return
+    what, hint = "", _CHECK
+    if proved is not None:
+        what = "its check is validated in the same transaction, and "
+        hint = f"write -- part: name before it: {BEGIN}"
+    what = f"{table.written}.{column}: {what}all rows are read while nobody uses the table"
+    yield PG_SETNN.found(reading.place, what + case.measured(table), hint)
 
 
-def _proved(case: Case, at: Reading, table: Name, column: str) -> Iterator[Reading]:
-    """Yield the statements before one behind which a valid check says that no row lacks a value."""
-    names = {name for name, _text in _checks(case, table, column)}
-    before = case.up[: case.up.index(at)]
-    for reading, other, clause in case.altered(Act.ADD_CONSTRAINT, Act.VALIDATE):
-        if other.last != table.last or reading not in before:
-            continue
-        if clause.act is Act.VALIDATE:
-            if clause.name in names:
-                yield reading
-        elif clause.constraint is not None and column in clause.constraint.nulls:
-            names.add(clause.name or "")
-            if not clause.constraint.not_valid:
-                yield reading
+def _of_key(
+    case: Case, reading: Reading, table: Name, clause: Clause
+) -> Iterator[Finding | Unchecked]:
+    """A primary key that takes over an index sets NOT NULL on its columns."""
+    key = clause.constraint
+    if key is None or key.kind is not ConstraintKind.PRIMARY_KEY or key.index is None:
+        return
+    columns = columns_of(case, table, key.index)
+    if case.schema is None or not columns:
+        yield PG_SETNN.unchecked(f"whether the columns of {key.index} are NOT NULL already")
+        return
+    for column in columns:
+        yield from _found(case, reading, table, column)
 
 
-def _checks(case: Case, table: Name, column: str) -> Iterator[tuple[str, str]]:
-    """The checks of the database that say so, by name, with their text in small letters."""
-    name = re.escape(column.casefold())
-    # As the server prints it; one of several conditions it need not understand.
-    form = re.compile(rf'check \(+"?{name}"? is not null\)+( no inherit)?( not valid)?')
-    for each in case.belonging(table, ObjectKind.CONSTRAINT):
-        text = each.properties.get("definition", "").casefold()
-        if form.fullmatch(text):
-            yield each.name.path[-1], text
+def _of_domain(case: Case, reading: Reading, domain: Name) -> Iterator[Finding]:
+    tables = [table for table in tables_of(case, domain) if not case.is_unused(table, reading)]
+    if case.schema is not None and not tables:
+        return
+    those = listed([table.written for table in tables]) if tables else "each table that has it"
+    size = case.measured(tables[0]) if len(tables) == 1 else ""
+    what = f"domain {domain.written}: all rows of {those} are read while nobody writes them{size}"
+    yield PG_SETNN.found(reading.place, what, _TABLES)
 
 
 PG_SETNN: Final = Rule(

@@ -23,7 +23,7 @@ def _examine(case: Case) -> Iterator[Finding]:
         column = clause.definition
         given = [clause.constraint] if column is None else [*column.constraints]
         for constraint in given:
-            if constraint is None or constraint.kind not in _KINDS or constraint.using_index:
+            if constraint is None or constraint.kind not in _KINDS or constraint.index is not None:
                 continue
             hint = "CREATE UNIQUE INDEX CONCURRENTLY first, then ADD CONSTRAINT … USING INDEX"
             if constraint.kind is ConstraintKind.EXCLUDE:

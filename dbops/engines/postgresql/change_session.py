@@ -24,6 +24,7 @@ from dbops.engines.postgresql.change_alone_effects import expected_of, locks_of,
 from dbops.engines.postgresql.change_beside import Beside
 from dbops.engines.postgresql.change_counting import invalid_indexes, row_counts, table_sizes
 from dbops.engines.postgresql.change_effects import Footprint
+from dbops.engines.postgresql.change_end import fire_deferred, refuse_deferred
 from dbops.engines.postgresql.change_faults import (
     answers,
     change_fault,
@@ -213,7 +214,7 @@ class PostgresqlChangeSession:
         """
         if is_open(self._session) and self._began is not None:
             doing = "checking deferred constraints"
-            command(self._session, "SET CONSTRAINTS ALL IMMEDIATE", doing=doing)
+            fire_deferred(self._session, doing)
             self._watch(doing)
             self._refuse_reached(doing)
         if not whole:
@@ -240,8 +241,10 @@ class PostgresqlChangeSession:
             self._commit(doing)
 
     def commit(self) -> None:
+        """Raises Refused `change-deferred` where COMMIT would do more than what is done by now."""
         doing = f"committing {self._order.work}"
         self._open(doing)
+        refuse_deferred(self._session, doing)
         self._watch(doing)
         if self._beside is not None:
             self._beside.refuse_altered(doing)

@@ -33,6 +33,9 @@ def _touch(up: str, touches: str, *sentences: str, dialect: str = "postgres") ->
     return Found("DDL-TOUCH", up, sentences, dialect, f"touches: [{touches}]")
 
 
+_ABOUT = "the statement is about"
+
+
 def _name(touches: str, *sentences: str, dialect: str = "postgres") -> Found:
     said = tuple(f"touches: has {sentence}" for sentence in sentences)
     return Found("DDL-NAME", "SELECT 1;", said, dialect, f"touches: [{touches}]")
@@ -66,12 +69,31 @@ CASES = [
     _name("drop constraint bed.foreign key (ward)", dialect="sqlite"),
     _name("create table dbo.his.visit", dialect="tsql"),
     Found(
-        "DDL-DOWN",
-        "CREATE TABLE his.a (id int);",
-        ("there is no statement that goes back",),
-        down="",
-        manifest="data_loss: permanent",
+        "DDL-OWN",
+        'DROP TABLE "dbops".dbops_change; TRUNCATE his.visit, dbops.dbops_run;\n'
+        " GRANT SELECT ON dbops.dbops_run TO x; DROP SCHEMA dbops CASCADE;",
+        (
+            f"{_ABOUT} dbops_change, dbops' journal of changes",
+            f"{_ABOUT} dbops_run, dbops' marks of repairs",
+            f"{_ABOUT} dbops_run, dbops' marks of repairs",
+            f"{_ABOUT} schema dbops, where dbops keeps its journal",
+        ),
     ),
+    Found(
+        "DDL-OWN",
+        "SELECT 1;",
+        (f"{_ABOUT} dbops_change, dbops' journal of changes",),
+        "sqlite",
+        down="DELETE FROM dbops_change;",
+    ),
+    *silent(
+        "DDL-OWN",
+        "CREATE TABLE his.dbops_changes (a int);",
+        "UPDATE his.visit SET note = 'dbops_change' WHERE id = 1;",
+        "SELECT count(*) FROM dbops.dbops_change;",
+        "CREATE SCHEMA dbops;",
+    ),
+    *silent("DDL-DOWN", "DROP TABLE his.visit;", down="", manifest="data_loss: permanent"),
     *(
         Found("DDL-DOWN", up, (f"data_loss is none, and {what}{_SIZE}",), down=down)
         for up, down, what in (

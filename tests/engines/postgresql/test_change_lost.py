@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 
@@ -78,17 +80,17 @@ def test_before_commit(site: PgChangeSite) -> None:
 
 def test_within_commit(site: PgChangeSite) -> None:
     """Nobody knows until the journal is asked: here the transaction had not been committed."""
-    site.run(
-        "CREATE FUNCTION his.slow() RETURNS trigger LANGUAGE plpgsql AS"
-        " $$ BEGIN PERFORM pg_sleep(30); RETURN NULL; END $$",
-        "CREATE CONSTRAINT TRIGGER slow AFTER DELETE ON his.visit DEFERRABLE INITIALLY DEFERRED"
-        " FOR EACH ROW WHEN (OLD.id = 1) EXECUTE FUNCTION his.slow()",
-    )
-    with begun(site) as session:
+    temporary = "CREATE TEMPORARY TABLE t (i integer) ON COMMIT DELETE ROWS"
+    with begun(site, lock_wait=timedelta(seconds=30)) as session, site.connect() as other:
+        session.run(step(temporary))
+        session.commit()
+        session.begin()
         session.run(add_phone(site))
-        session.run(step("DELETE FROM his.visit", 2))
+        session.run(step("INSERT INTO pg_temp.t VALUES (1)", 2))
         session.note([entry(1)])
-        commit_and_cut(site, session, "PgSleep")
+        ((name,),) = site.rows("SELECT oid::regclass::text FROM pg_class WHERE relname = 't'")
+        other.execute(f"BEGIN; LOCK TABLE {name} IN ACCESS SHARE MODE".encode())
+        commit_and_cut(site, session, "relation", other.rollback)
     assert journal_of(site) == ()
     assert not is_changed(site)
 
@@ -108,12 +110,18 @@ def test_behind_commit(site: PgChangeSite) -> None:
     assert is_changed(site)
 
 
-def commit_and_cut(site: PgChangeSite, session: ChangeSession, waits: str) -> None:
-    """The connection is cut once the server waits there within COMMIT."""
+def commit_and_cut(
+    site: PgChangeSite,
+    session: ChangeSession,
+    waits: str,
+    behind: Callable[[], None] = lambda: None,
+) -> None:
+    """The connection is cut once the server waits there within COMMIT; `behind` lets it end."""
     with ThreadPoolExecutor(1) as pool:
         committing = pool.submit(session.commit)
         assert until(lambda: len(backend(site, f"wait_event = '{waits}'")) == 1)
         cut(site)
+        behind()
         with pytest.raises(CommitUnknown) as caught:
             committing.result(30)
     assert caught.value.code == "commit-unknown"

@@ -1,0 +1,36 @@
+"""What stops a change still, for whoever is about to sign it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dbops.cli.review_overview import Overview
+    from dbops.cli.wiring import Wiring
+
+
+def open_errors(wiring: Wiring, overview: Overview) -> Iterator[str]:
+    """Yield lines that say which findings stop a change that is to be run; none for other work.
+
+    The database is asked as it is before a run. A fault is told: it keeps nobody from deciding.
+    """
+    from dbops.change.rules.lint import blocking
+    from dbops.cli.change_lint import lint_change
+    from dbops.cli.changing import parsed_change
+    from dbops.errors import DbopsError
+    from dbops.review.purpose import Purpose
+
+    work = overview.work
+    if work is None or overview.purpose is not Purpose.RUN:
+        return
+    try:
+        found = parsed_change(work)
+        blocked = blocking(lint_change(wiring, found, ask=True), found.change.accepted)
+    except DbopsError as fault:
+        yield f"remark: whether rules stop {work.id} is not known: {fault.message}"
+        return
+    if blocked:
+        yield f"remark: {work.id} will not run as it is: rules stop it that it does not accept"
+    yield from (f"  {each.where}: {each.rule}: {each.sentence}" for each in blocked)

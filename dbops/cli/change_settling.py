@@ -1,0 +1,276 @@
+"""What a run of a change left without a known end, and how it is brought to one, wired."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from dbops.errors import NotFound, Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from dbops.audit.entry import Effect
+    from dbops.audit.recording import Account
+    from dbops.change.attempts import OpenResume, RecordedChange
+    from dbops.change.going import Observe
+    from dbops.change.report import ChangeReport
+    from dbops.change.resume import Became, Onward
+    from dbops.change.run_order import ChangeRun
+    from dbops.change.stage import Moment
+    from dbops.cli.baselines import Kept
+    from dbops.cli.changing import ReadChange
+    from dbops.cli.wiring import Wiring
+    from dbops.review.work import Work
+
+
+@dataclass(frozen=True, slots=True)
+class Unsettled:
+    """A change on a database that has no known end.
+
+    `recorded` is its run as this host's ledger has it; None where only the journal of the database
+    knows one, by another host or under another ledger. `resumes` are those that died at it.
+    """
+
+    work: str
+    database: str
+    recorded: RecordedChange | None = None
+    resumes: tuple[OpenResume, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What was found, what was done about it, and what is recorded now."""
+
+    became: Became
+    report: ChangeReport | None
+    kept: Kept | None
+
+
+def unsettled_here(wiring: Wiring) -> tuple[Unsettled, ...]:
+    """All that this host's ledger knows of, the runs in its order."""
+    from dbops.change.attempts import open_resumes, recorded_changes
+    from dbops.cli.change_list import entries_of_work
+
+    entries = tuple(entries_of_work(wiring))
+    runs, left = recorded_changes(entries), open_resumes(entries)
+    return tuple(_unsettled([run for run in runs if run.is_open], left))
+
+
+def _unsettled(
+    runs: Sequence[RecordedChange], resumes: Sequence[OpenResume]
+) -> Iterator[Unsettled]:
+    for run in runs:
+        at = (run.work, run.database)
+        own = tuple(each for each in resumes if (each.work, each.database) == at)
+        yield Unsettled(run.work, run.database, run, own)
+    known = {(run.work, run.database) for run in runs}
+    for work, database in dict.fromkeys((each.work, each.database) for each in resumes):
+        if (work, database) not in known:
+            own = tuple(each for each in resumes if (each.work, each.database) == (work, database))
+            yield Unsettled(work, database, None, own)
+
+
+def left_by_others(wiring: Wiring, work_id: str, only: str | None) -> tuple[Unsettled, ...]:
+    """What the journals of the change's databases say is half done, or of the one named.
+
+    Raises Refused `change-plan` where it is of files that do not lie here.
+    """
+    from dbops.cli.changing import read_change
+
+    try:
+        found = read_change(wiring, work_id)
+    except NotFound:
+        return ()  # this host's ledger knew it, and that has a known end
+    names = [name for name in found.change.databases if name in wiring.estate.databases]
+    return tuple(
+        Unsettled(work_id, name)
+        for name in names
+        if only in {None, name} and _is_half(wiring, found, name)
+    )
+
+
+def _is_half(wiring: Wiring, found: ReadChange, database: str) -> bool:
+    from dbops.change.rehearsed_files import own_files
+    from dbops.change.standing import State, standing_of_work
+    from dbops.cli.change_drift import journal_of
+
+    standings = standing_of_work(journal_of(wiring, database), found.change.id)
+    half = [plan for plan, each in standings.items() if each.state is State.HALF]
+    plan = own_files(found.work)
+    if half and plan not in half:
+        raise Refused(
+            "change-plan",
+            f"another revision of {found.change.id} is half done on {database}"
+            f" (plan {half[0][:12]})",
+            hint="check that revision out, and ask again",
+        )
+    return bool(half)
+
+
+def settle(
+    wiring: Wiring, left: Unsettled, onward: Onward, watch: Observe = lambda _: None
+) -> Settled:
+    """Afterwards it has a known end, which the ledger knows too; `watch` is told each moment.
+
+    The ledger has an intent before anything is done. Raises where the database cannot be asked, and
+    Refused `change-plan` where the files are not those that ran. Who is killed here leaves what the
+    next one finds.
+    """
+    from dbops.cli.change_entries import resume_intent
+    from dbops.cli.changing import read_change
+    from dbops.cli.ledger import recording
+    from dbops.cli.render import say
+    from dbops.review.authorize import only_run
+
+    run = left.recorded
+    # Who is at it holds the lock of the work; what is not decided yet must not be recorded.
+    with only_run(wiring.state.locks, left.work):
+        found = read_change(wiring, left.work)
+        _refuse_other_files(wiring, left, found.work)
+        order = _order(wiring, found, left)
+        resumes = None if run is None else run.run
+        intent = resume_intent(found.work, left.database, order.run, resumes)
+        with recording(wiring, intent) as account:
+            settled = _brought(wiring, left, order, onward, account, watch)
+        _answer(wiring, left, settled)
+    for remark in () if settled.kept is None else settled.kept.remarks:
+        say(f"remark: {remark}")
+    return settled
+
+
+def _order(wiring: Wiring, found: ReadChange, left: Unsettled) -> ChangeRun:
+    """What ran; the database itself is asked for its identity, which the run's must be."""
+    from dbops.cli.change_run import order_of
+
+    identity = wiring.change_engine(wiring.database(left.database)).identity()
+    _refuse_other(left, identity)
+    order = order_of(wiring, found, left.database, secrets.token_hex(16), None)
+    return replace(order, identity=identity)
+
+
+def _brought(
+    wiring: Wiring,
+    left: Unsettled,
+    order: ChangeRun,
+    onward: Onward,
+    account: Account,
+    watch: Observe,
+) -> Settled:
+    """Afterwards it is where it is to be, and the account says what was done for that."""
+    from dbops.audit.entry import DigestOf
+    from dbops.change.resume import resume_change
+    from dbops.cli.change_entries import changed, follow_change
+
+    follow = follow_change(account)
+
+    def observe(moment: Moment) -> None:
+        follow(moment)
+        watch(moment)
+
+    engine = wiring.change_engine(wiring.database(left.database))
+    became, report = resume_change(order, engine, onward, observe, wiring.sleep)
+    kept = _kept(wiring, became, report, order)
+    if report is not None:
+        changed(account, report, None if kept is None else kept.digest)
+    elif kept is not None:
+        account.digest(DigestOf.SCHEMA, kept.digest)
+    return Settled(became, report, kept)
+
+
+def _answer(wiring: Wiring, left: Unsettled, settled: Settled) -> None:
+    """Afterwards the ledger has the ends of those that had none; the run's is the last."""
+    from dbops.audit.entry import Effect
+    from dbops.cli import change_entries
+    from dbops.cli.ledger import ledger_of
+
+    ledger, became = ledger_of(wiring), settled.became
+    for resume in left.resumes:
+        effect = Effect.COMMITTED if resume.run in became.wrote else Effect.NONE
+        ledger.append(change_entries.broken_off(resume, effect))
+    if left.recorded is not None:
+        steps = 0 if settled.report is None else len(settled.report.steps)
+        schema = None if settled.kept is None else settled.kept.digest
+        effect = _effect(left.recorded, became, settled.report)
+        ledger.append(change_entries.settled(left.recorded, effect, steps, schema))
+
+
+def _refuse_other_files(wiring: Wiring, left: Unsettled, work: Work) -> None:
+    """Raise Refused where the files are not those that ran, or nobody vouches for the rehearsal.
+
+    What the schema is compared with, and recorded as, comes from what was rehearsed: that is either
+    what ran, or signed by who rehearses.
+    """
+    from dbops.change.rehearsed_files import made_by_rehearsal, own_files
+    from dbops.review.evidence import attested_by
+
+    ran = (*(() if left.recorded is None else (left.recorded,)), *left.resumes)
+    hint = "check out the commit that ran"
+    if ran:
+        hint = f"{hint}: dbops audit show {ran[0].sequence}"
+    if any(each.scripts not in {None, own_files(work)} for each in ran):
+        raise Refused(
+            "change-plan",
+            f"the files of {left.work} are not those that ran on {left.database}",
+            hint=hint,
+        )
+    if left.recorded is not None and left.recorded.plan in {None, work.plan}:
+        return
+    if left.recorded is None and not made_by_rehearsal(work.files):
+        return  # the policy says whether it goes without
+    try:
+        attested_by(work, wiring.trust, wiring.clock())
+    except Refused as fault:
+        raise Refused(
+            "change-plan",
+            f"what was rehearsed of {left.work} is not what ran on {left.database}, and nobody"
+            f" vouches for it: {fault.message}",
+            hint=hint,
+        ) from None
+
+
+def _refuse_other(left: Unsettled, identity: str) -> None:
+    """Raise Refused where the alias leads to another database than then: it knows nothing."""
+    from dbops.cli.entries import fit
+
+    if left.recorded is not None and left.recorded.identity not in {None, fit(identity)}:
+        raise Refused(
+            "change-database",
+            f"{left.database} is another database now than the one that {left.work} ran on",
+            hint="let the name in dbops.toml lead to that one, and ask again",
+        )
+
+
+def _kept(
+    wiring: Wiring, became: Became, report: ChangeReport | None, order: ChangeRun
+) -> Kept | None:
+    """The schema that the database is to have now; None where nobody can vouch for it."""
+    from dbops.change.resume import Fate
+    from dbops.change.settled import made_before, made_by_report
+    from dbops.cli.baselines import has_baseline, record_run
+    from dbops.cli.change_drift import live_schema
+
+    if report is not None:
+        made = made_by_report(order, became, report)
+        return record_run(wiring, order.database, made.before, made.after)
+    if became.fate is Fate.NOTHING or order.rehearsed is None:
+        return None
+    live = live_schema(wiring, order.database)
+    found = made_before(order, became.fate, live)
+    if found is None or not (found.is_live or has_baseline(wiring, order.database)):
+        return None
+    return record_run(wiring, order.database, found.before, found.after, live)
+
+
+def _effect(run: RecordedChange, became: Became, report: ChangeReport | None) -> Effect:
+    """Whether what was approved took place: the run up, or the way back."""
+    from dbops.audit.entry import Effect
+    from dbops.change.resume import Fate
+    from dbops.change.step import Direction
+
+    stands = became.fate is Fate.WHOLE
+    if became.fate is Fate.HALF:
+        stands = report is not None and report.direction is Direction.UP
+    wanted = run.direction is Direction.UP
+    return Effect.COMMITTED if stands is wanted else Effect.NONE

@@ -1,0 +1,84 @@
+"""Nothing is left that COMMIT, or the end of the session, would do behind the judgement.
+
+COMMIT runs code of two sorts: triggers that were put off until then, and the queries of cursors
+WITH HOLD. Only a row that is written queues a trigger, and each command that writes a row, or a
+catalogue, or locks a row, has a number of its own in the transaction (`cmin`), which nothing takes
+back: https://www.postgresql.org/docs/current/ddl-system-columns.html. So where all triggers are
+made to fire, and no number was used meanwhile, none is waiting any more. Whether the transaction is
+read-only would say less: before PostgreSQL 16 RESET ends that, as a superuser does with counters.
+
+Temporary objects vanish at COMMIT or with the session, and take along whatever depends on them.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dbops.engines.postgresql.change_journal import TABLE
+from dbops.engines.postgresql.change_wire import ask, ask_each
+from dbops.engines.postgresql.connect import Session
+from dbops.errors import Refused
+
+CODE: Final = "change-deferred"
+_FIRE: Final = "SET CONSTRAINTS ALL IMMEDIATE"
+# A trigger may defer others for a good reason: to write a child before its parent.
+_FIRE_ALL: Final = f"{_FIRE}; {_FIRE}; {_FIRE}"
+
+# Of the command that writes it; the row is gone again. No trigger or rule is on the journal.
+_NUMBER: Final = f"""
+    SAVEPOINT dbops_end;
+    INSERT INTO {TABLE} (sequence, run, work, plan, direction, step, name, sha256, progress,
+            approval, at, login) OVERRIDING SYSTEM VALUE
+        VALUES (-pg_catalog.pg_backend_pid(), '', '', '', '', 0, '', '', '', '',
+            pg_catalog.now(), '') RETURNING cmin::pg_catalog.text::bigint;
+    ROLLBACK TO SAVEPOINT dbops_end;
+    RELEASE SAVEPOINT dbops_end"""  # noqa: S608 - constants
+_LAST: Final = f"{_NUMBER}; {_FIRE}; {_NUMBER}"
+_HELD: Final = "SELECT EXISTS (SELECT FROM pg_catalog.pg_cursor() AS c WHERE c.is_holdable)"
+# What belongs to a temporary object goes with it, as it should: its columns, indexes, types.
+_TRANSIENT: Final = """
+    WITH RECURSIVE transient (classid, objid) AS (
+        SELECT d.classid, d.objid FROM pg_catalog.pg_depend AS d
+            WHERE d.refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass
+                AND d.refobjid = pg_catalog.pg_my_temp_schema()
+        UNION SELECT d.classid, d.objid FROM transient AS t
+            JOIN pg_catalog.pg_depend AS d ON d.refclassid = t.classid AND d.refobjid = t.objid
+            WHERE d.deptype IN ('a', 'i', 'P', 'S'))
+    SELECT o.type, o.identity FROM transient AS t
+    JOIN pg_catalog.pg_depend AS d ON d.refclassid = t.classid AND d.refobjid = t.objid,
+        LATERAL pg_catalog.pg_identify_object(d.classid, d.objid, d.objsubid) AS o
+    WHERE d.deptype = 'n' AND NOT EXISTS (SELECT FROM transient AS x
+        WHERE x.classid = d.classid AND x.objid = d.objid)
+    ORDER BY 1, 2 LIMIT 1"""
+
+
+def fire_deferred(session: Session, doing: str) -> None:
+    """Afterwards deferred constraints were checked, and deferred triggers have run."""
+    ask_each(session, _FIRE_ALL, doing=doing)
+
+
+def refuse_deferred(session: Session, doing: str) -> None:
+    """Raises Refused `change-deferred` where COMMIT would do more than what was done by now.
+
+    The open transaction has written all that it is to write.
+    """
+    ((before,),), ((after,),) = (rows for rows in ask_each(session, _LAST, doing=doing) if rows)
+    if after != before + 1:
+        raise Refused(
+            CODE,
+            f"{doing}: a deferred trigger puts work off again until COMMIT, where nothing would"
+            " compare what it does",
+            hint="take SET CONSTRAINTS ... DEFERRED out of the functions of deferred triggers",
+        )
+    if ask(session, _HELD, doing=doing) == [(True,)]:
+        raise Refused(
+            CODE,
+            f"{doing}: a cursor WITH HOLD is open, whose query COMMIT would run",
+            hint="take DECLARE ... WITH HOLD out of the script, and of what it calls",
+        )
+    for kind, name in ask(session, _TRANSIENT, doing=doing):
+        raise Refused(
+            CODE,
+            f"{doing}: {kind} {name} depends on a temporary object, and would vanish with it",
+            hint="let what lasts depend on nothing temporary",
+        )

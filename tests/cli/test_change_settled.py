@@ -1,0 +1,277 @@
+"""Whoever settles a change that broke off leaves a record of that, wherever he dies himself."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dbops.audit.entry import Draft, Effect, Event, Label, Phase, Result
+from dbops.change.resume import Onward
+from dbops.change.stage import Moment, Stage
+from dbops.change.step import Direction
+from dbops.cli.change_run import run_reviewed_change
+from dbops.cli.change_settling import left_by_others, settle, unsettled_here
+from dbops.cli.changing import read_change
+from tests.cli.changes import (
+    WORK,
+    agreed,
+    alter,
+    approve,
+    folder,
+    found_changes,
+    record,
+    request,
+    run,
+)
+from tests.cli.ops import Ops, copy_ops
+from tests.cli.repairs import done, rows, said, wiring_of
+from tests.support.ledger import Deed, deeds_of, entries_of
+
+UP = """\
+-- step: rooms
+CREATE TABLE room (code TEXT PRIMARY KEY);
+-- part: index
+CREATE INDEX visit_note ON visit (note);
+-- part: phones
+ALTER TABLE place ADD COLUMN phone TEXT;
+"""
+DOWN = """\
+DROP INDEX IF EXISTS visit_note;
+-- part: the rooms
+DROP TABLE IF EXISTS room;
+"""
+TOUCHES = ("create table room", "create index visit_note", "create column place.phone")
+DEAD = 9  # an exit status
+
+
+@pytest.fixture(scope="module")
+def signed(tmp_path_factory: pytest.TempPathFactory) -> Ops:
+    """An estate with a change of three parts that everybody agreed to."""
+    ops = found_changes(tmp_path_factory.mktemp("settled") / "estate")
+    record(ops)
+    for words in (("backup", "run", "example"), ("backup", "verify", "example")):
+        done(ops.run(*words))
+    down = f"ALTER TABLE place DROP COLUMN phone;\n-- part: index\n{DOWN}"
+    agreed(ops, up=UP, down=down, touches=TOUCHES, verify="SELECT 1 = 1;\n", more="")
+    return ops
+
+
+@pytest.fixture
+def ops(signed: Ops, tmp_path: Path) -> Ops:
+    """A copy of the estate, in which a run was killed behind the first part."""
+    found = copy_ops(signed, tmp_path / "estate")
+    request(found)
+    approve(found)
+    killed(lambda: _run(found, _at(Stage.COMMITTED)))
+    return found
+
+
+def void(_: object) -> None:
+    """Nobody wants it."""
+
+
+def killed(act: Callable[[], None]) -> None:
+    """Afterwards a process has died in the middle of it."""
+    child = os.fork()
+    if child == 0:
+        try:
+            act()
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == DEAD
+
+
+def _at(stage: Stage) -> Callable[[Moment], None]:
+    def observe(moment: Moment) -> None:
+        if moment.stage is stage:
+            os._exit(DEAD)
+
+    return observe
+
+
+def _run(ops: Ops, watch: Callable[[Moment], None]) -> None:
+    wiring = wiring_of(ops)
+    run_reviewed_change(wiring, read_change(wiring, WORK), "example", Direction.UP, watch)
+
+
+def _resume(ops: Ops, watch: Callable[[Moment], None]) -> None:
+    wiring = wiring_of(ops)
+    (left,) = unsettled_here(wiring)
+    settle(wiring, left, Onward.FINISH, watch)
+
+
+def resumes(ops: Ops) -> list[Deed]:
+    """The attempts to settle it that the ledger has."""
+    return deeds_of(ops.root, Event.CHANGE_RESUME)
+
+
+def outcome(deed: Deed) -> Draft:
+    assert deed.outcome is not None
+    return deed.outcome
+
+
+def runs_of_journal(ops: Ops) -> list[str]:
+    """The runs that wrote into the journal, in its order."""
+    found = json.loads(rows(ops, "SELECT run FROM dbops_change ORDER BY sequence"))
+    return [row[0] for row in found]
+
+
+def open_intents(ops: Ops) -> list[Event]:
+    """What the ledger has no end of."""
+    entries = entries_of(ops.root)
+    answered = {entry.draft.of for entry in entries}
+    return [
+        entry.draft.event
+        for entry in entries
+        if entry.draft.phase is Phase.INTENT and entry.sequence not in answered
+    ]
+
+
+def forget(ops: Ops) -> None:
+    """Another host, or a new ledger: nothing is known of any run."""
+    shutil.rmtree(ops.root / "audit")
+    done(ops.run("audit", "heartbeat"))
+
+
+def test_a_resume_is_announced_and_answered(ops: Ops) -> None:
+    """By an intent with the id of its journal rows and of the run; that run has an end then."""
+    (ran,) = deeds_of(ops.root, Event.CHANGE_RUN)
+    done(ops.run("change", "resume", WORK))
+    (deed,) = resumes(ops)
+    mine = deed.intent.names[Label.RUN]
+    assert deed.intent.names[Label.RESUMES] == ran.intent.names[Label.RUN]
+    assert runs_of_journal(ops) == [ran.intent.names[Label.RUN], mine, mine, mine]
+    end = outcome(deed)
+    assert (end.result, end.effect, end.code) == (Result.DONE, Effect.COMMITTED, None)
+    (ran,) = deeds_of(ops.root, Event.CHANGE_RUN)
+    last = outcome(ran)
+    assert (last.event, last.effect) == (Event.CHANGE_RESUME, Effect.COMMITTED)
+    assert open_intents(ops) == []
+
+
+def test_a_resume_that_fails_half_way_is_recorded(ops: Ops) -> None:
+    """With what it did for good, and why it did not get further; the run stays open."""
+    alter(ops, "ALTER TABLE visit ADD COLUMN hand TEXT")
+    assert ops.run("change", "resume", WORK).exit_code == 3
+    (deed,) = resumes(ops)
+    end = outcome(deed)
+    assert (end.result, end.effect) == (Result.PARTLY, Effect.NONE)
+    assert end.code == "change-partly"
+    assert open_intents(ops) == [Event.CHANGE_RUN]
+    alter(ops, "ALTER TABLE visit DROP COLUMN hand")
+    done(ops.run("change", "resume", WORK))
+    assert [outcome(each).result for each in resumes(ops)] == [Result.PARTLY, Result.DONE]
+
+
+@pytest.mark.parametrize(
+    ("stage", "effect"), [(Stage.BEGUN, Effect.NONE), (Stage.COMMITTED, Effect.COMMITTED)]
+)
+def test_a_resume_that_is_killed_is_found_by_the_next(
+    ops: Ops, stage: Stage, effect: Effect
+) -> None:
+    """What it did for good the journal says by its id; `audit verify` names who can ask it."""
+    killed(lambda: _resume(ops, _at(stage)))
+    assert open_intents(ops) == [Event.CHANGE_RUN, Event.CHANGE_RESUME]
+    heard = ops.run("audit", "verify")
+    assert f"the database knows what became of it: dbops change resume {WORK}\n" in heard.stderr
+    done(ops.run("change", "resume", WORK))
+    first, second = resumes(ops)
+    assert (outcome(first).result, outcome(first).effect) == (Result.INTERRUPTED, effect)
+    assert (outcome(second).result, outcome(second).effect) == (Result.DONE, Effect.COMMITTED)
+    assert open_intents(ops) == []
+
+
+def test_a_resume_that_is_killed_behind_its_end(ops: Ops) -> None:
+    """Nothing is left to do, and the ledger gets both ends all the same."""
+    count = 0
+
+    def last(moment: Moment) -> None:
+        nonlocal count
+        count += moment.stage is Stage.COMMITTED
+        if count == 2:
+            os._exit(DEAD)
+
+    killed(lambda: _resume(ops, last))
+    told = done(ops.run("change", "resume", WORK)).stdout
+    assert told.endswith("): it took place, to its end\n")
+    assert open_intents(ops) == []
+    assert [outcome(each).effect for each in resumes(ops)] == [Effect.COMMITTED, Effect.NONE]
+    done(ops.run("change", "drift", "example"))
+
+
+def test_another_host_asks_the_journal(ops: Ops) -> None:
+    """What its ledger has never heard of it finishes under the same signed files."""
+    forget(ops)
+    request(ops)
+    approve(ops)
+    half = f"{WORK} is half done on this database: 1 step of up.sql"
+    assert said(run(ops)) == (
+        5,
+        f"error: {half}\nhint: finish it or take it back: dbops change resume {WORK}\n",
+    )
+    told = done(ops.run("change", "resume", WORK)).stdout
+    what = f"{WORK} on example (not in this host's ledger)"
+    assert told == f"{what}: 1 of 3 steps were done; now all are, and it was judged\n"
+    (deed,) = resumes(ops)
+    assert Label.RESUMES not in deed.intent.names
+    assert (outcome(deed).result, outcome(deed).effect) == (Result.DONE, Effect.COMMITTED)
+    assert said(ops.run("change", "drift", "example"))[0] == 0
+    assert done(ops.run("change", "resume", WORK, "--database", "example")).stderr == (
+        f"nothing is open: every run of {WORK} on example in this host's ledger has a known end,"
+        " and no journal has it half done\n"
+    )
+
+
+def test_another_host_that_dies_is_found_as_well(ops: Ops) -> None:
+    """By its own intent, though the run is in another ledger: nobody has to name the id."""
+    forget(ops)
+    wiring = wiring_of(ops)
+    (left,) = left_by_others(wiring, WORK, None)
+    killed(lambda: void(settle(wiring, left, Onward.FINISH, _at(Stage.COMMITTED))))
+    assert open_intents(ops) == [Event.CHANGE_RESUME]
+    told = done(ops.run("change", "resume")).stdout
+    assert told.endswith(": 2 of 3 steps were done; now all are, and it was judged\n")
+    assert open_intents(ops) == []
+
+
+def test_other_files_than_those_that_began_are_refused(ops: Ops) -> None:
+    """On the host that ran it by its ledger, on another one by the journal."""
+    script = folder(ops) / "up.sql"
+    script.write_text(script.read_text() + "\n-- more\n")
+    here = f"error: the files of {WORK} are not those that ran on example\n"
+    assert said(ops.run("change", "resume", WORK))[1].startswith(here)
+    forget(ops)
+    status, text = said(ops.run("change", "resume", WORK))
+    assert (status, text.splitlines()[1]) == (5, "hint: check that revision out, and ask again")
+    assert text.startswith(f"error: another revision of {WORK} is half done on example (plan ")
+    assert resumes(ops) == []
+
+
+def test_nothing_is_recorded_while_a_change_is_half_done(ops: Ops) -> None:
+    """A schema that may be taken back still is none that the database is to have."""
+    words = ("change", "record", "example", "--id", "2026-130-b", "--author", "wei@contractor")
+    refused = (
+        5,
+        f"error: {WORK} is half done on this database: 1 step of up.sql\n"
+        f"hint: finish it or take it back: dbops change resume {WORK}\n",
+    )
+    assert said(ops.run(*words)) == refused
+    done(ops.run("change", "resume", WORK))
+    done(ops.run(*words))
+
+
+def test_a_recorded_schema_that_is_lost_is_not_made_up(ops: Ops) -> None:
+    """What came by hand meanwhile would be recorded: drift goes on saying that nothing is known."""
+    for path in (ops.root / "state").rglob("*.schema*"):
+        path.unlink()
+    heard = done(ops.run("change", "resume", WORK))
+    assert "what example is to have has to be recorded anew\n" in heard.stderr
+    assert said(ops.run("change", "drift", "example"))[1].startswith("error: the schema of example")
+    words = ("change", "record", "example", "--id", "2026-130-b", "--author", "wei@contractor")
+    told = done(ops.run(*words)).stdout
+    assert "remark: compared with nothing: the schema of example that ledger entry" in told
