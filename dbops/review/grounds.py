@@ -119,7 +119,7 @@ def _longest(decision: Decision, case: Case) -> timedelta | None:
 def _of_manifest(statement: Statement, case: Case) -> Iterator[_Ground]:
     if statement.risk is not case.manifest.risk:
         yield "risk-differs", f"it is for risk {statement.risk.value}, and the manifest says other"
-    if statement.limits != case.manifest.limits:
+    if statement.limits not in {case.manifest.limits, case.manifest.older_limits}:
         yield "limits-differ", "its limits are not those of the manifest"
 
 

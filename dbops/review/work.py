@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Final
 
 from dbops.errors import Refused
+from dbops.review.change_limits import with_defaults
 from dbops.review.yaml_text import Fields, Items, Located, Scalar, parse_yaml
 
 APPROVALS: Final = "approvals"  # the folder of the statements, inside the work's folder
@@ -146,7 +147,9 @@ class Manifest:
 
     `databases` are the aliases that the work writes to, in the file's order; `concerns` also has
     the one that it only reads. `limits` are lines such as `rows: 50`, which a statement repeats;
-    for the kinds below they begin with the settings. `settings` are, for a restore, `source`,
+    for the kinds below they begin with the settings, and of a change that is run they have the
+    defaults too. `older_limits` are those that a statement of an older dbops repeats: just what a
+    change's manifest says; None for other work. `settings` are, for a restore, `source`,
     `target`, `overwrite` (`yes`, `no`) and maybe `tables` (separated by `, `); for a release
     `backup` and `reason`; for other kinds none.
     """
@@ -160,6 +163,7 @@ class Manifest:
     databases: tuple[str, ...]
     limits: tuple[str, ...]
     settings: Mapping[str, str] = field(default_factory=dict)
+    older_limits: tuple[str, ...] | None = None
 
     @property
     def concerns(self) -> tuple[str, ...]:
@@ -216,6 +220,8 @@ def read_manifest(work: Work) -> Manifest:
     reader = _ManifestReader(source, tree)
     reader.check_head(work)
     databases, settings = _read_kind(work, reader)
+    written = (*(f"{key}: {value}" for key, value in settings.items()), *reader.limits())
+    is_run = work.kind is Kind.CHANGE and not reader.has(PREPARES) and not reader.has(RECORDS)
     return Manifest(
         kind=work.kind,
         id=work.id,
@@ -224,8 +230,9 @@ def read_manifest(work: Work) -> Manifest:
         ticket=reader.text("ticket", _TEXT, TEXT_RULE) if reader.has("ticket") else None,
         risk=Risk(reader.text("risk", re.compile("low|high"), "low or high")),
         databases=databases,
-        limits=(*(f"{key}: {value}" for key, value in settings.items()), *reader.limits()),
+        limits=with_defaults(written) if is_run else written,
         settings=settings,
+        older_limits=written if is_run else None,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -186,3 +187,25 @@ def test_a_review_after_break_glass_is_of_what_was_done(ran: Ops) -> None:
     request(ran, takes_back=True)
     approve(ran)
     assert done(ran.review("confirm", WORK)).stdout == f"{WORK} was reviewed by li-na\n"
+
+
+def answered_anew(ops: Ops, limits: tuple[str, ...]) -> None:
+    """Author and reviewer have signed these limits, past the command."""
+    rewrite(ops, "wei", lambda it: replace(it, limits=limits))
+    request_digest = hashlib.sha256((ops.tree / WEI).read_bytes()).hexdigest()
+    rewrite(ops, "li", lambda it: replace(it, limits=limits, request=request_digest))
+    ops.commit()
+
+
+def test_people_sign_the_limits_that_hold(ran: Ops) -> None:
+    """The defaults too; what an older dbops wrote, only what the manifest says, counts as well."""
+    request(ran, takes_back=True)
+    approve(ran)
+    limits = "limits:\n  lock_wait: 3s\n  statement: 15m\n  attempts: 5\n  pause: 10s\nfiles:\n"
+    assert all(limits in (ran.tree / path).read_text("utf-8") for path in (WEI, LI))
+    answered_anew(ran, ("lock_wait: 9s", "statement: 15m", "attempts: 5", "pause: 10s"))
+    refused = said(revert(ran))
+    assert refused[0] == 5
+    assert "its limits are not those of the manifest" in refused[1]
+    answered_anew(ran, ())
+    done(revert(ran))

@@ -34,8 +34,7 @@ def _faults(touch: Touch, dialect: str) -> Iterator[tuple[str, str]]:
         counted = f"{wanted} part" if wanted == 1 else f"{wanted} parts"
         yield (
             f"the name of {_one(kind)} has {counted}: {form}",
-            "write it as dbops change show and dbops change drift do, a part with a blank, a dot"
-            " or a quote in double quotes",
+            "write all of them; one with a blank, a dot or a quote in it stands in double quotes",
         )
     known = properties_of(touch.kind, dialect)
     for each in touch.properties:
