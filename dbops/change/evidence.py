@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from dbops.change.evidence_written import WrittenEvidence, read_written, written_lines
 from dbops.change.lock_plan import RehearsedLocks
 from dbops.change.manifest import DataLoss
 from dbops.change.ports import Lock
@@ -29,8 +30,13 @@ from dbops.review.evidence_text import (
 )
 from dbops.review.work import Work
 
-VERSION: Final = "evidence/v2"
-"""What is written now. In v1, which is read still, nobody had measured how long locks are held."""
+VERSION: Final = "evidence/v3"
+"""What is written now where the rows that steps write were counted.
+
+Older evidence is read still. In v2 nobody counted them; in v1 nobody measured how long locks are
+held, either.
+"""
+UNCOUNTED: Final = "evidence/v2"
 
 _NUMBER: Final = "(0|[1-9][0-9]{0,17}|-)"
 _ROWS: Final = re.compile(f"{_NUMBER} {_NUMBER} {_NUMBER}")
@@ -92,9 +98,10 @@ class ChangeEvidence:
     It ran on `backup` (such as `his@12`), `taken` then and verified up to `proof`, on `server`.
     `source` is the sha256 of `source.schema`. `touched` are the differences, `unseen` the touches
     of the manifest of which there was none. `held` is of each part that locked anything; None in
-    evidence of the old version, where that was not measured. `rows` are by table, `sizes` the bytes
-    before, with indexes, of the tables that the change concerns. `down` is None where there is no
-    way back; `lint` counts findings by a word. `files` are the sha256 of the files that were
+    evidence of the first version, where that was not measured. `rows` are by table, `sizes` the
+    bytes before, with indexes, of the tables that the change concerns. `written` are the rows that
+    each direction wrote, by table; None where they were not counted. `down` is None where there is
+    no way back; `lint` counts findings by a word. `files` are the sha256 of the files that were
     rehearsed, by path.
     """
 
@@ -113,6 +120,7 @@ class ChangeEvidence:
     held: tuple[HeldEvidence, ...] | None = ()
     rows: Mapping[str, RowCounts] = field(default_factory=dict)
     sizes: Mapping[str, int] = field(default_factory=dict)
+    written: WrittenEvidence | None = field(default_factory=dict)
     down: DownEvidence | None
     lint: Mapping[str, int] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
@@ -152,7 +160,7 @@ def read_evidence(work: Work, database: str) -> ChangeEvidence | None:
 
 def parse_evidence(data: bytes, source: str) -> ChangeEvidence:
     """Return what the bytes say; `source` names them in errors. Raises as `read_evidence`."""
-    top = open_evidence(data, source, (VERSION, OLD_VERSION))
+    top = open_evidence(data, source, (VERSION, UNCOUNTED, OLD_VERSION))
     old = top.is_text("dbops", OLD_VERSION)
     found = ChangeEvidence(
         id=top.text("id"),
@@ -170,6 +178,7 @@ def parse_evidence(data: bytes, source: str) -> ChangeEvidence:
         held=None if old else tuple(map(_held, top.items("held"))),
         rows=top.below("rows").each(_rows),
         sizes={} if old else top.below("sizes").each(EvidenceReader.count),
+        written=read_written(top) if top.is_text("dbops", VERSION) else None,
         down=_down(top),
         lint=top.below("lint").each(EvidenceReader.count),
         files=top.below("files").each(EvidenceReader.digest),
@@ -179,7 +188,7 @@ def parse_evidence(data: bytes, source: str) -> ChangeEvidence:
 
 
 def _lines(evidence: ChangeEvidence) -> Iterator[str]:
-    yield f"dbops: {OLD_VERSION if evidence.held is None else VERSION}"
+    yield f"dbops: {_version(evidence)}"
     yield f"id: {quoted_text(evidence.id)}"
     yield f"at: {time_text(evidence.at)}"
     yield f"host: {quoted_text(evidence.host)}"
@@ -200,9 +209,17 @@ def _lines(evidence: ChangeEvidence) -> Iterator[str]:
     yield from mapping_lines("rows", {name: _counts(each) for name, each in evidence.rows.items()})
     if evidence.held is not None:
         yield from mapping_lines("sizes", evidence.sizes)
+    if evidence.written is not None:
+        yield from written_lines(evidence.written)
     yield from _down_lines(evidence.down)
     yield from mapping_lines("lint", evidence.lint)
     yield from mapping_lines("files", evidence.files)
+
+
+def _version(evidence: ChangeEvidence) -> str:
+    if evidence.held is None:
+        return OLD_VERSION
+    return UNCOUNTED if evidence.written is None else VERSION
 
 
 def _list_lines(key: str, texts: Iterable[str]) -> Iterator[str]:

@@ -6,8 +6,9 @@ that says it began, and one after that says it is done.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from typing import NamedTuple
 
 from dbops.change.going import Going, clean_up, look, note, note_entry, patiently
 from dbops.change.judging import Judged
@@ -19,9 +20,10 @@ from dbops.change.ports import (
     Progress,
     Remains,
     StepEffect,
+    Written,
 )
 from dbops.change.report import ChangeReport, StepReport
-from dbops.change.schema import Schema
+from dbops.change.schema import ObjectName, Schema
 from dbops.change.stage import Stage
 from dbops.change.standing import standing_of
 from dbops.change.step import Direction, Part, Step
@@ -85,22 +87,35 @@ def _part(going: Going, part: Part, ends: PartEnds) -> list[StepReport]:
     return reports
 
 
+class _Done(NamedTuple):
+    """What the steps of a transaction came to, how long it held its locks, and what it wrote."""
+
+    effects: list[StepEffect]
+    held: float  # seconds
+    written: Mapping[ObjectName, Written] | None
+
+
 def _together(
     going: Going, part: Part, judge: _JudgeInside, more: Sequence[JournalEntry] = ()
 ) -> list[StepReport]:
-    (effects, held), attempts = patiently(going, lambda: _transaction(going, part, judge, more))
-    numbers = [step.number for step in part.steps]
-    pairs = zip(part.steps, effects, strict=True)
+    done, attempts = patiently(going, lambda: _transaction(going, part, judge, more))
     return [
-        StepReport(step, effect, alone=False, attempts=attempts, held=held, part=numbers[0])
-        for step, effect in pairs
+        StepReport(
+            step,
+            effect,
+            alone=False,
+            attempts=attempts,
+            held=done.held,
+            part=part.steps[0].number,
+            written=done.written,
+        )
+        for step, effect in zip(part.steps, done.effects, strict=True)
     ]
 
 
 def _transaction(
     going: Going, part: Part, judge: _JudgeInside, more: Sequence[JournalEntry]
-) -> tuple[list[StepEffect], float]:
-    """Return what the steps came to, and for how many seconds their locks were held."""
+) -> _Done:
     session, author = going.session, going.order.author
     entries = [author.entry(going.direction, step, Progress.DONE) for step in part.steps]
     sent = False
@@ -111,6 +126,7 @@ def _transaction(
         session.lock(going.order.locks_of(going.direction, part))
         effects = [_ran(going, step) for step in part.steps]
         judge(session)
+        written = session.written()
         session.note([*entries, *more])
         going.tell(Stage.COMMITTING)
         sent = True
@@ -123,7 +139,7 @@ def _transaction(
         raise
     held = going.clock.monotonic() - began
     going.tell(Stage.COMMITTED)
-    return effects, held
+    return _Done(effects, held, written)
 
 
 def _ran(going: Going, step: Step) -> StepEffect:
@@ -174,7 +190,7 @@ def _carried_out_alone(going: Going, step: Step, was: Remains) -> StepReport:
         effect, attempts = StepEffect(0.0), going.order.change.limits.attempts
     _end(going, step)
     took, own = effect.seconds, step.number
-    return StepReport(step, effect, alone=True, attempts=attempts, held=took, part=own)
+    return StepReport(step, effect, alone=True, attempts=attempts, held=took, part=own, written={})
 
 
 def _cleaned_up(going: Going, step: Step, fault: DbopsError) -> Remains:

@@ -55,7 +55,7 @@ class SessionOrder:
     Where `identity` is given the session itself is of that database, or Refused
     `change-database`: a name may lead to another server each time. `read_only` sessions change
     nothing. `measured` ones, of a rehearsal, look on while a step runs that holds its locks no
-    longer than itself.
+    longer than itself, and count the rows that steps write.
     """
 
     work: str
@@ -88,6 +88,28 @@ class StepEffect:
     seconds: float
     locks: tuple[Lock, ...] = ()
     rewritten: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """How many rows of a table were written."""
+
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.inserted + self.updated + self.deleted
+
+    def __add__(self, other: Written) -> Written:
+        """What two parts of a change wrote."""
+        return Written(
+            self.inserted + other.inserted,
+            self.updated + other.updated,
+            self.deleted + other.deleted,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +222,15 @@ class ChangeSession(Protocol):
 
         Returns sentences about what is wrong now, such as rows whose parents are missing; where it
         is not the `whole` change that ends here, not of what later steps may end.
+        """
+        ...
+
+    def written(self) -> Mapping[ObjectName, Written] | None:
+        """What the open transaction has written, of the tables of which it wrote any rows.
+
+        Whatever wrote them: a block, a function, a trigger, a foreign key. Tables are called as
+        they are now; of those that are gone nothing is said. None where the session is not
+        `measured`, and where not all could be counted.
         """
         ...
 

@@ -18,8 +18,9 @@ from dbops.change.evidence import (
     StepEvidence,
     evidence_text,
 )
+from dbops.change.evidence_written import WrittenEvidence
 from dbops.change.manifest import Change
-from dbops.change.ports import TableSize
+from dbops.change.ports import TableSize, Written
 from dbops.change.rehearsed_files import (
     difference_file,
     end_file,
@@ -30,7 +31,7 @@ from dbops.change.rehearsed_files import (
 from dbops.change.report import ChangeReport
 from dbops.change.schema import ObjectName, Schema
 from dbops.change.schema_text import schema_text
-from dbops.change.step import Step
+from dbops.change.step import Direction, Step
 from dbops.change.touch import touch_of
 from dbops.review.work import Work
 
@@ -108,6 +109,7 @@ def write_down(
         held=tuple(held for report in reports for held in _held(report)),
         rows=_rows(counted),
         sizes=_sizes(counted, concerned(up.differences, steps)),
+        written=_written(reports),
         down=down,
         lint=dict(order.lint),
         files=_files(order),
@@ -151,6 +153,16 @@ def _held(report: ChangeReport) -> list[HeldEvidence]:
         HeldEvidence(report.direction, each.first, each.last, round(1000 * each.seconds))
         for each in report.held
     ]
+
+
+def _written(reports: Sequence[ChangeReport]) -> WrittenEvidence | None:
+    """What each direction wrote; None where not all of it was counted."""
+    found: dict[Direction, Mapping[str, Written]] = {}
+    for report in reports:
+        if report.written is None:
+            return None
+        found[report.direction] = {name.written: rows for name, rows in report.written.items()}
+    return found
 
 
 def _sizes(counted: Counted, names: Collection[str]) -> dict[str, int]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from dbops.change.diff import Difference
-from dbops.change.ports import StepEffect
-from dbops.change.schema import Schema
+from dbops.change.ports import StepEffect, Written
+from dbops.change.schema import ObjectName, Schema
 from dbops.change.step import Direction, Step
 from dbops.change.touch import Touch
 
@@ -18,7 +18,8 @@ class StepReport:
     """One step that is done. `attempts` is how often its part was begun.
 
     `held` is how many seconds passed from the first step of its transaction to COMMIT; `part` is
-    the number of that step, its own where it stands outside of any.
+    the number of that step, its own where it stands outside of any. `written` is what the whole
+    part wrote; None where nobody counted.
     """
 
     step: Step
@@ -27,6 +28,7 @@ class StepReport:
     attempts: int
     held: float = 0.0
     part: int = 0
+    written: Mapping[ObjectName, Written] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +78,26 @@ class ChangeReport:
     @property
     def held(self) -> tuple[Held, ...]:
         """How long the locks of each part were held, of those that locked anything."""
-        parts = (tuple(part) for _, part in groupby(self.steps, lambda each: each.part))
         return tuple(
             Held(part[0].step.number, part[-1].step.number, part[0].held)
-            for part in parts
+            for part in self._parts
             if any(each.effect.locks for each in part)
         )
+
+    @property
+    def written(self) -> Mapping[ObjectName, Written] | None:
+        """What all parts wrote, by table; None where nobody counted."""
+        found: dict[ObjectName, Written] = {}
+        for first, *_ in self._parts:
+            if first.written is None:
+                return None
+            for table, rows in first.written.items():
+                found[table] = found.get(table, Written()) + rows
+        return found
+
+    @property
+    def _parts(self) -> list[tuple[StepReport, ...]]:
+        return [tuple(part) for _, part in groupby(self.steps, lambda each: each.part)]
 
     @property
     def digest(self) -> str:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from dbops.change.diff import Difference
     from dbops.change.evidence import ChangeEvidence, HeldEvidence, StepEvidence
+    from dbops.change.ports import Written
     from dbops.cli.changing import ReadChange
 
 
@@ -39,6 +40,7 @@ def show_rehearsal(found: ReadChange, database: str) -> None:
     if tables:
         click.echo()
         show_fitted(tables, ("table", "rows before", "after up", "after down", "size before"))
+    click.echo("\n" + "\n".join(written_words(evidence)))
     click.echo(f"\ndown: {down_words(evidence)}")
 
 
@@ -60,8 +62,34 @@ def rehearsal_json(found: ReadChange, database: str) -> dict[str, object] | None
         "held": evidence.held,
         "rows": evidence.rows,
         "sizes": evidence.sizes,
+        "written": evidence.written,
         "down": down_words(evidence),
     }
+
+
+def written_words(evidence: ChangeEvidence) -> Iterator[str]:
+    """The rows that each script writes, a line for each table; yields one line at least."""
+    from dbops.change.words import printable
+
+    if evidence.written is None:
+        yield (
+            "how many rows the scripts write was not counted: by the dbops of then, or because the"
+            " server did not count (track_counts)"
+        )
+        return
+    for direction, tables in evidence.written.items():
+        for table, rows in tables.items():
+            yield f"{direction.file} writes rows of {printable(table)}: {_rows_words(rows)}"
+        if not tables:
+            yield f"{direction.file} writes no rows"
+
+
+def _rows_words(rows: Written) -> str:
+    """`20,000 updated, 3 deleted`."""
+    from dbops.wording import number
+
+    done = {"inserted": rows.inserted, "updated": rows.updated, "deleted": rows.deleted}
+    return ", ".join(f"{number(count)} {what}" for what, count in done.items() if count)
 
 
 def down_words(evidence: ChangeEvidence) -> str:

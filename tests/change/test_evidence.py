@@ -22,7 +22,7 @@ from dbops.change.evidence import (
     read_evidence,
 )
 from dbops.change.manifest import DataLoss
-from dbops.change.ports import Lock
+from dbops.change.ports import Lock, Written
 from dbops.change.schema import ObjectKind
 from dbops.change.step import Direction
 from dbops.change.touch import Touch
@@ -55,12 +55,13 @@ FOUND = ChangeEvidence(
     held=(HeldEvidence(Direction.UP, 1, 2, 15), HeldEvidence(Direction.DOWN, 1, 1, 4)),
     rows={"his.visit": RowCounts(120, 120, 120), "his.ward": RowCounts(None, 0, None)},
     sizes={"his.visit": 81920},
+    written={Direction.UP: {"his.visit": Written(0, 20000, 1)}, Direction.DOWN: {}},
     down=DownEvidence(False, ("his.visit.ward_code",), DataLoss.RECOVERABLE),
     lint={"errors": 0, "warnings": 2},
     files={"up.sql": "c" * 64},
 )
 TEXT = """\
-dbops: evidence/v2
+dbops: evidence/v3
 id: "c-1"
 at: 2026-11-23T02:10:00Z
 host: "verifier-1"
@@ -97,6 +98,10 @@ rows:
   "his.ward": "- 0 -"
 sizes:
   "his.visit": 81920
+written:
+  up:
+    "his.visit": "0 inserted, 20000 updated, 1 deleted"
+  down: {}
 down:
   equal: false
   order: ["his.visit.ward_code"]
@@ -115,13 +120,17 @@ EMPTY = replace(
     held=(),
     rows={},
     sizes={},
+    written={},
     down=None,
     lint={},
     files={},
 )
-OLD_TEXT = re.sub("held:.*?(?=rows:)|sizes:.*?(?=down:)", "", TEXT, flags=re.DOTALL).replace(
-    "evidence/v2", "evidence/v1"
+UNCOUNTED_TEXT = re.sub("^written:.*?(?=^down:)", "", TEXT, flags=re.DOTALL | re.MULTILINE).replace(
+    "evidence/v3", "evidence/v2"
 )
+OLD_TEXT = re.sub(
+    "held:.*?(?=rows:)|sizes:.*?(?=down:)", "", UNCOUNTED_TEXT, flags=re.DOTALL
+).replace("evidence/v2", "evidence/v1")
 
 _names = st.text(st.characters(codec="utf-8", categories=["L", "N", "P"]), min_size=1, max_size=5)
 _counts = st.none() | st.integers(0, 10**12)
@@ -163,6 +172,11 @@ _evidence = st.builds(
         max_size=2,
     ).map(tuple),
     sizes=st.dictionaries(_names, st.integers(0, 10**15), max_size=2),
+    written=st.none()
+    | st.dictionaries(
+        st.sampled_from(Direction),
+        st.dictionaries(_names, st.builds(Written, *[st.integers(0, 10**12)] * 3), max_size=2),
+    ),
     rows=st.dictionaries(_names, st.builds(RowCounts, _counts, _counts, _counts), max_size=2),
     down=st.none()
     | st.builds(
@@ -195,15 +209,20 @@ def test_evidence_reads_back(evidence: ChangeEvidence) -> None:
 def test_evidence_of_nothing_reads_back() -> None:
     """Empty lists and no way back."""
     data = evidence_text(EMPTY)
-    ending = b"steps: []\nheld: []\nrows: {}\nsizes: {}\ndown: none\nlint: {}\nfiles: {}\n"
+    ending = (
+        b"steps: []\nheld: []\nrows: {}\nsizes: {}\nwritten: {}\ndown: none\nlint: {}\nfiles: {}\n"
+    )
     assert ending in data
     assert parse_evidence(data, "evidence.yml") == EMPTY
 
 
 def test_old_evidence_is_read() -> None:
-    """What ran under it can be taken back; nobody had measured how long locks were held."""
+    """What ran under it can be taken back; nobody had counted or measured what is said now."""
+    uncounted = parse_evidence(UNCOUNTED_TEXT.encode(), "evidence.yml")
+    assert uncounted == replace(FOUND, written=None)
+    assert evidence_text(uncounted).decode() == UNCOUNTED_TEXT
     old = parse_evidence(OLD_TEXT.encode(), "evidence.yml")
-    assert old == replace(FOUND, held=None, sizes={})
+    assert old == replace(FOUND, held=None, sizes={}, written=None)
     assert evidence_text(old).decode() == OLD_TEXT
     with pytest.raises(Refused) as caught:
         parse_evidence(OLD_TEXT.replace("rows:", "held: []\nrows:").encode(), "evidence.yml")
@@ -241,7 +260,7 @@ def test_thousands_of_tables_are_read() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "line", "what"),
     [
-        ("evidence/v2", "evidence/v3", 1, "dbops is not allowed"),
+        ("evidence/v3", "evidence/v4", 1, "dbops is not allowed"),
         ('id: "c-1"\n', "", 1, "id is missing"),
         ("Z\nhost", "\nhost", 3, "at is not allowed"),
         ("source: a", "source: b", 10, "source is not allowed"),
@@ -254,13 +273,17 @@ def test_thousands_of_tables_are_read() -> None:
         ("milliseconds: 15", "milliseconds: -15", 31, "milliseconds is not allowed"),
         ('"120 120 120"', '"120 120"', 34, "rows is not allowed"),
         ('"his.visit": 81920', '"his.visit": much', 37, "his.visit is not allowed"),
-        ("equal: false", "equal: no", 39, "equal is not allowed"),
-        ("lost: recoverable", "lost: all", 41, "lost is not allowed"),
-        ("down:\n", "down: nowhere\nup:\n", 38, "down is not allowed"),
-        ('"errors": 0', '"errors": -1', 43, "errors is not allowed"),
+        ("\nwritten:", "\nwrote:", 1, "written is missing"),
+        ("20000 updated", "many updated", 40, "his.visit is not allowed"),
+        ("  down: {}", "  left: {}", 41, "unknown key left"),
+        ("  down: {}", "  down: none", 41, "down is not allowed"),
+        ("equal: false", "equal: no", 43, "equal is not allowed"),
+        ("lost: recoverable", "lost: all", 45, "lost is not allowed"),
+        ("\ndown:\n", "\ndown: nowhere\nup:\n", 42, "down is not allowed"),
+        ('"errors": 0', '"errors": -1', 47, "errors is not allowed"),
         ('mode: "SHARE"', 'mode: "SHARE", a: b', 22, "unknown key a"),
         ("    rewritten: []\n", "    rewritten: []\n    a: b\n", 30, "unknown key a"),
-        ("lint:\n", "more: 1\nlint:\n", 42, "unknown key more"),
+        ("lint:\n", "more: 1\nlint:\n", 46, "unknown key more"),
     ],
 )
 def test_malformed_evidence_is_refused(old: str, new: str, line: int, what: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 from dbops.change.diff_text import parse_diff
 from dbops.change.evidence import DownEvidence, RowCounts, evidence_text, parse_evidence
 from dbops.change.manifest import DataLoss
-from dbops.change.ports import ChangeSession, Lock, SessionOrder
+from dbops.change.ports import ChangeSession, Lock, SessionOrder, Written
 from dbops.change.rehearsal import ChangeRehearsal, ChangeRehearsalOrder
 from dbops.change.rehearse import rehearse_change
 from dbops.change.run import run_change
@@ -119,6 +119,24 @@ def test_what_is_found_is_written_down(bench: Bench) -> None:
     assert bench.has("room")  # up.sql has run again
 
 
+def test_the_rows_that_each_direction_writes_are_said(bench: Bench) -> None:
+    """Of all parts together, by table: counts before and after are the same."""
+    up = """
+        UPDATE {visit} SET note = 'x';
+        INSERT INTO {audit} VALUES (1, 'a');
+        -- part: again
+        UPDATE {visit} SET note = 'y' WHERE id = 1;
+        """
+    down = "UPDATE {visit} SET note = 'a'; DELETE FROM {audit};"
+    found = rehearsed(bench, asked(bench, up, down, TRUE, ()))
+    visit, audit = bench.say("{visit}"), bench.say("{audit}")
+    assert found.evidence.written == {
+        Direction.UP: {visit: Written(0, 4, 0), audit: Written(1, 0, 0)},
+        Direction.DOWN: {visit: Written(0, 3, 0), audit: Written(0, 0, 1)},
+    }
+    assert found.files["rehearsed-lab.yml"].startswith(b"dbops: evidence/v3\n")
+
+
 def test_the_source_is_what_the_backup_says(sqlite_bench: Bench) -> None:
     """A server may print objects otherwise after a restore: the copy's own does not count."""
     bench = sqlite_bench
@@ -169,6 +187,7 @@ def test_what_locks_hardest_is_not_said_to_lock_nothing(postgresql_bench: Bench)
         ((Lock(ward, *reads),), (ward,)),
         ((Lock(audit, *writes), Lock(keys[0], *reads)), (keys[0],)),
     ]
+    assert evidence.written == {Direction.UP: {}}
     assert evidence.held is not None
     assert [(each.first, each.last) for each in evidence.held] == [(1, 1), (2, 2), (3, 4)]
     took = {step.number: step.milliseconds for step in evidence.steps}

@@ -20,7 +20,7 @@ from dbops.change.evidence import (
     read_evidence,
 )
 from dbops.change.manifest import DataLoss
-from dbops.change.ports import Lock
+from dbops.change.ports import Lock, Written
 from dbops.change.rehearsed_files import findings_file
 from dbops.change.schema import ObjectKind
 from dbops.change.step import Direction
@@ -158,7 +158,7 @@ def test_how_long_locks_are_held_is_said_of_each_part(ops: Ops) -> None:
         "down, step 1: about 9 ms",
         "",
     ]
-    with found(ops, held=None, sizes={}):
+    with found(ops, held=None, sizes={}, written=None):
         old = shown(ops)
     assert "how long locks are held was not measured by the dbops of then: rehearse again" in old
     with found(ops, held=()):
@@ -180,6 +180,31 @@ def test_rows_and_sizes_are_those_of_the_tables_concerned(ops: Ops) -> None:
         "ward 41 41 41 81.9 kB",
         "",
     ]
+
+
+WRITTEN = {
+    Direction.UP: {"place": Written(3, 20_000, 0), "visit": Written(0, 0, 1)},
+    Direction.DOWN: {},
+}
+
+
+def test_the_rows_that_scripts_write_are_said(ops: Ops) -> None:
+    """By table, with thousands apart; and where they write none, or nobody counted."""
+    with found(ops, written=WRITTEN):
+        lines = shown(ops)
+    start = lines.index("up.sql writes rows of place: 3 inserted, 20,000 updated")
+    assert lines[start - 1 : start + 4] == [
+        "",
+        "up.sql writes rows of place: 3 inserted, 20,000 updated",
+        "up.sql writes rows of visit: 1 deleted",
+        "down.sql writes no rows",
+        "",
+    ]
+    with found(ops, written=None):
+        assert (
+            "how many rows the scripts write was not counted: by the dbops of then, or because the"
+            " server did not count (track_counts)"
+        ) in shown(ops)
 
 
 def test_the_way_back_is_said_in_words(ops: Ops) -> None:
@@ -205,7 +230,7 @@ def test_what_did_not_differ_is_remarked(ops: Ops) -> None:
 
 def test_a_program_reads_the_same(ops: Ops) -> None:
     """With `--json`: scripts, findings with sizes, words, texts, steps, times, rows and sizes."""
-    with found(ops, steps=STEPS, held=HELD, rows=ROWS, sizes=SIZES):
+    with found(ops, steps=STEPS, held=HELD, rows=ROWS, sizes=SIZES, written=WRITTEN):
         document = as_json(ops)
     assert document["scripts"] == {"up.sql": UP, "down.sql": DOWN, "verify.sql": VERIFY}
     assert document["lint"]["findings"][0]["sentence"].endswith(SIZE)
@@ -232,4 +257,11 @@ def test_a_program_reads_the_same(ops: Ops) -> None:
     assert rehearsal["held"] == list(map(asdict, HELD))
     assert rehearsal["rows"] == {name: asdict(counts) for name, counts in ROWS.items()}
     assert rehearsal["sizes"] == SIZES
+    assert rehearsal["written"] == {
+        "up": {
+            "place": {"inserted": 3, "updated": 20_000, "deleted": 0},
+            "visit": {"inserted": 0, "updated": 0, "deleted": 1},
+        },
+        "down": {},
+    }
     assert rehearsal["down"] == "the schema was exactly as before"

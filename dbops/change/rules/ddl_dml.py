@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from dbops.change.reading import Does, Flag, Name, Reading
+from dbops.change.reading import Act, Does, Flag, Name, Reading
 from dbops.change.rules.finding import Case, Rule
 from dbops.change.rules.held_locks import BEGIN, beside, told
+from dbops.change.rules.lt_rebuild import writes_counter
 from dbops.change.schema import ObjectKind
 from dbops.review.finding import Finding, Severity
 
@@ -43,7 +44,9 @@ def _meanwhile(case: Case, reading: Reading) -> str:
 
 
 def _is_own(case: Case, reading: Reading) -> bool:
-    """Whether it fills what the change makes, or what is empty."""
+    """Whether it fills what the change makes, or what is empty, or sets its counter."""
+    if case.dialect == "sqlite" and writes_counter(reading):
+        return any(each.acts(Act.RENAME_TABLE) for each in case.up)
     return bool(reading.names) and case.is_empty(reading.names[0], reading)
 
 

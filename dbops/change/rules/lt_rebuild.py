@@ -18,6 +18,12 @@ _LEAVES_OUT: Final = (
 )
 
 
+_COUNTER: Final = (
+    "before the DROP: UPDATE sqlite_sequence SET seq = (SELECT seq FROM sqlite_sequence WHERE name"
+    " = 'the old') WHERE name = 'the new'"
+)
+
+
 def _examine(case: Case) -> Iterator[Finding | Unchecked]:
     if case.dialect != "sqlite":
         return
@@ -29,6 +35,7 @@ def _examine(case: Case) -> Iterator[Finding | Unchecked]:
         if case.is_new(reading.table, reading):
             if any(each.does is Does.DROP and _is_of(each, new) for each in before):
                 yield from _exchange(case, reading.table, new, before, reading)
+                yield from _counted_anew(case, reading.table, new, reading)
                 yield from _lost(case, new, after, reading)
         elif any(_makes(each, reading.table) for each in after):
             yield LT_REBUILD.found(
@@ -69,6 +76,8 @@ def _left_out(reading: Reading) -> str:
     if Flag.WHERE in reading.flags:
         return "WHERE"
     found = next((each for each in _LEAVES_OUT if reading.has(*each)), ())
+    if found == ("JOIN",) and "LEFT" in reading.words:  # it keeps each row
+        return ""
     return " ".join(found) or ("REPLACE" if reading.words[:1] == ("REPLACE",) else "")
 
 
@@ -96,6 +105,24 @@ def _misplaced(
 def _is_by_place(reading: Reading, made: Name) -> bool:
     """Whether all columns of the old table go into those of the new one, neither by name."""
     return reading.has(made.last.upper(), "SELECT", "*")
+
+
+def _counted_anew(case: Case, made: Name, old: Name, reading: Reading) -> Iterator[Finding]:
+    """DROP forgets how far AUTOINCREMENT has counted, and the new table knows the rows only."""
+    counts = any(
+        "AUTOINCREMENT" in each.properties.get("definition", "").upper()
+        for each in case.belonging(old, ObjectKind.COLUMN)
+    )
+    still = any(_makes(each, made) and "AUTOINCREMENT" in each.words for each in case.up)
+    if counts and still and not any(writes_counter(each) for each in case.up):
+        what = f"{old.written} forgets how far it has counted: numbers of deleted rows come again"
+        yield LT_REBUILD.found(reading.place, what, _COUNTER)
+
+
+def writes_counter(reading: Reading) -> bool:
+    """Whether it sets how far AUTOINCREMENT has counted."""
+    own = any(name.last.casefold() == "sqlite_sequence" for name in reading.names)
+    return own and reading.does is Does.WRITE
 
 
 def _lost(

@@ -16,6 +16,7 @@ from dbops.change.ports import (
     SessionOrder,
     StepEffect,
     TableSize,
+    Written,
 )
 from dbops.change.schema import ObjectName, Schema
 from dbops.change.step import Step
@@ -53,6 +54,7 @@ from dbops.engines.postgresql.change_wire import (
     send,
 )
 from dbops.engines.postgresql.change_words import Alone, place, refuse_control, target_of
+from dbops.engines.postgresql.change_written import Counting
 from dbops.engines.postgresql.connect import Session
 from dbops.engines.postgresql.faults import server_fault
 from dbops.errors import DbopsError, Refused, TryAgain
@@ -78,6 +80,7 @@ class PostgresqlChangeSession:
         self._began: State | None = None
         self._footprint: Footprint | None = None
         self._beside: Beside | None = None
+        self._counting: Counting | None = None
         self._patience = Patience(order.lock_wait, clock.monotonic)
         pin(session, self._pins)
         self._opened = state_of(session, "opening the session")
@@ -123,6 +126,7 @@ class PostgresqlChangeSession:
         self._began = state_of(self._session, doing)
         self._footprint = Footprint(self._session)
         self._beside = Beside(self._session)
+        self._counting = Counting(self._session) if self._order.measured else None
         self._patience = Patience(self._order.lock_wait, self._clock.monotonic)
 
     def lock(self, locks: Sequence[Lock]) -> None:
@@ -149,6 +153,8 @@ class PostgresqlChangeSession:
         seconds = self._clock.monotonic() - began
         self._watch(doing)
         self._refuse_reached(doing)
+        if self._counting is not None:
+            self._counting.look()
         locks, rewritten = footprint.added()
         return StepEffect(seconds, locks, rewritten)
 
@@ -225,6 +231,10 @@ class PostgresqlChangeSession:
             if oid not in self._invalid
         )
 
+    def written(self) -> Mapping[ObjectName, Written] | None:
+        self._open("counting the rows that were written")
+        return None if self._counting is None else self._counting.written()
+
     def note(self, entries: Sequence[JournalEntry]) -> None:
         doing = "writing the journal"
         self._refuse_read_only(doing)
@@ -249,10 +259,10 @@ class PostgresqlChangeSession:
         if self._beside is not None:
             self._beside.refuse_altered(doing)
         self._commit(doing)
-        self._began = self._footprint = self._beside = None
+        self._began = self._footprint = self._beside = self._counting = None
 
     def rollback(self) -> None:
-        self._began = self._footprint = self._beside = None
+        self._began = self._footprint = self._beside = self._counting = None
         if not self._session.connection.closed:
             command(self._session, "ROLLBACK", doing="rolling back")
 

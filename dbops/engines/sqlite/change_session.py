@@ -22,6 +22,7 @@ from dbops.change.ports import (
     SessionOrder,
     StepEffect,
     TableSize,
+    Written,
 )
 from dbops.change.schema import ObjectName, Schema
 from dbops.change.step import Step
@@ -38,6 +39,7 @@ from dbops.engines.sqlite.change_settle import (
     worse,
 )
 from dbops.engines.sqlite.change_sizes import count_tables, size_tables
+from dbops.engines.sqlite.change_written import Counting
 from dbops.engines.sqlite.connect import open_source, open_work
 from dbops.engines.sqlite.repair_faults import code_name
 from dbops.engines.sqlite.repair_guard import Mode
@@ -73,6 +75,7 @@ class SqliteChangeSession:
         self._noted: int | None = None  # the last row of the journal that this transaction wrote
         self._told = False  # that the file is locked
         self._keys: dict[str, list[apsw.SQLiteValues]] = {}  # of each table at the begin
+        self._counting = Counting(connection) if order.measured else None
 
     @property
     def server(self) -> str:
@@ -115,6 +118,8 @@ class SqliteChangeSession:
             self._connection.execute("BEGIN" if self._order.read_only else "BEGIN IMMEDIATE")
             self._guard.forget()
             self._keys = foreign_keys(self._connection)
+            if self._counting is not None:
+                self._counting.begin()
         self._begun, self._open, self._noted = True, True, None
         self._told = False
 
@@ -134,6 +139,9 @@ class SqliteChangeSession:
             raise Refused(refusal.code, message, hint=refusal.hint) from None
         seconds = time.monotonic() - began
         self._refuse_own(step)
+        if self._counting is not None:
+            with self._doing("counting the rows that were written"):
+                self._counting.look()
         self._open = True
         self._require_open()
         locks = () if self._told else (FILE_LOCK,)
@@ -175,6 +183,10 @@ class SqliteChangeSession:
         with self._doing("checking the tables"), self._guard.timed():
             suspects = self._suspects()
             return worse(find_faults(self._connection, suspects), lambda: self._before(suspects))
+
+    def written(self) -> Mapping[ObjectName, Written] | None:
+        self._require_open()
+        return None if self._counting is None else self._counting.written()
 
     def note(self, entries: Sequence[JournalEntry]) -> None:
         self._require_writing()

@@ -69,6 +69,8 @@ FACTS = Facts(
             _column("beds", "integer"),
             _column("fee", "numeric(10,2)"),
             _column("state", "enum('in','out')"),
+            _column("mobile", "his.phone"),
+            SchemaObject(ObjectName(ObjectKind.DOMAIN, ("his", "phone")), {"type": "text"}),
             _of(ObjectKind.CONSTRAINT, VISIT, "visit_pk", definition="PRIMARY KEY (id)"),
             _of(
                 ObjectKind.CONSTRAINT,

@@ -106,3 +106,84 @@ def test_a_column_has_one_name_however_its_table_is_written(facts: Facts, table:
     advised = f"touches: [{line}]\npersonal: {{visit.seen: none}}"
     again = looked_at(up, advised, facts)
     assert said(again, "DDL-PHI") == said(again, "DDL-TOUCH") == []
+
+
+_BARE = "CREATE TABLE v_new (a INTEGER, b TEXT, c TEXT);"
+_END = "DROP TABLE v; ALTER TABLE v_new RENAME TO v;"
+
+
+@pytest.mark.parametrize(
+    ("copy", "how"),
+    [
+        ("INSERT OR IGNORE INTO v_new SELECT * FROM v;", "OR IGNORE"),
+        ("INSERT OR REPLACE INTO v_new SELECT * FROM v;", "OR REPLACE"),
+        ("REPLACE INTO v_new SELECT * FROM v;", "REPLACE"),
+        ("INSERT INTO v_new SELECT * FROM v WHERE true ON CONFLICT DO NOTHING;", "WHERE"),
+        ("INSERT INTO v_new SELECT DISTINCT * FROM v;", "DISTINCT"),
+        ("INSERT INTO v_new SELECT * FROM v LIMIT 100000;", "LIMIT"),
+        ("INSERT INTO v_new SELECT a, max(b), c FROM v GROUP BY a;", "GROUP BY"),
+        ("INSERT INTO v_new SELECT v.* FROM v JOIN ward USING (b);", "JOIN"),
+    ],
+)
+def test_a_copy_that_leaves_rows_out(copy: str, how: str) -> None:
+    """By whatever word."""
+    report = judged(_BARE + copy + _END, "touches:\npersonal:", dialect="sqlite", facts=None)
+    assert said(report, "LT-REBUILD") == [
+        (f"only some rows of v are copied ({how})", "copy all of them, and delete rows by a repair")
+    ]
+
+
+def _facts(table: str) -> Facts:
+    connection = apsw.Connection(":memory:")
+    connection.execute(table)
+    return Facts(read_change_schema(connection))
+
+
+@pytest.mark.parametrize(
+    ("columns", "copy", "moved"),
+    [
+        ("a INTEGER, c TEXT, b TEXT", "INSERT INTO v_new SELECT * FROM v;", "b, c"),
+        ("a INTEGER, c TEXT, d TEXT", "INSERT INTO main.v_new SELECT * FROM v;", "c"),
+        ("a INTEGER, c TEXT, b TEXT", "INSERT INTO v_new (a, b, c) SELECT a, b, c FROM v;", ""),
+        ("a INTEGER, b TEXT, d TEXT", "INSERT INTO v_new SELECT * FROM v;", ""),
+        (
+            "a INTEGER, b TEXT, d TEXT",
+            "INSERT INTO v_new SELECT v.a, v.b, w.d FROM v LEFT JOIN w USING (a);",
+            "",
+        ),
+        ("a INTEGER, b TEXT NOT NULL, c TEXT", "INSERT INTO v_new SELECT * FROM v;", ""),
+    ],
+)
+def test_a_copy_by_place(columns: str, copy: str, moved: str) -> None:
+    """Values must not end in a column of another name because columns stand in another order."""
+    facts = _facts("CREATE TABLE v (a INTEGER, b TEXT, c TEXT)")
+    up = f"CREATE TABLE v_new ({columns});{copy}{_END}"
+    report = judged(up, "touches:\npersonal:", dialect="sqlite", facts=facts)
+    hint = "INSERT INTO the new table (its columns) SELECT these columns FROM the old one"
+    sentence = f"the rows of v are copied by place, and {moved} moved"
+    assert said(report, "LT-REBUILD") == ([(sentence, hint)] if moved else [])
+
+
+def test_a_counter_goes_with_the_old_table() -> None:
+    """Unless the script takes it along, which is no writing of rows."""
+    facts = _facts("CREATE TABLE v (a INTEGER PRIMARY KEY AUTOINCREMENT, b TEXT)")
+    fill = (
+        "CREATE TABLE v_new (a INTEGER PRIMARY KEY AUTOINCREMENT, b TEXT NOT NULL);"
+        "INSERT INTO v_new SELECT * FROM v;"
+    )
+    take = (
+        "UPDATE sqlite_sequence SET seq = (SELECT seq FROM sqlite_sequence WHERE name = 'v')"
+        " WHERE name = 'v_new';"
+    )
+    report = judged(fill + _END, "touches:\npersonal:", dialect="sqlite", facts=facts)
+    assert said(report, "LT-REBUILD") == [
+        (
+            "v forgets how far it has counted: numbers of deleted rows come again",
+            "before the DROP: UPDATE sqlite_sequence SET seq = (SELECT seq FROM sqlite_sequence"
+            " WHERE name = 'the old') WHERE name = 'the new'",
+        )
+    ]
+    kept = judged(fill + take + _END, "touches:\npersonal:", dialect="sqlite", facts=facts)
+    assert said(kept, "LT-REBUILD") == said(kept, "DDL-DML") == []
+    alone = judged(take, "touches:\npersonal:", dialect="sqlite", facts=facts)
+    assert len(said(alone, "DDL-DML")) == 1
