@@ -116,8 +116,11 @@ def parts_left(going: Going) -> tuple[Part, ...]:
 
 
 def partly(order: ChangeRun, fault: DbopsError) -> Partly:
-    """What is said where some parts are done for good, and the end is not."""
-    looked_at = order.resumed and fault.code in _COMPARED
+    """What is said where some parts are done for good, and the end is not.
+
+    On a copy nobody goes on.
+    """
+    looked_at = order.measured or (order.resumed and fault.code in _COMPARED)
     return Partly(
         "change-partly",
         f"{order.work} is half done on {order.database}: {fault.message}",

@@ -182,7 +182,8 @@ def _need(work: Work, name: str) -> None:
         hints = {
             UP: "write the statements that change the database there",
             VERIFY: "write queries there whose one value is true once the change is made",
-            SOURCE: "draw it up: dbops change record DB --id ID --author PRINCIPAL",
+            SOURCE: "draw it up from the database:"
+            " dbops change record DB --id ID --author PRINCIPAL",
         }
         _refuse_files(f"there is no {work.folder}/{name}", hints[name])
 

@@ -60,8 +60,7 @@ def rehearse_change(
         raise Refused(
             fault.code,
             f"on a copy of {order.backup}, and nowhere else: {what}",
-            hint=f"correct the scripts or change.yml (dbops change check {order.change.id} helps),"
-            " and rehearse again",
+            hint=fault.hint,
         ) from None
 
 

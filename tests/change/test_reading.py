@@ -22,7 +22,7 @@ _WORDS = """
 CREATE OR REPLACE ALTER DROP TABLE INDEX UNIQUE VIEW FUNCTION TRIGGER TYPE SCHEMA ON ONLY IF EXISTS
 NOT NULL DEFAULT PRIMARY KEY FOREIGN REFERENCES CHECK CONSTRAINT ADD COLUMN MODIFY CHANGE RENAME TO
 SET DATA VALID VALIDATE CASCADE CONCURRENTLY ENABLE DISABLE ROW LEVEL SECURITY GRANT ALL PUBLIC
-TRUNCATE INSERT INTO UPDATE DELETE FROM WHERE SELECT WITH VALUES MERGE COPY COMMENT IS DO CALL EXEC
+LOCK INHERIT DETACH CAST TRUNCATE INSERT INTO UPDATE DELETE FROM WHERE SELECT WITH VALUES MERGE COPY COMMENT IS DO CALL EXEC
 BEGIN END COMMIT PRAGMA PURGE ONLINE REBUILD MOVE NOCHECK ENGINE CHARSET ENUM GENERATED ALWAYS AS
 IDENTITY STORED USING DEFINER VALUE PARTITION OF ATTACH MATERIALIZED DOMAIN SEQUENCE RULE POLICY
 his visit ward note beds int bigint varchar text timestamp char json float serial ( ) , . = [ ] * ;
@@ -116,6 +116,71 @@ def test_an_index_is_read_with_its_table_and_flags() -> None:
 
 
 @pytest.mark.parametrize(
+    ("expression", "casts"),
+    [
+        ("fee", ()),
+        ("(his.visit.fee)", ()),
+        ("fee::text", ("text",)),
+        ('(CAST(fee AS numeric(9, 2)))::his.money COLLATE "C"', ("numeric(9,2)", "his.money")),
+        ("fee::timestamp with time zone::int[]", ("timestamp with time zone", "int []")),
+        ("fee * 2", None),
+        ("fee::text || 'x'", None),
+        ("fee::timestamp AT TIME ZONE 'UTC'", None),
+        ("fee::text IS NOT NULL", None),
+        ("beds", None),
+        ("fee(fee)", None),
+        ("round(fee)", None),
+        ("NULL", None),
+        ("CAST(fee", None),
+        ("", None),
+    ],
+)
+def test_what_a_column_is_computed_from(expression: str, casts: tuple[str, ...] | None) -> None:
+    """The column itself with its casts, or anything else."""
+    (clause,) = read(f"ALTER TABLE his.visit ALTER fee TYPE text USING {expression}").clauses
+    assert clause.definition is not None
+    assert clause.definition.type.text == "text"
+    assert clause.using is not None
+    found = clause.using.casts
+    assert (None if found is None else tuple(each.text for each in found)) == casts
+
+
+@pytest.mark.parametrize(
+    ("sql", "acts"),
+    [
+        ("ADD CONSTRAINT c CHECK (VALUE > 0) NOT VALID", [Act.ADD_CONSTRAINT]),
+        ("ADD CHECK (VALUE IS NOT NULL)", [Act.ADD_CONSTRAINT]),
+        ("ADD CONSTRAINT c NOT NULL", [Act.SET_NOT_NULL]),
+        ("SET NOT NULL", [Act.SET_NOT_NULL]),
+        ("VALIDATE CONSTRAINT c", [Act.VALIDATE]),
+        ("DROP CONSTRAINT IF EXISTS c CASCADE", [Act.DROP_CONSTRAINT]),
+        ("DROP NOT NULL", []),
+        ("SET DEFAULT 1", []),
+        ("RENAME CONSTRAINT c TO d", []),
+        ("RENAME TO e", []),
+        ("SET SCHEMA lab", []),
+    ],
+)
+def test_what_is_done_to_the_constraints_of_a_domain(sql: str, acts: list[Act]) -> None:
+    """Nothing else of it reads rows."""
+    reading = read(f"ALTER DOMAIN his.code {sql}")
+    assert [clause.act for clause in reading.clauses] == acts
+    assert [name.written for name in reading.names] == ["his.code"]
+
+
+def test_tables_that_a_statement_names_beside_its_own() -> None:
+    """Those that are locked, and the partitioned one of a partition."""
+    locked = read("LOCK TABLE ONLY his.a, b * IN SHARE MODE NOWAIT")
+    assert (locked.does, [name.written for name in locked.names]) == (Does.LOCK, ["his.a", "b"])
+    made = read("CREATE TABLE his.p PARTITION OF his.visit DEFAULT")
+    assert made.table is not None
+    assert (made.names[0].written, made.table.written) == ("his.p", "his.visit")
+    (clause,) = read("ALTER TABLE his.visit DETACH PARTITION his.p CONCURRENTLY").clauses
+    assert clause.part == made.names[0]
+    assert read("ALTER TABLE ALL IN TABLESPACE a SET TABLESPACE b").names == ()
+
+
+@pytest.mark.parametrize(
     ("sql", "doubt"),
     [
         ("SELECT 'open", Doubt.FAULT),
@@ -181,6 +246,8 @@ def test_effects_name_what_is_made_altered_and_dropped() -> None:
         ("uuid", "text", False, "postgres"),
         ("uuid", "bytea", True, "postgres"),
         ("his.mood", "his.mode", True, "postgres"),
+        ("interval", "interval(3)", True, "postgres"),
+        ("interval(3)", "interval", False, "postgres"),
         ("int unsigned", "int", True, "mysql"),
         ("int", "bigint unsigned", True, "mysql"),
         ("text", "mediumtext", False, "mysql"),
@@ -211,6 +278,10 @@ def test_what_a_new_type_loses(old: str, new: str, lost: bool, dialect: str) -> 
         ("char(4)", "char(8)", True),
         ("text", "integer", True),
         ("timestamp", "timestamptz", True),
+        ("interval", "interval(3)", True),
+        ("interval(3)", "interval", False),
+        ("name", "text", True),
+        ("varchar(9)", "name", True),
     ],
 )
 def test_which_types_postgresql_writes_anew(old: str, new: str, written: bool) -> None:

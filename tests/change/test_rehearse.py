@@ -382,7 +382,9 @@ def test_parts_are_rehearsed_as_they_run(postgresql_bench: Bench) -> None:
     refused = refusal(bench, asked(bench, APART_UP, APART_DOWN, TRUE, TOUCHES))
     assert refused.code == "change-partly"
     assert refused.hint == (
-        "correct the scripts or change.yml (dbops change check c-1 helps), and rehearse again"
+        "write what is meant under touches, in place of a line of the same object there:\n"
+        "  - create index his.visit_note\n"
+        "or leave it out; then: dbops change rehearse c-1"
     )
 
 

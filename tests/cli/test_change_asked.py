@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from dbops.change.step import Direction
+from dbops.cli.change_asked import before_asking
+from dbops.cli.changing import read_change
 from dbops.cli.root import main
 from tests.cli import changes
 from tests.cli.changes import WORK, found_changes, request, run
 from tests.cli.ops import Ops, copy_ops
-from tests.cli.repairs import done, said
+from tests.cli.repairs import done, said, wiring_of
 
 UP = """\
 -- step: who referred the patient
@@ -90,6 +93,20 @@ def test_ten_lines_say_what_differs(founded: Ops) -> None:
         "  differs  table `t00` is new",
         *(f"           table `t{number:02}` is new" for number in range(1, 10)),
         "           … and 2 more",
+    ]
+
+
+def test_of_what_was_not_rehearsed_touches_are_told(founded: Ops, tmp_path: Path) -> None:
+    """Where the policy asks for no rehearsal, nobody knows more."""
+    ops = copy_ops(founded, tmp_path / "estate")
+    changes.write(ops, "2026-123-new")
+    wiring = wiring_of(ops)
+    found = read_change(wiring, "2026-123-new")
+    assert list(before_asking(wiring, found, ["example"], Direction.UP))[3:] == [
+        "  does     up.sql: 2 steps in 1 transaction",
+        "  differs  it was not rehearsed; touches allows:",
+        "           create column visit.referred_by",
+        "           create index visit_referred_by",
     ]
 
 

@@ -168,13 +168,16 @@ def test_what_is_half_done_is_recorded_whole(signed: Ops, tmp_path: Path) -> Non
     assert drifted(ops)[:1] == [WORDS]
 
 
-def test_what_is_recorded_anew_is_said(ops: Ops) -> None:
-    """Where the text of the recorded schema is not there, all that is there now is recorded."""
+def test_what_cannot_be_read_any_more_is_not_made_up(ops: Ops) -> None:
+    """Where the text of what was recorded is gone, a run does not record what came by hand."""
     (kept,) = (ops.root / "state").rglob("*.schema")
     kept.unlink()
     told = done(run(ops)).stderr
     assert told.startswith("remark: the schema of example that ledger entry ")
     assert told.endswith(
-        " recorded does not lie on this host as it was: all of example is recorded as it is now\n"
+        " recorded does not lie on this host as it was: what example is to have has to be recorded"
+        " anew\n"
     )
-    assert done(ops.run("change", "drift", "example")).stdout.startswith("example: as recorded")
+    lost = ops.run("change", "drift", "example")
+    assert lost.exit_code == 1
+    assert lost.stderr.startswith("error: the schema of example that ledger entry ")

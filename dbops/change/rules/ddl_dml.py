@@ -7,12 +7,13 @@ from typing import Final
 
 from dbops.change.reading import Act, Does, Flag, Name, Reading
 from dbops.change.rules.finding import Case, Rule
-from dbops.change.rules.held_locks import BEGIN, beside, told
+from dbops.change.rules.held_locks import BEGIN, beside, is_dark, told
 from dbops.change.rules.lt_rebuild import writes_counter
 from dbops.change.schema import ObjectKind
 from dbops.review.finding import Finding, Severity
 
 _APART: Final = f"write -- part: name between the two: {BEGIN}"
+_SHOWN: Final = frozenset({ObjectKind.VIEW, ObjectKind.MATERIALIZED_VIEW})
 _WRITES: Final = ("INSERT", "UPDATE", "DELETE", "MERGE", "REPLACE", "COPY")
 
 
@@ -29,15 +30,18 @@ def _examine(case: Case) -> Iterator[Finding]:
         yield DDL_DML.found(
             reading.place,
             f"{word} writes {'every row' if every else 'rows'} of {where}"
-            + _meanwhile(case, reading)
+            + _meanwhile(_beside(case, reading))
             + case.measured(table),
             "write rows by a repair, which counts them and can be taken back",
         )
 
 
-def _meanwhile(case: Case, reading: Reading) -> str:
+def _beside(case: Case, reading: Reading) -> tuple[Reading, ...]:
+    return tuple(beside(case, reading)) if case.dialect == "postgres" else ()
+
+
+def _meanwhile(others: tuple[Reading, ...]) -> str:
     """Who waits for more than these rows, whatever `accepted` says of writing them."""
-    others = tuple(beside(case, reading)) if case.dialect == "postgres" else ()
     if not others:
         return ""
     return f" in one transaction with {told(others)}, for whose locks others wait meanwhile"
@@ -61,9 +65,13 @@ def _is_copy(case: Case, reading: Reading) -> bool:
 
 
 def _copied(case: Case, reading: Reading) -> Iterator[Finding]:
-    """That the rows go where nobody looks yet is no matter; how long a lock is held is."""
+    """That the rows go where nobody looks yet is no matter; how long a table is locked is.
+
+    A view that is exchanged stays as long in any other order.
+    """
+    others = (each for each in _beside(case, reading) if each.kind not in _SHOWN)
+    meanwhile = _meanwhile(tuple(each for each in others if not is_dark(each)))
     source = next(iter(_sources(case, reading)), None)
-    meanwhile = _meanwhile(case, reading)
     if meanwhile and (source is not None or case.schema is None):
         what = f"{reading.names[0].written} is filled from a query{meanwhile}"
         yield DDL_DML.found(reading.place, what + case.measured(source), _APART)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from dbops.change.reading import Act, ConstraintKind, Does, Name, Reading
+from dbops.change.reading import Act, Constraint, ConstraintKind, Does, Name, Reading
 from dbops.change.rules.finding import Case, is_same
 from dbops.change.rules.spelling import path_of
 from dbops.change.schema import ObjectKind
@@ -38,6 +38,40 @@ def default_of(case: Case, table: Name) -> Name | None:
         if each.properties.get("partition") == "DEFAULT" and is_same(of, table.path):
             return Name(each.name.path)
     return None
+
+
+def is_partitioned(case: Case, table: Name) -> bool:
+    """Whether the catalogue says that the rows of a table lie in others."""
+    known = case.find(ObjectKind.TABLE, table)
+    return known is not None and "partitioned by" in known.properties
+
+
+def has_keys_of_parts(case: Case, at: Reading, table: Name, key: Constraint) -> bool:
+    """Whether the partitions have a foreign key of these columns, validated in a part before.
+
+    The key of the whole takes those over, and reads no row.
+    """
+    parts = [
+        Name(each.name.path)
+        for each in case.objects
+        if is_same(path_of(each.properties.get("partition of", "")), table.path)
+    ]
+    return bool(parts) and all(
+        case.is_unused(part, at) or _has_key(case, at, part, key) for part in parts
+    )
+
+
+def _has_key(case: Case, at: Reading, part: Name, key: Constraint) -> bool:
+    made: set[str | None] = set()
+    for reading, table, clause in case.altered(Act.ADD_CONSTRAINT, Act.VALIDATE):
+        if reading.part >= at.part or not is_same(table.path, part.path):
+            continue
+        found = clause.constraint
+        if found is not None and (found.columns, found.target) == (key.columns, key.target):
+            made.add(clause.name)
+        elif clause.act is Act.VALIDATE and clause.name in made:
+            return True
+    return False
 
 
 def is_default(reading: Reading) -> bool:

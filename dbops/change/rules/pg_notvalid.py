@@ -17,7 +17,7 @@ from dbops.change.reading import (
 from dbops.change.rules.domains import asked, tables_of
 from dbops.change.rules.finding import Case, Rule, is_same
 from dbops.change.rules.held_locks import BEGIN, beside, told
-from dbops.change.rules.partitions import read_through
+from dbops.change.rules.partitions import has_keys_of_parts, is_partitioned, read_through
 from dbops.change.rules.retyping import rechecked
 from dbops.review.finding import Finding, Severity
 from dbops.wording import listed
@@ -34,6 +34,11 @@ _LATER_WRITTEN: Final = "accept it for a time at which nobody writes these table
 _BOUNDS: Final = (
     "a valid CHECK of that table, which proves that its rows fit: ADD CONSTRAINT … NOT VALID, then"
     " VALIDATE CONSTRAINT in a part of its own, then this in another"
+)
+# PostgreSQL knows no NOT VALID there up to 17.
+_PARTS_FIRST: Final = (
+    "ADD it NOT VALID to each partition; VALIDATE each with -- part: name before it; then ADD it to"
+    " the table in one more part: that takes them over"
 )
 _AGAIN: Final = (
     "drop the check in this statement, and add it again NOT VALID; then -- part: name, and VALIDATE"
@@ -85,21 +90,25 @@ def _said(case: Case, reading: Reading, table: Name, clause: Clause) -> Iterator
             continue
         if column is not None and _is_empty(column) and constraint.kind is not ConstraintKind.CHECK:
             continue  # no key is looked for where every row has NULL; a check is asked of each
-        what = _what(case, table, constraint)
-        if what is not None:
-            yield what, _LATER
+        what = _what(case, reading, table, constraint)
+        of_parts = constraint.kind is ConstraintKind.FOREIGN_KEY and is_partitioned(case, table)
+        if what is not None and not (
+            of_parts and has_keys_of_parts(case, reading, table, constraint)
+        ):
+            yield what, _PARTS_FIRST if of_parts else _LATER
 
 
 def _is_empty(column: Column) -> bool:
     return not column.filled and (column.default is None or column.default.null)
 
 
-def _what(case: Case, table: Name, constraint: Constraint) -> str | None:
+def _what(case: Case, reading: Reading, table: Name, constraint: Constraint) -> str | None:
     title = f"{constraint.kind.value} {constraint.name or ''}".strip()
     if not constraint.not_valid:
         return f"the {title} of {table.written} reads all rows, and others wait meanwhile"
+    called = (table, case.later_name(table, reading))
     validated = any(
-        each.name == constraint.name and is_same(other.path, table.path)
+        each.name == constraint.name and any(is_same(other.path, name.path) for name in called)
         for _reading, other, each in case.altered(Act.VALIDATE)
     )
     if not validated:

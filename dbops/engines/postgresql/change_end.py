@@ -19,7 +19,6 @@ from dbops.engines.postgresql.change_wire import ask, ask_each
 from dbops.engines.postgresql.connect import Session
 from dbops.errors import Refused
 
-CODE: Final = "change-deferred"
 _FIRE: Final = "SET CONSTRAINTS ALL IMMEDIATE"
 # A trigger may defer others for a good reason: to write a child before its parent.
 _FIRE_ALL: Final = f"{_FIRE}; {_FIRE}; {_FIRE}"
@@ -64,21 +63,22 @@ def refuse_deferred(session: Session, doing: str) -> None:
     """
     ((before,),), ((after,),) = (rows for rows in ask_each(session, _LAST, doing=doing) if rows)
     if after != before + 1:
-        raise Refused(
-            CODE,
+        raise _deferred(
             f"{doing}: a deferred trigger puts work off again until COMMIT, where nothing would"
             " compare what it does",
-            hint="take SET CONSTRAINTS ... DEFERRED out of the functions of deferred triggers",
+            "take SET CONSTRAINTS ... DEFERRED out of the functions of deferred triggers",
         )
     if ask(session, _HELD, doing=doing) == [(True,)]:
-        raise Refused(
-            CODE,
+        raise _deferred(
             f"{doing}: a cursor WITH HOLD is open, whose query COMMIT would run",
-            hint="take DECLARE ... WITH HOLD out of the script, and of what it calls",
+            "take DECLARE ... WITH HOLD out of the script, and of what it calls",
         )
     for kind, name in ask(session, _TRANSIENT, doing=doing):
-        raise Refused(
-            CODE,
+        raise _deferred(
             f"{doing}: {kind} {name} depends on a temporary object, and would vanish with it",
-            hint="let what lasts depend on nothing temporary",
+            "let what lasts depend on nothing temporary",
         )
+
+
+def _deferred(message: str, hint: str) -> Refused:
+    return Refused("change-deferred", message, hint=hint)

@@ -19,6 +19,7 @@ from dbops.change.schema import Schema, schema_of
 from dbops.engines.postgresql.change_schema_assembly import Assembly
 from dbops.engines.postgresql.change_schema_conversions import conversion_queries
 from dbops.engines.postgresql.change_schema_database import database_queries
+from dbops.engines.postgresql.change_schema_kept import kept_rows
 from dbops.engines.postgresql.change_schema_listing import rows_of
 from dbops.engines.postgresql.change_schema_marks import read_marks
 from dbops.engines.postgresql.change_schema_members import member_queries, with_members
@@ -37,8 +38,8 @@ OLDEST_READ: Final = 14
 """The oldest major version whose catalogues are understood."""
 
 # What decides how the server prints; the rest of what is pinned bounds and permits. Named last,
-# the schema of temporary tables hides no catalogue. To compile these queries takes longer than
-# to run them.
+# the schema of temporary tables hides no catalogue. The compiler for expressions takes longer than
+# to run these queries.
 _PRINTING: Final[Mapping[str, str]] = MappingProxyType(
     {
         "search_path": "pg_catalog, pg_temp",
@@ -86,7 +87,7 @@ def read_schema(session: Session) -> Schema:
         marks = read_marks(session)
         # One statement, so that it sees one state in a READ COMMITTED transaction too.
         everything = " UNION ALL ".join(schema_queries(session.major))
-        listed = rows_of(session, everything, "reading the schema")
+        listed = rows_of(kept_rows(session, everything, doing="reading the schema"))
         # What somebody put on the server's own tables stays unlisted, and so is unknown.
         rows = [row for row in listed if row.of is None or row.of[1] >= FIRST_OWN_OID]
         rows += read_system(session, marks.texts)

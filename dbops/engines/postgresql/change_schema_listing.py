@@ -11,13 +11,14 @@ its properties as one JSON text. A JSON text because it carries any bytes in any
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from psycopg.rows import TupleRow
+
 from dbops.change.schema import ObjectKind
 from dbops.engines.postgresql.change_schema_printed import PRINTED, as_restored
-from dbops.engines.postgresql.connect import Session
 
 TEMPORARY: Final = "'^pg_(temp|toast)'"
 """What the schemas of temporary tables and of TOAST are called, as a pattern."""
@@ -73,11 +74,9 @@ def of_relation(oid: str) -> tuple[str, str, str]:
     return ("'pg_class'", oid, "0")
 
 
-def rows_of(session: Session, query: str, doing: str) -> Iterator[Row]:
+def rows_of(listed: Iterable[TupleRow]) -> Iterator[Row]:
     """Each row of a listing; what the server prints of expressions is as a restored copy has it."""
-    for catalog, oid, part, of_catalog, of_oid, of_part, kind, schema, name, texts in session.rows(
-        query, doing=doing
-    ):
+    for catalog, oid, part, of_catalog, of_oid, of_part, kind, schema, name, texts in listed:
         properties = {
             key: as_restored(text) if key in PRINTED else text
             for key, text in json.loads(texts).items()

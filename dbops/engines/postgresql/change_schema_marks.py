@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
+from dbops.engines.postgresql.change_schema_kept import kept_rows
 from dbops.engines.postgresql.change_schema_listing import BYTEWISE, Address
 from dbops.engines.postgresql.connect import Session
 
@@ -75,7 +76,7 @@ def read_marks(session: Session) -> Marks:
         for catalog, oid, part, text in session.rows(query, doing=f"reading {key}"):
             texts[catalog, oid, part][key] = text
     usual: dict[Address, str] = {}
-    for catalog, oid, part, text, began in session.rows(_grants(), doing="reading grants"):
+    for catalog, oid, part, text, began in kept_rows(session, _grants(), doing="reading grants"):
         texts[catalog, oid, part]["grants"] = text
         usual[catalog, oid, part] = began
     members: dict[tuple[str, int], str] = {}

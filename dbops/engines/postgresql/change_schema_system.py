@@ -51,7 +51,8 @@ def read_system(session: Session, marked: Iterable[Address]) -> Iterator[Row]:
     for catalog in sorted(oids):
         if catalog in _KIND:
             found = ", ".join(map(str, sorted(oids[catalog])))
-            yield from rows_of(session, _listing(catalog, found), "reading grants of the server's")
+            query, doing = _listing(catalog, found), "reading grants of the server's"
+            yield from rows_of(session.rows(query, doing=doing))
 
 
 def _listing(catalog: str, oids: str) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Final
 
+from dbops.engines.postgresql.change_schema_kept import kept_rows
 from dbops.engines.postgresql.change_schema_listing import TEMPORARY, Address
 from dbops.engines.postgresql.change_schema_marks import Marks
 from dbops.engines.postgresql.connect import Session
@@ -140,5 +141,5 @@ def _made(session: Session) -> set[tuple[str, int]]:
             continue
         parts = f" AND ({_PARTS[name]}) IS NOT TRUE" if name in _PARTS else ""
         queries.append(f"SELECT '{name}', oid::bigint FROM {name} WHERE oid >= 16384{parts}")
-    rows = session.rows(" UNION ALL ".join(queries), doing="listing what somebody made")
+    rows = kept_rows(session, " UNION ALL ".join(queries), doing="listing what somebody made")
     return {(catalog, oid) for catalog, oid in rows} | hidden

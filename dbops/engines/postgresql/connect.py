@@ -121,6 +121,7 @@ class Session:
         self.major = info.server_version // 10000
         self.version = (info.parameter_status("server_version") or "").split(" ")[0]
         self.backend = info.backend_pid
+        self.kept: dict[str, str] = {}  # when each statement was prepared: see change_schema_kept
 
     @property
     def server(self) -> str:

@@ -59,6 +59,8 @@ CREATE FUNCTION his.steady(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1
 CREATE FUNCTION his.shaky(int) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN $1; END';
 CREATE TRIGGER t BEFORE INSERT ON his.bill FOR EACH ROW EXECUTE FUNCTION his.log();
 CREATE TYPE his.mood AS ENUM ('a');
+CREATE TABLE his.key (id int PRIMARY KEY);
+INSERT INTO his.key VALUES (1), (2);
 INSERT INTO his.ward VALUES ('w');
 INSERT INTO his.visit (id, beds, code, word, note, nn, a, b, e) VALUES (1, 1, 'c', 'w', 'n', 'n',
     'a', 'w', 'e');
@@ -71,6 +73,7 @@ INSERT INTO his.heir VALUES (1, 't');
 ANALYZE;
 """
 _VISIT = "ALTER TABLE his.visit "
+_KEY = "ALTER TABLE his.{} ADD CONSTRAINT f FOREIGN KEY (id) REFERENCES his.key"
 _YEAR = "FOR VALUES FROM ('2026-01-01') TO ('2027-01-01')"
 
 # What the server does for the last statement, and which rule says so: "" for neither.
@@ -136,6 +139,10 @@ EFFECTS = [
     ("reads", "PG-NOTVALID", f"ALTER TABLE his.bare ATTACH PARTITION his.year {_YEAR}"),
     ("", "", f"ALTER TABLE his.bare ATTACH PARTITION his.proved {_YEAR}"),
     ("", "", f"CREATE TABLE his.p PARTITION OF his.bare {_YEAR}"),
+    ("", "", _KEY.format("part_old") + " NOT VALID;\n" + _KEY.format("part_rest")
+     + " NOT VALID;\n-- part: a\nALTER TABLE his.part_old VALIDATE CONSTRAINT f;\n-- part: b\n"
+     "ALTER TABLE his.part_rest VALIDATE CONSTRAINT f;\n-- part: c\n" + _KEY.format("part")),
+    ("reads", "PG-NOTVALID", _KEY.format("part")),
     ("", "", "ALTER TABLE his.part DETACH PARTITION his.part_old"),
     ("", "", "ALTER TABLE his.part_rest ADD CONSTRAINT k CHECK (at > '2028-01-01') NOT VALID;\n"
      "-- part: a\nALTER TABLE his.part_rest VALIDATE CONSTRAINT k;\n-- part: b\n"

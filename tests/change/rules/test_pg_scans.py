@@ -215,6 +215,14 @@ CASES = [
         "ALTER TABLE his.ward VALIDATE CONSTRAINT c;",
         (f"the check c of his.visit is NOT VALID, and no step validates it{_SIZE}",),
     ),
+    *silent(
+        "PG-NOTVALID",
+        "ALTER TABLE his.visit ADD CONSTRAINT c CHECK (beds > 0) NOT VALID;\n"
+        "ALTER TABLE his.visit RENAME TO stay;\n-- part: a\n"
+        "ALTER TABLE his.stay VALIDATE CONSTRAINT c;",
+        "ALTER TABLE his.visit ADD CONSTRAINT c CHECK (beds > 0) NOT VALID;\n-- part: a\n"
+        "ALTER TABLE ONLY visit VALIDATE CONSTRAINT c;",
+    ),
     Found(
         "DDL-DROP",
         "TRUNCATE his.old CASCADE;",
@@ -246,6 +254,8 @@ CASES = [
         "CREATE TABLE his.copy AS SELECT * FROM his.visit;\n-- part: b\n"
         "ALTER TABLE his.ward ADD COLUMN a int;",
         "CREATE TABLE his.copy AS SELECT * FROM his.visit;",
+        "DROP MATERIALIZED VIEW his.m; DROP VIEW his.visit_now;\n"
+        "CREATE MATERIALIZED VIEW his.m AS SELECT * FROM his.visit;",
         "CREATE TABLE his.copy AS SELECT * FROM his.visit WITH NO DATA;\n"
         "ALTER TABLE his.ward ADD COLUMN a int;",
         "CREATE TABLE his.copy AS SELECT * FROM his.old;\nALTER TABLE his.ward ADD COLUMN a int;",
@@ -337,6 +347,29 @@ def test_hints_say_what_lets_others_work(up: str, rule: str, hint: str) -> None:
     """Or that there is no such way."""
     (finding,) = found(judged(up, facts=_WITH_DOMAIN), rule)
     assert finding.hint == hint
+
+
+_KEY = "ADD CONSTRAINT f FOREIGN KEY (ward) REFERENCES his.ward"
+_OF_PART = f"ALTER TABLE his.visit_rest {_KEY} NOT VALID;\n"
+_VALIDATED = "-- part: a\nALTER TABLE his.visit_rest VALIDATE CONSTRAINT f;\n"
+_OF_ALL = f"-- part: b\nALTER TABLE his.visit {_KEY};"
+
+
+def test_the_key_of_a_partitioned_table_takes_over_those_of_its_parts() -> None:
+    """It reads no row then; NOT VALID, which the server refuses there, is not advised."""
+    up = _OF_PART + _VALIDATED + _OF_ALL
+    assert found(judged(up, facts=_BY_MONTH), "PG-NOTVALID") == []
+    (finding,) = found(judged(_OF_ALL, facts=_BY_MONTH), "PG-NOTVALID")
+    assert finding.sentence == (
+        "the foreign key f of his.visit reads all rows, and others wait meanwhile"
+    )
+    assert finding.hint == (
+        "ADD it NOT VALID to each partition; VALIDATE each with -- part: name before it; then ADD"
+        " it to the table in one more part: that takes them over"
+    )
+    other = up.replace("his.visit_rest ADD CONSTRAINT f FOREIGN KEY (ward)",
+                       "his.visit_rest ADD CONSTRAINT f FOREIGN KEY (unit)")  # fmt: skip
+    assert len(found(judged(other, facts=_BY_MONTH), "PG-NOTVALID")) == 1
 
 
 def test_a_key_over_an_index_is_not_judged_without_its_columns() -> None:

@@ -114,7 +114,7 @@ def _alter(connection: Connection, choice: random.Random) -> None:
 
 # Each writer and how long it rests between two works, in seconds: definitions change less often
 # than rows do.
-WRITERS = ((_move, 0.05), (_fill, 6.0), (_rewrite, 6.0), (_create, 6.0), (_alter, 6.0))
+WRITERS = ((_move, 0.0), (_fill, 6.0), (_rewrite, 6.0), (_create, 6.0), (_alter, 6.0))
 
 
 @contextmanager
