@@ -22,7 +22,8 @@ _WORDS = """
 CREATE OR REPLACE ALTER DROP TABLE INDEX UNIQUE VIEW FUNCTION TRIGGER TYPE SCHEMA ON ONLY IF EXISTS
 NOT NULL DEFAULT PRIMARY KEY FOREIGN REFERENCES CHECK CONSTRAINT ADD COLUMN MODIFY CHANGE RENAME TO
 SET DATA VALID VALIDATE CASCADE CONCURRENTLY ENABLE DISABLE ROW LEVEL SECURITY GRANT ALL PUBLIC
-LOCK INHERIT DETACH CAST TRUNCATE INSERT INTO UPDATE DELETE FROM WHERE SELECT WITH VALUES MERGE COPY COMMENT IS DO CALL EXEC
+LOCK INHERIT DETACH CAST
+TRUNCATE INSERT INTO UPDATE DELETE FROM WHERE SELECT WITH VALUES MERGE COPY COMMENT IS DO CALL EXEC
 BEGIN END COMMIT PRAGMA PURGE ONLINE REBUILD MOVE NOCHECK ENGINE CHARSET ENUM GENERATED ALWAYS AS
 IDENTITY STORED USING DEFINER VALUE PARTITION OF ATTACH MATERIALIZED DOMAIN SEQUENCE RULE POLICY
 his visit ward note beds int bigint varchar text timestamp char json float serial ( ) , . = [ ] * ;
@@ -122,7 +123,7 @@ def test_an_index_is_read_with_its_table_and_flags() -> None:
         ("(his.visit.fee)", ()),
         ("fee::text", ("text",)),
         ('(CAST(fee AS numeric(9, 2)))::his.money COLLATE "C"', ("numeric(9,2)", "his.money")),
-        ("fee::timestamp with time zone::int[]", ("timestamp with time zone", "int []")),
+        ("fee::timestamp with time zone::int[]", ("timestamp with time zone", "int[]")),
         ("fee * 2", None),
         ("fee::text || 'x'", None),
         ("fee::timestamp AT TIME ZONE 'UTC'", None),

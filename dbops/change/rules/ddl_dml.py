@@ -13,11 +13,14 @@ from dbops.change.schema import ObjectKind
 from dbops.review.finding import Finding, Severity
 
 _APART: Final = f"write -- part: name between the two: {BEGIN}"
+_GOES_ON: Final = "goes on from another number: one that was given out may come again"
+_BEYOND: Final = "leave it out; or name a number beyond all that are there, and accept it for that"
 _SHOWN: Final = frozenset({ObjectKind.VIEW, ObjectKind.MATERIALIZED_VIEW})
 _WRITES: Final = ("INSERT", "UPDATE", "DELETE", "MERGE", "REPLACE", "COPY")
 
 
 def _examine(case: Case) -> Iterator[Finding]:
+    yield from _restarted(case)
     for reading in case.up:
         if _is_copy(case, reading):
             yield from _copied(case, reading)
@@ -34,6 +37,19 @@ def _examine(case: Case) -> Iterator[Finding]:
             + case.measured(table),
             "write rows by a repair, which counts them and can be taken back",
         )
+
+
+def _restarted(case: Case) -> Iterator[Finding]:
+    """A counter is a row, and one that goes back gives out a number for the second time."""
+    for reading in case.up:
+        altered = reading.kind is ObjectKind.SEQUENCE and reading.does is Does.ALTER
+        for name in reading.names if altered and "RESTART" in reading.words else ():
+            if not case.is_own(ObjectKind.SEQUENCE, name, reading):
+                yield DDL_DML.found(reading.place, f"{name.written} {_GOES_ON}", _BEYOND)
+    for reading, table, clause in case.filled(Act.ALTER_COLUMN):
+        if "RESTART" in clause.words:
+            what = f"{table.written}.{clause.column} {_GOES_ON}{case.measured(table)}"
+            yield DDL_DML.found(reading.place, what, _BEYOND)
 
 
 def _beside(case: Case, reading: Reading) -> tuple[Reading, ...]:

@@ -11,6 +11,12 @@ from dbops.review.finding import Finding, Severity
 
 _ACCOUNTS: Final = frozenset({"USER", "ROLE", "LOGIN", "GROUP"})
 _POWERS: Final = frozenset({"SUPERUSER", "BYPASSRLS", "CREATEROLE", "SYSADMIN", "DBA"})
+# Roles of PostgreSQL itself, beside which rights on single tables are nothing.
+_OF_SERVER: Final = frozenset(
+    {"PG_READ_SERVER_FILES", "PG_WRITE_SERVER_FILES", "PG_EXECUTE_SERVER_PROGRAM"}
+    | {"PG_READ_ALL_DATA", "PG_WRITE_ALL_DATA", "PG_MAINTAIN", "PG_SIGNAL_BACKEND"}
+    | {"PG_CREATE_SUBSCRIPTION"}
+)
 _HINT: Final = "grant single rights to a role that is there, and let security review the rest"
 
 
@@ -48,8 +54,16 @@ def _granted(reading: Reading) -> Iterator[str]:
         yield "rights are granted that can be passed on"
     if reading.words[1:2] == ("ALL",):
         yield "all rights are granted at once"
-    if _POWERS & set(reading.words):
+    if _POWERS & set(reading.words) or _OF_SERVER & set(_granted_roles(reading)):
         yield "rights over the whole server are granted"
+
+
+def _granted_roles(reading: Reading) -> tuple[str, ...]:
+    """The roles that are granted; none where rights on an object are."""
+    words = reading.words
+    if "ON" in words or "TO" not in words:
+        return ()
+    return words[1 : words.index("TO")]
 
 
 DDL_GRANT: Final = Rule(

@@ -224,45 +224,6 @@ CASES = [
         "ALTER TABLE ONLY visit VALIDATE CONSTRAINT c;",
     ),
     Found(
-        "DDL-DROP",
-        "TRUNCATE his.old CASCADE;",
-        ("every table that refers to his.old is emptied too (CASCADE)",),
-    ),
-    Found(
-        "DDL-DROP",
-        "ALTER TABLE his.visit DROP CONSTRAINT visit_pk CASCADE;",
-        ("constraint visit_pk of his.visit is dropped with all that depends on it (CASCADE)",),
-    ),
-    *silent("DDL-DROP", "TRUNCATE his.old;", "ALTER TABLE his.visit DROP CONSTRAINT visit_pk;"),
-    *(
-        Found(
-            "DDL-DML",
-            f"{fill}\nALTER TABLE his.ward ADD COLUMN a int;",
-            (
-                f"his.copy is filled from a query in one transaction with up.sql line 2, for whose"
-                f" locks others wait meanwhile{_SIZE}",
-            ),
-        )
-        for fill in (
-            "CREATE TABLE his.copy AS SELECT * FROM his.visit JOIN his.ward USING (code);",
-            "CREATE MATERIALIZED VIEW his.copy AS SELECT * FROM his.visit;",
-            "CREATE TABLE his.copy (id int); INSERT INTO his.copy SELECT id FROM his.visit;",
-        )
-    ),
-    *silent(
-        "DDL-DML",
-        "CREATE TABLE his.copy AS SELECT * FROM his.visit;\n-- part: b\n"
-        "ALTER TABLE his.ward ADD COLUMN a int;",
-        "CREATE TABLE his.copy AS SELECT * FROM his.visit;",
-        "DROP MATERIALIZED VIEW his.m; DROP VIEW his.visit_now;\n"
-        "CREATE MATERIALIZED VIEW his.m AS SELECT * FROM his.visit;",
-        "CREATE TABLE his.copy AS SELECT * FROM his.visit WITH NO DATA;\n"
-        "ALTER TABLE his.ward ADD COLUMN a int;",
-        "CREATE TABLE his.copy AS SELECT * FROM his.old;\nALTER TABLE his.ward ADD COLUMN a int;",
-        "CREATE TABLE his.copy (id int); INSERT INTO his.copy VALUES (1);\n"
-        "ALTER TABLE his.ward ADD COLUMN a int;",
-    ),
-    Found(
         "DDL-NARROW",
         "ALTER TABLE his.visit ALTER code TYPE text;",
         (),
