@@ -15,8 +15,10 @@ from dbops.review.finding import Finding, Severity
 _APART: Final = f"write -- part: name between the two: {BEGIN}"
 _GOES_ON: Final = "goes on from another number: one that was given out may come again"
 _BEYOND: Final = "leave it out; or name a number beyond all that are there, and accept it for that"
+_FILE: Final = "a change cannot copy rows from or to a file"  # the run refuses it as well
+_BY_INSERT: Final = "write INSERT statements, or load the rows by another way"
 _SHOWN: Final = frozenset({ObjectKind.VIEW, ObjectKind.MATERIALIZED_VIEW})
-_WRITES: Final = ("INSERT", "UPDATE", "DELETE", "MERGE", "REPLACE", "COPY")
+_WRITES: Final = ("INSERT", "UPDATE", "DELETE", "MERGE", "REPLACE")
 
 
 def _examine(case: Case) -> Iterator[Finding]:
@@ -24,6 +26,9 @@ def _examine(case: Case) -> Iterator[Finding]:
     for reading in case.up:
         if _is_copy(case, reading):
             yield from _copied(case, reading)
+        if reading.words[:1] == ("COPY",):
+            yield DDL_DML.found(reading.place, _FILE, _BY_INSERT)
+            continue
         if reading.does is not Does.WRITE or _is_own(case, reading):
             continue
         table = reading.names[0] if reading.names else None

@@ -48,6 +48,13 @@ CASES = [
         "CREATE TABLE his.copy (id int); INSERT INTO his.copy VALUES (1);\n"
         "ALTER TABLE his.ward ADD COLUMN a int;",
     ),
+    *(
+        Found("DDL-DML", copy, ("a change cannot copy rows from or to a file",))
+        for copy in (
+            "COPY (SELECT 1) TO PROGRAM 'x';",
+            "CREATE TABLE his.copy (id int); COPY his.copy FROM '/tmp/x';",
+        )
+    ),
     Found(
         "DDL-DML",
         "ALTER SEQUENCE his.visit_no RESTART WITH 1;\n"
