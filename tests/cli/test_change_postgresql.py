@@ -43,7 +43,7 @@ CREATE INDEX CONCURRENTLY visit_ward_ix ON his.visit (ward_code);
 -- step: now for old rows too
 ALTER TABLE his.visit VALIDATE CONSTRAINT visit_ward_fk;
 
--- step: who asks about today
+-- part: who asks about today
 CREATE OR REPLACE VIEW his.visit_now AS
     SELECT id, ward_code FROM his.visit WHERE note IS NOT NULL AND id > 0;
 """
@@ -135,8 +135,7 @@ def test_the_whole_story(lab: tuple[Ops, PgDatabase]) -> None:
     assert {"object": "his.ward", "mode": "ShareRowExclusiveLock", "blocks": "writes"} in locks
     held = [(part["direction"], part["first"], part["last"]) for part in found["held"]]
     assert held == [
-        *(("up", n, n) for n in (1, 2)),
-        ("up", 3, 4),
+        *(("up", n, n) for n in (1, 2, 3, 4)),
         *(("down", n, n) for n in (1, 2, 3)),
     ]
     tables = [line.split() for line in done(ops.run("change", "show", WORK)).stdout.splitlines()]
@@ -239,7 +238,7 @@ def test_a_change_that_broke_off_is_taken_back(lab: tuple[Ops, PgDatabase]) -> N
     ops, database = lab
     write(
         ops,
-        up=UP.partition("-- step: who asks")[0],
+        up=UP.partition("-- part: who asks")[0],
         down="DROP INDEX CONCURRENTLY IF EXISTS his.visit_ward_ix;\n"
         "ALTER TABLE his.visit DROP CONSTRAINT IF EXISTS visit_ward_fk;\n",
         verify=VERIFY,
