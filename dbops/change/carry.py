@@ -87,6 +87,7 @@ def carry_back(going: Going, start: Schema | None) -> ChangeReport:
     order, live, parts = going.order, look(going), parts_left(going)
     standing = standing_of(going.journal, order.plan)
     if standing.direction is Direction.UP:  # else it was found to be possible before
+        _refuse_altered_between(going, start)
         _refuse_half(going, standing, parts, start)
 
     def judge(session: ChangeSession) -> Judged:
@@ -98,14 +99,18 @@ def carry_back(going: Going, start: Schema | None) -> ChangeReport:
 
 
 def _refuse_altered_between(going: Going, start: Schema | None) -> None:
-    """Raise NotAsDeclared `change-effect` where others altered what an earlier run had come to.
+    """Raise NotAsDeclared `change-effect` where others altered what had come of the change so far.
 
-    A step that began and whose end nobody saw may have left anything.
+    A step that began and whose end nobody saw may have left anything, until it is cleaned up: that
+    comes before a way back. What was made by hand under the name of something that the change is
+    to make would go with that.
     """
-    standing = standing_of(going.journal, going.order.plan)
-    if standing.direction is going.direction and standing.done and standing.began is None:
-        ends = PartEnds(going.order, going.direction, start)
-        ends.compare(max(standing.done), lambda: look(going))
+    standing, back = standing_of(going.journal, going.order.plan), going.direction is Direction.DOWN
+    if standing.whole or not standing.done or not (back or standing.began is None):
+        return
+    if standing.direction is going.direction or back:
+        ends = PartEnds(going.order, standing.direction, start)
+        ends.compare(max(standing.done), lambda: look(going), back=back)
 
 
 def parts_left(going: Going) -> tuple[Part, ...]:
@@ -177,7 +182,8 @@ def _taken_back(going: Going, fault: NotAsDeclared, start: Schema | None) -> Dbo
         return failure
     except DbopsError as failure:
         told = partly(order, fault)
-        message = f"{told.message}; and it was not taken back: {failure.message}"
+        why = "" if failure.message == fault.message else f": {failure.message}"
+        message = f"{told.message}; and it was not taken back{why}"
         return Partly(told.code, message, hint=told.hint)
     message = f"{order.work} was taken back by down.sql: {fault.message}"
     # All is as it was: what differed was made by the change alone.

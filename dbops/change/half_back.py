@@ -64,6 +64,8 @@ def spares_rows(reading: Reading, made: Collection[str]) -> bool:
 
 
 def _spares(clause: Clause, table: Name, made: Collection[str]) -> bool:
+    if table.written in made:
+        return True
     if clause.act is Act.DROP_COLUMN:
         return f"{table.written}.{clause.column}" in made
     return clause.act in _HARMLESS

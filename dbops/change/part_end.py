@@ -53,11 +53,12 @@ class PartEnds:
         except (Refused, Failed) as fault:
             raise NotAsDeclared(fault.code, fault.message, hint=fault.hint) from None
 
-    def compare(self, step: int, look: Callable[[], Schema]) -> None:
+    def compare(self, step: int, look: Callable[[], Schema], *, back: bool | None = None) -> None:
         """Afterwards the schema is as it was rehearsed where the part ended with the step.
 
         On the way back only what the change touched is compared, as at its end. `look` is asked for
-        the schema only where that is known. Raises NotAsDeclared `change-effect`.
+        the schema only where that is known; `back` says that what comes next is the way back.
+        Raises NotAsDeclared `change-effect`.
         """
         order, wanted = self.order, self._rehearsed(step)
         if self.start is None or (wanted is None and not order.measured):
@@ -69,7 +70,7 @@ class PartEnds:
         down = self.direction is Direction.DOWN
         if down:
             found, wanted = (touched(each, order.change.touches) for each in (found, wanted))
-        refuse_other_effect(order, found, wanted, revert=down)
+        refuse_other_effect(order, found, wanted, revert=down if back is None else back)
 
     def _rehearsed(self, step: int) -> tuple[Difference, ...] | None:
         rehearsed = self.order.rehearsed

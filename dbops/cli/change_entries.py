@@ -47,7 +47,9 @@ def change_intent(
     return allowed_by(draft, allowed)
 
 
-def resume_intent(work: Work, database: str, run: str, resumes: str | None) -> Draft:
+def resume_intent(
+    work: Work, change: Change, database: str, run: str, resumes: str | None
+) -> Draft:
     """The intent to settle what the run `resumes` left; `run` is the id of the new journal rows.
 
     No approval is used: what began under one ends under it.
@@ -60,6 +62,7 @@ def resume_intent(work: Work, database: str, run: str, resumes: str | None) -> D
         phase=Phase.INTENT,
         target=database,
         work=work.id,
+        ticket=None if change.ticket is None else fit_ticket(change.ticket),
         names=names,
         digests={DigestOf.SCRIPTS: own_files(work)},
     )

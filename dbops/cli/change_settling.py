@@ -131,7 +131,7 @@ def settle(
         _refuse_other_files(wiring, left, found.work)
         order = _order(wiring, found, left)
         resumes = None if run is None else run.run
-        intent = resume_intent(found.work, left.database, order.run, resumes)
+        intent = resume_intent(found.work, found.change, left.database, order.run, resumes)
         with recording(wiring, intent) as account:
             settled = _brought(wiring, left, order, onward, account, watch)
         _answer(wiring, left, settled)

@@ -86,7 +86,8 @@ def test_what_others_alter_is_not_taken_back_with_it(sqlite_bench: Bench) -> Non
     order = three(bench, FailedVerify.DOWN)
     with pytest.raises(Partly) as caught:
         run_change(order, bench.site.engine, by_hand_once(bench), bench.slept.append)
-    assert f"{hand(bench)}; and it was not taken back: c-1 is half done" in caught.value.message
+    told = f"c-1 is half done on lab: {OTHER}{hand(bench)}; and it was not taken back"
+    assert caught.value.message == told
     assert bench.state() is State.HALF
 
 
@@ -104,6 +105,21 @@ def test_resume_writes_nothing_behind_what_others_altered(bench: Bench) -> None:
     bench.site.run(bench.say("ALTER TABLE {visit} DROP COLUMN hand"))
     assert onward(bench, order, Onward.FINISH) is Fate.HALF
     assert bench.state() is State.WHOLE
+
+
+def test_a_table_by_hand_under_a_name_of_the_change_is_not_taken_back(bench: Bench) -> None:
+    """Its rows are not those of the change, which never came to it, and would go unseen."""
+    order = three(bench)
+    assert bench.killed_at(5, order)  # before the beds are made
+    bench.site.run(
+        *map(bench.say, ("CREATE TABLE {bed} (n integer)", "INSERT INTO {bed} VALUES (1)"))
+    )
+    with pytest.raises(Partly) as caught:
+        onward(bench, order, Onward.REVERT)
+    assert SINCE in caught.value.message
+    assert caught.value.hint == f"{LOOK} --revert"
+    assert bench.site.rows(bench.say("SELECT n FROM {bed}")) == [(1,)]
+    assert up_and_down(bench.journal()) == [(UP, 1)]
 
 
 def test_nothing_follows_a_step_outside_of_a_transaction_either(postgresql_bench: Bench) -> None:

@@ -144,6 +144,7 @@ def test_a_resume_is_announced_and_answered(ops: Ops) -> None:
     done(ops.run("change", "resume", WORK))
     (deed,) = resumes(ops)
     mine = deed.intent.names[Label.RUN]
+    assert deed.intent.ticket == "T-121"
     assert deed.intent.names[Label.RESUMES] == ran.intent.names[Label.RUN]
     assert runs_of_journal(ops) == [ran.intent.names[Label.RUN], mine, mine, mine]
     end = outcome(deed)
