@@ -1,11 +1,7 @@
 """Nothing is left that COMMIT, or the end of the session, would do behind the judgement.
 
-COMMIT runs code of two sorts: triggers that were put off until then, and the queries of cursors
-WITH HOLD. Only a row that is written queues a trigger, and each command that writes a row, or a
-catalogue, or locks a row, has a number of its own in the transaction (`cmin`), which nothing takes
-back: https://www.postgresql.org/docs/current/ddl-system-columns.html. So where all triggers are
-made to fire, and no number was used meanwhile, none is waiting any more. Whether the transaction is
-read-only would say less: before PostgreSQL 16 RESET ends that, as a superuser does with counters.
+COMMIT runs code of two sorts: triggers that were put off until then (see `deferred`), and the
+queries of cursors WITH HOLD.
 
 Temporary objects vanish at COMMIT or with the session, and take along whatever depends on them.
 """
@@ -14,25 +10,20 @@ from __future__ import annotations
 
 from typing import Final
 
+from dbops.engines.postgresql.change_faults import changing
 from dbops.engines.postgresql.change_journal import TABLE
-from dbops.engines.postgresql.change_wire import ask, ask_each
+from dbops.engines.postgresql.change_wire import ask
 from dbops.engines.postgresql.connect import Session
+from dbops.engines.postgresql.deferred import NUMBER, fire, in_a_row, last_numbers
 from dbops.errors import Refused
 
-_FIRE: Final = "SET CONSTRAINTS ALL IMMEDIATE"
-# A trigger may defer others for a good reason: to write a child before its parent.
-_FIRE_ALL: Final = f"{_FIRE}; {_FIRE}; {_FIRE}"
-
-# Of the command that writes it; the row is gone again. No trigger or rule is on the journal.
-_NUMBER: Final = f"""
-    SAVEPOINT dbops_end;
+# No trigger or rule is on the journal.
+_PROBE: Final = f"""
     INSERT INTO {TABLE} (sequence, run, work, plan, direction, step, name, sha256, progress,
             approval, at, login) OVERRIDING SYSTEM VALUE
         VALUES (-pg_catalog.pg_backend_pid(), '', '', '', '', 0, '', '', '', '',
-            pg_catalog.now(), '') RETURNING cmin::pg_catalog.text::bigint;
-    ROLLBACK TO SAVEPOINT dbops_end;
-    RELEASE SAVEPOINT dbops_end"""  # noqa: S608 - constants
-_LAST: Final = f"{_NUMBER}; {_FIRE}; {_NUMBER}"
+            pg_catalog.now(), '') RETURNING {NUMBER}"""  # noqa: S608 - constants
+_PROBES: Final = 2
 _HELD: Final = "SELECT EXISTS (SELECT FROM pg_catalog.pg_cursor() AS c WHERE c.is_holdable)"
 # What belongs to a temporary object goes with it, as it should: its columns, indexes, types.
 _TRANSIENT: Final = """
@@ -53,7 +44,8 @@ _TRANSIENT: Final = """
 
 def fire_deferred(session: Session, doing: str) -> None:
     """Afterwards deferred constraints were checked, and deferred triggers have run."""
-    ask_each(session, _FIRE_ALL, doing=doing)
+    with changing(session, doing):
+        fire(session)
 
 
 def refuse_deferred(session: Session, doing: str) -> None:
@@ -61,8 +53,9 @@ def refuse_deferred(session: Session, doing: str) -> None:
 
     The open transaction has written all that it is to write.
     """
-    ((before,),), ((after,),) = (rows for rows in ask_each(session, _LAST, doing=doing) if rows)
-    if after != before + 1:
+    with changing(session, doing):
+        last = last_numbers(session, _PROBE)
+    if len(last) != _PROBES or not in_a_row(last):
         raise _deferred(
             f"{doing}: a deferred trigger puts work off again until COMMIT, where nothing would"
             " compare what it does",

@@ -49,10 +49,10 @@ _WORDS: Final[dict[str, _Words]] = {
     "42501": _Words("the login lacks a privilege", "grant it, or name another admin login"),
     "42601": _SYNTAX,
     "42P01": _MISSING,
-    "42703": _MISSING,
+    "42703": _Words("a column that it names is not there", _REHEARSE),
     "42704": _MISSING,
     "42883": _MISSING,
-    "3F000": _MISSING,
+    "3F000": _Words("a schema that it names is not there", "correct its name, or create it first"),
     "55006": _Words(
         "an object is in use by this session", "let triggers run first: a step of its own"
     ),

@@ -90,6 +90,30 @@ def test_names_without_schema_fail(site: PgChangeSite) -> None:
         session.run(step("CREATE TABLE later (id integer)"))
 
 
+@pytest.mark.parametrize(
+    ("sql", "message", "hint"),
+    [
+        (
+            "CREATE TABLE lab.room (code text)",
+            "a schema that it names is not there (3F000)",
+            "correct its name, or create it first",
+        ),
+        (
+            "ALTER TABLE his.ward DROP COLUMN gone",
+            "a column that it names is not there (42703)",
+            "correct the script, and rehearse again",
+        ),
+    ],
+)
+def test_what_is_not_there_is_called_what_it_is(
+    site: PgChangeSite, sql: str, message: str, hint: str
+) -> None:
+    """A schema in front helps nobody where it is the schema, or a column, that is missing."""
+    with begun(site) as session, pytest.raises(Failed) as caught:
+        session.run(step(sql))
+    assert (caught.value.message, caught.value.hint) == (f"step 1 at line 1: {message}", hint)
+
+
 def test_temporary_names_hide_nothing(site: PgChangeSite) -> None:
     """What dbops asks the catalogue goes past a script's temporary tables and their types."""
     with begun(site) as session:
