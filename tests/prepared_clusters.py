@@ -22,6 +22,7 @@ from dbops.engines.postgresql.binaries import SERVER_TOOLS, Installation, find_i
 from dbops.errors import DbopsError
 
 _PLACE = pytest.StashKey[Path]()
+_PREFIX = "dbops-test-servers-"
 _KEPT = "kept"
 # Whoever may not write there, or says other words, has the true program. Of two who come first at
 # once, one loses what it made.
@@ -51,7 +52,8 @@ def pytest_configure(config: pytest.Config) -> None:
         account = account_to_run(None)
     except DbopsError:
         return  # the tests that need a server will say so
-    place = Path(tempfile.mkdtemp(prefix="dbops-test-servers-"))
+    _sweep(Path(tempfile.gettempdir()))
+    place = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
     place.chmod(0o755)
     config.stash[_PLACE] = place
     laid = [_lay_out(place, one, account) for one in _servers(find_installations())]
@@ -63,6 +65,16 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     place = config.stash.get(_PLACE, None)
     if place is not None:
         shutil.rmtree(place, ignore_errors=True)
+
+
+def _sweep(parent: Path) -> None:
+    """What a run that was killed left there is gone: it is a hundred megabytes."""
+    if not Path("/proc/self").exists():
+        return  # nobody can tell who lives
+    for left in parent.glob(f"{_PREFIX}*-*"):
+        owner = left.name.removeprefix(_PREFIX).partition("-")[0]
+        if left.stat().st_uid == os.geteuid() and not Path(f"/proc/{owner}").exists():
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def is_prepared(installation: Installation) -> bool:

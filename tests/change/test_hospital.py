@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections import Counter
 from collections.abc import Iterator
@@ -14,10 +15,15 @@ import pytest
 from dbops.change.diff import compare_schemas, is_only_order
 from dbops.change.manifest import DataLoss
 from dbops.change.parts import parts_of
+from dbops.change.ports import ChangeEngine
+from dbops.change.resume import Fate, Onward, resume_change, what_became
 from dbops.change.revert import revert_change
 from dbops.change.rules.lint import accepts, blocking
+from dbops.change.run import run_change
+from dbops.change.run_order import ChangeRun
 from dbops.change.schema import ObjectKind, ObjectName, Schema
 from dbops.change.script import parse_steps
+from dbops.change.stage import Moment, Stage
 from dbops.change.step import Direction
 from dbops.change.touch import touches_of
 from dbops.errors import Refused
@@ -29,8 +35,10 @@ from tests.change.hospital.history import (
     SqliteOriginal,
     changes_of,
     history_of,
+    looked,
     proposed,
     rehearsed,
+    unobserved,
 )
 from tests.fix_postgresql import PgServer
 
@@ -178,7 +186,7 @@ def test_what_was_taken_back_cannot_be_taken_back_again(
 ) -> None:
     """The journal in the database remembers the year."""
     with pytest.raises(Refused) as refusal:
-        revert_change(on_pg.carried[0].order, pg_hospital.engine, lambda _: None)
+        revert_change(on_pg.carried[0].order, pg_hospital.engine, unobserved)
     assert refusal.value.code == "change-returned"
 
 
@@ -199,6 +207,67 @@ def test_rows_that_arrive_in_no_other_partition_are_lost(
     assert refusal.value.message == (
         "rows are lost by up.sql of 2026-106-april: his.observation_rest 765 → 45"
     )
+
+
+@pytest.mark.parametrize(
+    ("change", "done", "where"),
+    [
+        ("2026-102-prescription-unit", 2, Onward.FINISH),
+        ("2026-103-lab-result-specimen", 4, Onward.REVERT),
+    ],
+)
+def test_a_process_that_dies_between_parts_leaves_half_of_it(
+    on_pg: History, pg_hospital: PgOriginal, change: str, done: int, where: Onward
+) -> None:
+    """What it committed is there, and nothing else; the next process finishes it or takes it back.
+
+    It dies before the last part, as a process does: nobody tells the server.
+    """
+    engine, before = pg_hospital.engine, on_pg.end.schema
+    order = _once_more(on_pg, change)
+    assert _dies_behind(done, order, engine)
+    became = what_became(order, engine)
+    assert (became.fate, became.direction, became.done) == (Fate.HALF, Direction.UP, done)
+    anew = replace(order, run=secrets.token_hex(16))
+    _, report = resume_change(anew, engine, where, unobserved)
+    assert report is not None
+    if where is Onward.FINISH:
+        assert what_became(order, engine).fate is Fate.WHOLE
+        own = compare_schemas(before, report.after)
+        assert set(touches_of(own)) == set(order.change.touches)
+        report = revert_change(replace(order, run=secrets.token_hex(16)), engine, unobserved)
+    assert what_became(order, engine).fate is Fate.RETURNED
+    assert report.after == looked(engine).schema == before
+
+
+def _once_more(history: History, change: str) -> ChangeRun:
+    """The order of a change of the year, approved anew for the database as it is in the end."""
+    (found,) = (each.order for each in history.carried if each.change.id == change)
+    assert found.rehearsed is not None
+    return replace(
+        found,
+        plan=secrets.token_hex(32),
+        run=secrets.token_hex(16),
+        rehearsed=replace(found.rehearsed, source=history.end.schema),
+    )
+
+
+def _dies_behind(done: int, order: ChangeRun, engine: ChangeEngine) -> bool:
+    """Whether a process that runs it ended when the part of this step was committed."""
+    ran = set()
+
+    def dies(moment: Moment) -> None:
+        ran.add(moment.step)
+        if moment.stage is Stage.COMMITTED and order.up[done - 1] in ran:
+            os._exit(9)
+
+    child = os.fork()
+    if not child:
+        try:
+            run_change(order, engine, dies)
+        finally:
+            os._exit(1)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
 
 
 def _kinds(schema: Schema) -> Counter[ObjectKind]:

@@ -14,7 +14,7 @@ from dbops.engines.postgresql.change_faults import changing
 from dbops.engines.postgresql.change_journal import TABLE
 from dbops.engines.postgresql.change_wire import ask
 from dbops.engines.postgresql.connect import Session
-from dbops.engines.postgresql.deferred import NUMBER, fire, in_a_row, last_numbers
+from dbops.engines.postgresql.deferred import NUMBER, fire, is_quiet
 from dbops.errors import Refused
 
 # No trigger or rule is on the journal.
@@ -23,7 +23,6 @@ _PROBE: Final = f"""
             approval, at, login) OVERRIDING SYSTEM VALUE
         VALUES (-pg_catalog.pg_backend_pid(), '', '', '', '', 0, '', '', '', '',
             pg_catalog.now(), '') RETURNING {NUMBER}"""  # noqa: S608 - constants
-_PROBES: Final = 2
 _HELD: Final = "SELECT EXISTS (SELECT FROM pg_catalog.pg_cursor() AS c WHERE c.is_holdable)"
 # What belongs to a temporary object goes with it, as it should: its columns, indexes, types.
 _TRANSIENT: Final = """
@@ -54,8 +53,8 @@ def refuse_deferred(session: Session, doing: str) -> None:
     The open transaction has written all that it is to write.
     """
     with changing(session, doing):
-        last = last_numbers(session, _PROBE)
-    if len(last) != _PROBES or not in_a_row(last):
+        quiet = is_quiet(session, _PROBE)
+    if not quiet:
         raise _deferred(
             f"{doing}: a deferred trigger puts work off again until COMMIT, where nothing would"
             " compare what it does",

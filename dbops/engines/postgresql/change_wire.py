@@ -72,16 +72,6 @@ def ask(
         return session.connection.execute(encoded(session, query, doing), params).fetchall()
 
 
-def ask_each(session: Session, script: str, *, doing: str) -> list[list[TupleRow]]:
-    """The rows of each statement of dbops' own, sent at once; raises what `changing` does."""
-    with changing(session, doing):
-        cursor = session.connection.execute(encoded(session, script, doing))
-        found = [cursor.fetchall() if cursor.description else []]
-        while cursor.nextset():
-            found.append(cursor.fetchall() if cursor.description else [])
-        return found
-
-
 def command(
     session: Session, statement: str, params: Sequence[object] | None = None, *, doing: str
 ) -> str:

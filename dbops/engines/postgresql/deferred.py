@@ -18,6 +18,7 @@ from dbops.engines.postgresql.connect import Session
 _FIRE: Final = "SET CONSTRAINTS ALL IMMEDIATE"
 # A trigger may defer others for a good reason: to write a child before its parent.
 _FIRE_ALL: Final = f"{_FIRE}; {_FIRE}; {_FIRE}"
+_PROBES: Final = 2
 
 NUMBER: Final = "cmin::pg_catalog.text::bigint"  # of the command that wrote the row
 
@@ -30,22 +31,32 @@ def fire(session: Session) -> None:
     session.connection.execute(_FIRE_ALL.encode())
 
 
-def last_numbers(session: Session, probe: str) -> list[int]:
-    """The numbers of two commands between which all triggers were made to fire; one round trip.
+def is_quiet(session: Session, probe: str, known: Sequence[int] = ()) -> bool:
+    """Whether no trigger waits for COMMIT any more; all were made to fire. One round trip.
 
-    Each is `probe`, an INSERT of one row that returns NUMBER; the row is gone again. Fewer are
-    returned where the row was not written as the statement says. Raises psycopg.Error.
+    `probe` is an INSERT of one row that returns NUMBER; the row is gone again. `known` are numbers
+    of commands that dbops ran last, and none else may have written or locked anything since the
+    first of these. Not so either where the probe writes no row. Raises psycopg.Error.
     """
-    tried = f"SAVEPOINT dbops_end; {probe}; ROLLBACK TO SAVEPOINT dbops_end; RELEASE dbops_end"
-    cursor = session.connection.execute(f"{tried}; {_FIRE}; {tried}".encode())
+    numbers = _numbers(session, f"{_tried(probe)}; {_FIRE}; {_tried(probe)}")
+    return len(numbers) == _PROBES and all(
+        after == before + 1 for before, after in pairwise([*known, *numbers])
+    )
+
+
+def _tried(probe: str) -> str:
+    return (
+        f"SAVEPOINT dbops_end; {probe};"
+        " ROLLBACK TO SAVEPOINT dbops_end; RELEASE SAVEPOINT dbops_end"
+    )
+
+
+def _numbers(session: Session, script: str) -> list[int]:
+    """The numbers that the statements of the script yield."""
+    cursor = session.connection.execute(script.encode())
     found: list[int] = []
     while True:
         if cursor.description:
             found += [number for (number,) in cursor]
         if not cursor.nextset():
             return found
-
-
-def in_a_row(numbers: Sequence[int]) -> bool:
-    """Whether no command between these wrote or locked anything."""
-    return all(after == before + 1 for before, after in pairwise(numbers))

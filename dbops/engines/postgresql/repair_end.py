@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from dbops.engines.postgresql.connect import Session
-from dbops.engines.postgresql.deferred import NUMBER, in_a_row, last_numbers
+from dbops.engines.postgresql.deferred import NUMBER, is_quiet
 from dbops.engines.postgresql.repair_faults import repairing
 from dbops.errors import Refused
 
@@ -22,7 +22,6 @@ _PROBE: Final = (
     "INSERT INTO dbops.dbops_run (run, work, plan, kind, batch, bundle)"  # noqa: S608 - constants
     f" VALUES ({_SELF}, {_SELF}, '', 'repair', 0, '') RETURNING {NUMBER}"
 )
-_PROBES: Final = 2
 
 
 def refuse_deferred(session: Session, markers: Sequence[int], doing: str) -> None:
@@ -32,8 +31,8 @@ def refuse_deferred(session: Session, markers: Sequence[int], doing: str) -> Non
     has written all that it is to write.
     """
     with repairing(doing):
-        last = last_numbers(session, _PROBE)
-    if len(last) != _PROBES or not in_a_row([*markers, *last]):
+        quiet = is_quiet(session, _PROBE, markers)
+    if not quiet:
         raise Refused(
             "repair-deferred",
             f"{doing}: a trigger wrote or locked rows behind the comparison, or puts that off"

@@ -8,6 +8,7 @@ from typing import Final
 from psycopg.rows import TupleRow
 
 from dbops.engines.postgresql.connect import Session
+from dbops.engines.postgresql.deferred import NUMBER
 from dbops.engines.postgresql.repair_wire import Bind, Wire
 from dbops.errors import DbopsError, Refused, Unreachable
 from dbops.repair.ports import Marker, MarkerKind
@@ -21,8 +22,8 @@ _READY = """
     FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     WHERE n.nspname = 'dbops' AND c.relname = 'dbops_run' AND c.relkind = 'r'"""
 _MARK = (
-    b"INSERT INTO dbops.dbops_run (run, work, plan, kind, batch, bundle, undoes, upto)"
-    b" VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+    "INSERT INTO dbops.dbops_run (run, work, plan, kind, batch, bundle, undoes, upto)"  # noqa: S608 - constants
+    f" VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING {NUMBER}"
 )
 _MARKERS = """
     SELECT run, work, plan, kind, batch, bundle, undoes, upto FROM dbops.dbops_run
@@ -41,8 +42,11 @@ def refuse_unprepared(session: Session) -> None:
         )
 
 
-def mark(wire: Wire, marker: Marker) -> None:
-    """Afterwards the transaction holds the marker; raises Refused `already-run`."""
+def mark(wire: Wire, marker: Marker) -> tuple[int, ...]:
+    """Afterwards the transaction holds the marker; raises Refused `already-run`.
+
+    Returns the number of the command that wrote it; nothing where a trigger left it out.
+    """
     values = (
         marker.run,
         marker.work,
@@ -56,7 +60,7 @@ def mark(wire: Wire, marker: Marker) -> None:
     doing = "writing the marker"
     binds = [Bind(None if value is None else wire.encode(value, doing)) for value in values]
     try:
-        wire.execute(_MARK, binds, doing=doing)
+        found = wire.rows(_MARK.encode(), binds, doing=doing)
     except DbopsError as error:
         if _DUPLICATE not in error.message:
             raise
@@ -65,6 +69,7 @@ def mark(wire: Wire, marker: Marker) -> None:
             f"{marker.work}: this has been committed before in this database",
             hint=f"dbops repair list shows what has become of {marker.work}",
         ) from None
+    return tuple(int(number or 0) for (number,) in found)
 
 
 def read_markers(session: Session, work: str) -> tuple[Marker, ...]:

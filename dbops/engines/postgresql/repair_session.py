@@ -11,6 +11,7 @@ from psycopg.pq import ConnStatus, TransactionStatus
 
 from dbops.engines.postgresql import repair_apply, repair_marker
 from dbops.engines.postgresql.connect import Session
+from dbops.engines.postgresql.repair_end import refuse_deferred
 from dbops.engines.postgresql.repair_faults import repair_fault
 from dbops.engines.postgresql.repair_opening import (
     Opened,
@@ -54,8 +55,11 @@ class _Transaction(NamedTuple):
 
 
 class _Begun(NamedTuple):
+    """`marks` are the numbers of the commands that wrote the markers."""
+
     opened: Opened
     ledger: Ledger
+    marks: list[int]
 
 
 class PostgresqlRepairSession:
@@ -93,7 +97,7 @@ class PostgresqlRepairSession:
         opened = open_transaction(self._session, self._order)
         refuse_names(self._session, self._order, self._path)
         ledger = Ledger(self._session, self._order.temporary)
-        self._begun = _Begun(opened, ledger)
+        self._begun = _Begun(opened, ledger, [])
         self._transaction = self._whose()
 
     def shape(self, table: TableName) -> Shape:
@@ -161,11 +165,12 @@ class PostgresqlRepairSession:
 
     def settle(self) -> None:
         """Raises Refused `session-changed` and `transaction-lost`."""
+        doing = "checking deferred constraints"
         self._wire.search(self._path)
-        self._wire.execute(b"SET CONSTRAINTS ALL IMMEDIATE", doing="checking deferred constraints")
+        self._wire.fire_deferred(doing)
         self._wire.forget_path()
         pin(self._session, self._open.opened.pins)
-        self._refuse_other_transaction("checking deferred constraints")
+        self._refuse_other_transaction(doing)
         refuse_changed_state(self._session, self._open.opened)
 
     def writes(self, declared: Collection[TableName]) -> Writes:
@@ -190,13 +195,17 @@ class PostgresqlRepairSession:
 
     def mark(self, marker: Marker) -> None:
         self._wire.search(())
-        repair_marker.mark(self._wire, marker)
+        self._open.marks.extend(repair_marker.mark(self._wire, marker))
         self._open.ledger.marked += 1
 
     def commit(self) -> None:
-        """Raises CommitUnknown where the connection was lost, what `repairing` raises elsewhere."""
+        """Raises CommitUnknown where the connection was lost, what `repairing` raises elsewhere.
+
+        Raises Refused `repair-deferred` where it would do more than was judged.
+        """
         doing = "committing"
         self._refuse_other_transaction(doing)
+        refuse_deferred(self._session, self._open.marks, f"{doing} {self._order.work}")
         try:
             status = self._session.connection.execute(b"COMMIT").statusmessage
         except psycopg.Error as error:

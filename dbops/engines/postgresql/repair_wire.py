@@ -17,6 +17,7 @@ from psycopg.pq import ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 
 from dbops.engines.postgresql.connect import Session
+from dbops.engines.postgresql.deferred import fire
 from dbops.engines.postgresql.repair_faults import repairing
 from dbops.errors import Failed, Refused
 from dbops.repair.table import Value
@@ -73,6 +74,12 @@ class Wire:
     ) -> list[tuple[Value, ...]]:
         """All rows of one query."""
         return rows_of(self.execute(sql, binds, doing=doing))
+
+    def fire_deferred(self, doing: str) -> None:
+        """Afterwards deferred constraints were checked, and deferred triggers have run."""
+        self.refuse_idle(doing)
+        with repairing(doing):
+            fire(self.session)
 
     def encode(self, text: str, doing: str) -> bytes:
         """The text in the server's encoding; Refused `name-not-encodable` where it has none."""

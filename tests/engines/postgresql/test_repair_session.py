@@ -212,16 +212,17 @@ def test_a_connection_lost_before_commit(site: PgSite) -> None:
 
 def test_a_connection_lost_within_commit(site: PgSite) -> None:
     """Nobody knows, until the server is asked: here the transaction had not been committed."""
-    site.run(
-        "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS"
-        " $$ BEGIN PERFORM pg_sleep(30); RETURN NULL; END $$",
-        "CREATE CONSTRAINT TRIGGER slow AFTER DELETE ON bill DEFERRABLE INITIALLY DEFERRED"
-        " FOR EACH ROW WHEN (OLD.id = 1) EXECUTE FUNCTION slow()",
-    )
-    with begun(site) as session:
+    with begun(site, lock_wait=timedelta(seconds=20)) as session:
         session.run(sql("DELETE FROM bill"), NOTHING)
+        session.run(sql("SELECT pg_notify('late', '')"), NOTHING)
         session.mark(marker("r1"))
-        _commit_and_cut(site, session, "PgSleep")
+        with ThreadPoolExecutor(1) as pool, _nobody_acknowledges(site):
+            # Who notifies has the queue until his COMMIT is done, and the next one waits in his.
+            other = pool.submit(site.run, "UPDATE ward SET name = name; NOTIFY late")
+            waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+            assert until(lambda: site.rows(waits) == [(1,)])
+            _commit_and_cut(site, session, "object")
+        other.result()
     assert _asked(site) is False
     assert site.rows("SELECT count(*) FROM bill") == [(3,)]
 
@@ -231,14 +232,21 @@ def test_a_connection_lost_behind_commit(site: PgSite) -> None:
     with begun(site) as session:
         session.run(sql("DELETE FROM bill"), NOTHING)
         session.mark(marker("r1"))
-        site.run("ALTER SYSTEM SET synchronous_standby_names = 'nobody'", "SELECT pg_reload_conf()")
-        try:
-            assert until(lambda: site.rows("SHOW synchronous_standby_names") == [("nobody",)])
+        with _nobody_acknowledges(site):
             _commit_and_cut(site, session, "SyncRep")
-        finally:
-            site.run("ALTER SYSTEM RESET synchronous_standby_names", "SELECT pg_reload_conf()")
     assert _asked(site) is True
     assert site.rows("SELECT count(*) FROM bill") == [(0,)]
+
+
+@contextmanager
+def _nobody_acknowledges(site: PgSite) -> Iterator[None]:
+    """The server waits at the end of each COMMIT for a standby that is not there."""
+    site.run("ALTER SYSTEM SET synchronous_standby_names = 'nobody'", "SELECT pg_reload_conf()")
+    try:
+        assert until(lambda: site.rows("SHOW synchronous_standby_names") == [("nobody",)])
+        yield
+    finally:
+        site.run("ALTER SYSTEM RESET synchronous_standby_names", "SELECT pg_reload_conf()")
 
 
 def _commit_and_cut(site: PgSite, session: RepairSession, waits: str) -> None:

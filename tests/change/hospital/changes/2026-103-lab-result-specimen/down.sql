@@ -1,4 +1,4 @@
-ALTER TABLE his.lab_result DROP CONSTRAINT lab_result_specimen_key;
+ALTER TABLE his.lab_result DROP CONSTRAINT IF EXISTS lab_result_specimen_key;
 
 DROP INDEX CONCURRENTLY IF EXISTS his.lab_result_waiting;
 
