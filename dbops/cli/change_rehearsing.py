@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from dbops.cli.rehearsal_ground import Ground
+from dbops.cli.rehearsal_ground import Ground, of_copy
 from dbops.errors import DbopsError, Refused
 
 if TYPE_CHECKING:
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from dbops.estate.values import Database
     from dbops.repository.chain import Backup
     from dbops.repository.reader import Repository
-
-_LOG: Final = "the server's log has its words"
-_NO_LOG: Final = "its words went with the server of the rehearsal: try the statement in psql"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +103,6 @@ def rehearse_each(
             raise
         change_rehearsed(account, found.evidence)
     return found
-
-
-def of_copy(fault: DbopsError, database: str) -> DbopsError:
-    """Return the fault of a rehearsal, without a hint at the log of a server that went with it."""
-    if _LOG not in fault.hint:
-        return fault
-    return type(fault)(fault.code, fault.message, hint=f"{_NO_LOG} on a copy of {database}")
 
 
 def _rehearse(

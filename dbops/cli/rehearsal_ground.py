@@ -6,9 +6,9 @@ from collections.abc import Collection
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from dbops.errors import NotFound, UsageFault
+from dbops.errors import DbopsError, NotFound, UsageFault
 from dbops.repository.records import ProofLevel
 
 if TYPE_CHECKING:
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from dbops.repository.reader import Repository
     from dbops.review.policy import Policy
     from dbops.review.work import Work
+
+_LOG: Final = "the server's log has its words"
+_NO_LOG: Final = "its words went with the server of the rehearsal: try the statement in psql"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,3 +89,10 @@ def rehearsal_directory(wiring: Wiring) -> AbstractContextManager[Path]:
     from dbops.locks import private_directory
 
     return private_directory(wiring.state.scratch(), "rehearsal")
+
+
+def of_copy(fault: DbopsError, database: str) -> DbopsError:
+    """Return the fault of a rehearsal, without a hint at the log of a server that went with it."""
+    if _LOG not in fault.hint:
+        return fault
+    return type(fault)(fault.code, fault.message, hint=f"{_NO_LOG} on a copy of {database}")

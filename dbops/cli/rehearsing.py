@@ -12,21 +12,26 @@ from dbops.cli.rehearsal_ground import (
     Ground,
     evidence_signer,
     ground_of,
+    of_copy,
     proven_backup,
     refuse_unasked,
     rehearsal_directory,
 )
 from dbops.cli.wiring import Wiring
 from dbops.crypto.age import Identity
+from dbops.errors import DbopsError
 from dbops.estate.values import Database
 from dbops.repair.transaction import Stage
 from dbops.repository.chain import Backup
 from dbops.repository.reader import Repository
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from dbops.crypto.signing import KeyFileSigner
     from dbops.repair.manifest import Repair
-    from dbops.repair.rehearsal import Rehearsal
+    from dbops.repair.payload import Payload
+    from dbops.repair.rehearsal import Rehearsal, RehearsalOrder
     from dbops.review.work import Work
 
 
@@ -88,15 +93,25 @@ def rehearse_work(
     The backup was restored into scratch for it, which is gone again. Raises what
     `repair.rehearse` raises: then the folder is as it was.
     """
-    from dbops.cli.repairing import (
-        parsed,
-        payload_of,
-        readers_of_rows,
-        undone_bundles,
-    )
-    from dbops.repair.rehearsal import RehearsalOrder
-    from dbops.repair.rehearse import rehearse, rehearse_undo
     from dbops.review.rehearsed_files import write_rehearsed
+
+    try:
+        found = _rehearse(wiring, plan, advance, observe, jobs)
+    except DbopsError as fault:
+        raise of_copy(fault, plan.database.name) from None
+    write_rehearsed(plan.ground.worktree, plan.work.folder, found.files)
+    return found
+
+
+def _rehearse(
+    wiring: Wiring,
+    plan: Rehearsing,
+    advance: Advance,
+    observe: Callable[[Stage], None],
+    jobs: int,
+) -> Rehearsal:
+    from dbops.cli.repairing import payload_of, undone_bundles
+    from dbops.repair.rehearse import rehearse, rehearse_undo
 
     contents = open_contents(plan.repository, plan.backup.envelope, plan.identities)
     payload = payload_of(plan.work, plan.identities)
@@ -105,28 +120,34 @@ def rehearse_work(
     with rehearsal_directory(wiring) as directory, scratch.open(contents) as copy:
         copy.restore(contents, RestoreOrder(jobs=jobs, advance=advance))
         engine = wiring.repair_engine_of_copy(plan.database, copy)
-        order = RehearsalOrder(
-            work=plan.work,
-            repair=plan.repair,
-            script=parsed(plan.work).script,
-            payload=payload,
-            host=wiring.estate.host.name,
-            backup=str(plan.backup.id),
-            taken=plan.backup.envelope.snapshot,
-            proof=plan.backup.level.label,
-            readers=readers_of_rows(wiring, plan.ground.policy),
-            signer=plan.signer,
-            directory=directory,
-        )
+        order = _order(wiring, plan, payload, directory)
         if plan.repair.undo_of is not None:
-            found = rehearse_undo(order, bundles, engine, wiring.clock, observe)
-        else:
-            found = rehearse(
-                order,
-                engine,
-                lambda tables: engine.install(engine.prepare_sql(tables)),
-                wiring.clock,
-                observe,
-            )
-    write_rehearsed(plan.ground.worktree, plan.work.folder, found.files)
-    return found
+            return rehearse_undo(order, bundles, engine, wiring.clock, observe)
+        return rehearse(
+            order,
+            engine,
+            lambda tables: engine.install(engine.prepare_sql(tables)),
+            wiring.clock,
+            observe,
+        )
+
+
+def _order(
+    wiring: Wiring, plan: Rehearsing, payload: Payload | None, directory: Path
+) -> RehearsalOrder:
+    from dbops.cli.repairing import parsed, readers_of_rows
+    from dbops.repair.rehearsal import RehearsalOrder
+
+    return RehearsalOrder(
+        work=plan.work,
+        repair=plan.repair,
+        script=parsed(plan.work).script,
+        payload=payload,
+        host=wiring.estate.host.name,
+        backup=str(plan.backup.id),
+        taken=plan.backup.envelope.snapshot,
+        proof=plan.backup.level.label,
+        readers=readers_of_rows(wiring, plan.ground.policy),
+        signer=plan.signer,
+        directory=directory,
+    )

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dbops.audit.entry import Count, Effect, Event
-from dbops.cli.change_rehearsing import of_copy
+from dbops.cli.rehearsal_ground import of_copy
 from dbops.engines.postgresql import change_faults
 from dbops.errors import Failed
 from tests.cli import changes

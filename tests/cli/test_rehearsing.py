@@ -17,7 +17,7 @@ from dbops.cli.rehearsing import plan_rehearsal, rehearse_work
 from dbops.cli.reviewing import policy_of
 from dbops.cli.wiring import Wiring
 from dbops.crypto.age import load_identities
-from dbops.errors import DbopsError, NotFound, Refused, UsageFault
+from dbops.errors import DbopsError, Failed, NotFound, Refused, UsageFault
 from dbops.estate.load import load_estate
 from dbops.repair.rehearsed import rehearsed_rows
 from dbops.repair.table import Ops, TableName
@@ -53,11 +53,13 @@ def wiring_of(root: Path) -> Wiring:
     return Wiring(load_estate(root / "dbops.toml"), {})
 
 
-def ask(ops: OpsEstate, *, database: str = "example", table: str = "sample") -> None:
+def ask(
+    ops: OpsEstate, *, database: str = "example", table: str = "sample", script: str = SCRIPT
+) -> None:
     """The repair lies in the folder, and its author has signed it."""
     folder = ops.tree / "repairs" / ID
     folder.mkdir(parents=True, exist_ok=True)
-    for name, text in (("repair.yml", MANIFEST), ("repair.sql", SCRIPT)):
+    for name, text in (("repair.yml", MANIFEST), ("repair.sql", script)):
         (folder / name).write_text(text.replace("DATABASE", database).replace("TABLE", table))
     signed = ops.review("request", ID, "--key", ops.key("wei"), "--yes")
     assert signed.exit_code == 0, signed.output
@@ -213,32 +215,42 @@ def test_what_a_killed_rehearsal_leaves_is_swept(ops: OpsEstate) -> None:
     assert list(scratch.iterdir()) == []
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def lab(pg17: PgServer) -> Iterator[PgDatabase]:
     """A database on one server, its repair role known there and without a right."""
     name = f"test_{secrets.token_hex(6)}"
     pg17.create_database(name)
-    yield PgDatabase(pg17, name)
+    database = PgDatabase(pg17, name)
+    with database.connect() as connection:
+        connection.execute("CREATE TABLE public.sample (id int PRIMARY KEY, note text)")
+        connection.execute("INSERT INTO public.sample VALUES (7, '一'), (8, '二'), (9, '三')")
+    yield database
     pg17.drop_database(name)
 
 
-def test_postgresql_is_rehearsed_as_the_repair_role(
-    made: OpsEstate, lab: PgDatabase, tmp_path: Path
-) -> None:
-    """The role that repairs is made in the copy, may write the named tables, and is no superuser.
-
-    It ends with its server; the source has no such role, and was not asked.
-    """
-    with lab.connect() as connection:
-        connection.execute("CREATE TABLE public.sample (id int PRIMARY KEY, note text)")
-        connection.execute("INSERT INTO public.sample VALUES (7, '一'), (8, '二'), (9, '三')")
-    ops = copy_ops(made, tmp_path / "estate")
+@pytest.fixture(scope="module")
+def made_with_lab(
+    made: OpsEstate, lab: PgDatabase, tmp_path_factory: pytest.TempPathFactory
+) -> OpsEstate:
+    """The estate has the database as well, and a proven backup of it."""
+    ops = copy_ops(made, tmp_path_factory.mktemp("lab") / "estate")
     add_lab(ops.root, lab, jobs=2)
     with (ops.root / "dbops.toml").open("a") as file:
         file.write('[databases.lab.repair]\nuser = "mender"\n')
     for words in (("backup", "run", "lab"), ("backup", "verify", "lab")):
         done = ops.run(*words)
         assert done.exit_code == 0, done.output
+    return ops
+
+
+def test_postgresql_is_rehearsed_as_the_repair_role(
+    made_with_lab: OpsEstate, lab: PgDatabase, tmp_path: Path
+) -> None:
+    """The role that repairs is made in the copy, may write the named tables, and is no superuser.
+
+    It ends with its server; the source has no such role, and was not asked.
+    """
+    ops = copy_ops(made_with_lab, tmp_path / "estate")
     ask(ops, database="lab", table="public.sample")
     wiring = wiring_of(ops.root)
     found = rehearse_work(wiring, plan_rehearsal(wiring, ID)).evidence
@@ -250,3 +262,24 @@ def test_postgresql_is_rehearsed_as_the_repair_role(
         assert known.fetchall() == []
     with pytest.raises(psycopg.errors.UndefinedTable), lab.connect() as connection:
         connection.execute("SELECT FROM dbops.dbops_run")
+
+
+def test_a_rehearsal_points_to_no_log_that_is_gone(
+    made_with_lab: OpsEstate, tmp_path: Path
+) -> None:
+    """The server of the copy, whose log had the words of a function, went with it."""
+    ops = copy_ops(made_with_lab, tmp_path / "estate")
+    raises = "DO $$ BEGIN RAISE 'canary-4711'; END $$;\n"
+    ask(ops, database="lab", table="public.sample", script=raises)
+    wiring = wiring_of(ops.root)
+    with pytest.raises(Failed) as caught:
+        rehearse_work(wiring, plan_rehearsal(wiring, ID))
+    assert (caught.value.code, caught.value.message) == (
+        "refused-by-database",
+        "the statement at line 1: a trigger or function of the database raised an error;"
+        " nothing was changed (P0001)",
+    )
+    assert caught.value.hint == (
+        "its words went with the server of the rehearsal: try the statement in psql on a copy of"
+        " lab"
+    )
