@@ -29,10 +29,11 @@ from dbops.repair.ports import RepairEngine
 from dbops.repair.report import RunReport
 from dbops.repair.run import run_repair
 from dbops.repair.run_order import RunOrder, UndoOrder
-from dbops.repair.table import Ops, TableName
+from dbops.repair.table import TableName
 from dbops.repair.undo import undo_repair
 from dbops.review.work import Risk
 from dbops.sql.script import parse_fragment, parse_script
+from dbops.sql.written import Written
 
 WORK = "2026-117-visit-ward"
 UPDATE = "UPDATE visit SET ward = 'ORT' WHERE ward = 'OLD'"
@@ -125,7 +126,10 @@ def measured(orders: dict[str, object]) -> Measured:
 def manifest_of(rows: int) -> Repair:
     """A repair of so many visits."""
     expected = Watch(
-        TableName("", "visit"), parse_fragment(WHERE, "repair.yml", 1), Ops(updated=rows), ("ward",)
+        TableName("", "visit"),
+        parse_fragment(WHERE, "repair.yml", 1),
+        Written(updated=rows),
+        ("ward",),
     )
     return Repair(
         id=WORK,

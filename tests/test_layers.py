@@ -157,6 +157,7 @@ ENGINES_MAY = (
     "dbops.repository.ranges",
     "dbops.sql.statement",
     "dbops.sql.tokens",
+    "dbops.sql.written",
 )
 
 VAGUE = {"base", "common", "core", "helper", "helpers", "manager", "misc", "util", "utils"}

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from dbops.change.ports import Written
 from dbops.change.step import Direction
 from dbops.review.evidence_text import EvidenceReader, mapping_lines, quoted_text
+from dbops.sql.written import Written
 
 WrittenEvidence = Mapping[Direction, Mapping[str, Written]]
 """By direction, and by the table's name as it was when the part ended that wrote the rows."""

@@ -20,7 +20,6 @@ from dbops.change.ports import (
     Progress,
     Remains,
     StepEffect,
-    Written,
 )
 from dbops.change.report import ChangeReport, StepReport
 from dbops.change.schema import ObjectName, Schema
@@ -28,6 +27,7 @@ from dbops.change.stage import Stage
 from dbops.change.standing import standing_of
 from dbops.change.step import Direction, Part, Step
 from dbops.errors import DbopsError, Failed, Partly, Refused
+from dbops.sql.written import Written
 
 Judge = Callable[[ChangeSession], Judged]
 _JudgeInside = Callable[[ChangeSession], None]

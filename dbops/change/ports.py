@@ -16,6 +16,7 @@ from typing import Protocol
 from dbops.change.schema import ObjectName, Schema
 from dbops.change.step import Direction, Step
 from dbops.errors import Unreachable
+from dbops.sql.written import Written
 
 
 class LockTimeout(Unreachable):
@@ -88,28 +89,6 @@ class StepEffect:
     seconds: float
     locks: tuple[Lock, ...] = ()
     rewritten: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """How many rows of a table were written."""
-
-    inserted: int = 0
-    updated: int = 0
-    deleted: int = 0
-
-    @property
-    def total(self) -> int:
-        """All of them."""
-        return self.inserted + self.updated + self.deleted
-
-    def __add__(self, other: Written) -> Written:
-        """What two parts of a change wrote."""
-        return Written(
-            self.inserted + other.inserted,
-            self.updated + other.updated,
-            self.deleted + other.deleted,
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from dbops.change.evidence import (
 )
 from dbops.change.evidence_written import WrittenEvidence
 from dbops.change.manifest import Change
-from dbops.change.ports import TableSize, Written
+from dbops.change.ports import TableSize
 from dbops.change.rehearsed_files import (
     difference_file,
     end_file,
@@ -34,6 +34,7 @@ from dbops.change.schema_text import schema_text
 from dbops.change.step import Direction, Step
 from dbops.change.touch import touch_of
 from dbops.review.work import Work
+from dbops.sql.written import Written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from dbops.change.diff import Difference
-from dbops.change.ports import StepEffect, Written
+from dbops.change.ports import StepEffect
 from dbops.change.schema import ObjectName, Schema
 from dbops.change.step import Direction, Step
 from dbops.change.touch import Touch
+from dbops.sql.written import Written
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
     from dbops.change.diff import Difference
     from dbops.change.evidence import ChangeEvidence, HeldEvidence, StepEvidence
-    from dbops.change.ports import Written
     from dbops.cli.changing import ReadChange
+    from dbops.sql.written import Written
 
 
 def show_rehearsal(found: ReadChange, database: str) -> None:

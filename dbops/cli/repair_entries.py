@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from dbops.audit.entry import Count, DigestOf, Draft, Effect, Event, Label, Phase
 from dbops.cli.entries import allowed_by, fit, fit_ticket
-from dbops.repair.table import Ops
 from dbops.repair.transaction import Stage, took_place
 from dbops.review.work import EVIDENCE
+from dbops.sql.written import Written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -57,7 +57,7 @@ def follow(account: Account) -> Callable[[Stage], None]:
 
 def ran(account: Account, reports: Sequence[RunReport]) -> None:
     """Afterwards the outcome counts the rows of every transaction, and names the last bundle."""
-    ops = sum((effect.ops for report in reports for effect in report.tables), Ops())
+    ops = sum((effect.ops for report in reports for effect in report.tables), Written())
     account.count(Count.INSERTED, ops.inserted)
     account.count(Count.UPDATED, ops.updated)
     account.count(Count.DELETED, ops.deleted)

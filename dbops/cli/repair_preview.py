@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from dbops.repair.judgement import Breach
     from dbops.repair.payload import Payload
     from dbops.repair.ports import RepairEngine
-    from dbops.repair.table import Ops, TableName
+    from dbops.repair.table import TableName
+    from dbops.sql.written import Written
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Preview:
     """What stands there now; `watched` are the rows for which a predicate holds."""
 
     server: str
-    watched: tuple[tuple[TableName, int, Ops], ...]
+    watched: tuple[tuple[TableName, int, Written], ...]
     unmet: tuple[Breach, ...]
 
 

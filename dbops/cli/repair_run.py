@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dbops.repair.transaction import Stage
     from dbops.review.authorize import Authorization
     from dbops.review.policy import Policy
+    from dbops.sql.written import Written
 
 
 @click.command()
@@ -278,7 +279,6 @@ def _question(found: ReadRepair) -> str:
 
 def _show(found: ReadRepair, reports: Sequence[RunReport], *, as_json: bool) -> None:
     from dbops.cli.render import counted, say, show_json
-    from dbops.repair.table import Ops
 
     repair = found.repair
     if as_json:
@@ -286,7 +286,7 @@ def _show(found: ReadRepair, reports: Sequence[RunReport], *, as_json: bool) -> 
             {"work": repair.id, "database": repair.database, "runs": list(map(_json, reports))}
         )
         return
-    ops = sum((effect.ops for report in reports for effect in report.tables), Ops())
+    ops = sum((effect.ops for report in reports for effect in report.tables), Written())
     done = "is repaired" if repair.undo_of is None else "is as it was"
     click.echo(f"{repair.database} {done}: {counted(ops.total, 'row')} ({ops})")
     for report in reports:

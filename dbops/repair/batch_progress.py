@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 
 from dbops.errors import Failed
 from dbops.repair.judgement import Breach
-from dbops.repair.table import Ops, TableName
+from dbops.repair.table import TableName
+from dbops.sql.written import Written
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class BatchProgress:
     """
 
     last: str
-    counts: Mapping[TableName, Ops] = field(default_factory=dict)
+    counts: Mapping[TableName, Written] = field(default_factory=dict)
     whole: bool = False
 
     def text(self) -> str:
@@ -42,7 +43,9 @@ class BatchProgress:
         try:
             told = json.loads(text)
             counts = {
-                TableName(str(schema), str(name)): Ops(int(inserted), int(updated), int(deleted))
+                TableName(str(schema), str(name)): Written(
+                    int(inserted), int(updated), int(deleted)
+                )
                 for schema, name, inserted, updated, deleted in told["counts"]
             }
             if not isinstance(told["last"], str) or not isinstance(told["whole"], bool):
@@ -57,21 +60,22 @@ class BatchProgress:
 
 
 def add_counts(
-    one: Mapping[TableName, Ops], other: Mapping[TableName, Ops]
-) -> dict[TableName, Ops]:
+    one: Mapping[TableName, Written], other: Mapping[TableName, Written]
+) -> dict[TableName, Written]:
     """Return the sum of both, by table."""
     return {
-        table: one.get(table, Ops()) + other.get(table, Ops()) for table in sorted({*one, *other})
+        table: one.get(table, Written()) + other.get(table, Written())
+        for table in sorted({*one, *other})
     }
 
 
 def judge_totals(
-    wanted: Mapping[TableName, Ops], written: Mapping[TableName, Ops], *, whole: bool
+    wanted: Mapping[TableName, Written], written: Mapping[TableName, Written], *, whole: bool
 ) -> tuple[Breach, ...]:
     """Return why what all batches wrote so far is not, or cannot become, what is wanted."""
     found = []
     for table in sorted(wanted):
-        all_, now = wanted[table], written.get(table, Ops())
+        all_, now = wanted[table], written.get(table, Written())
         over = now.inserted > all_.inserted or now.updated > all_.updated
         if over or now.deleted > all_.deleted or (whole and now != all_):
             sentence = f"{table}: expected of all batches are {all_}; with this one they are {now}"

@@ -25,8 +25,9 @@ from dbops.repair.ports import (
 from dbops.repair.report import RunReport
 from dbops.repair.run import already_run, ready, refuse_other_database
 from dbops.repair.run_order import RunOrder, session_order
-from dbops.repair.table import Ops, TableName
+from dbops.repair.table import TableName
 from dbops.repair.transaction import Ready, Stage, Waiting, transact
+from dbops.sql.written import Written
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class BatchesReport:
     """The batches that this run committed, in order. `counts` are those of all runs of the plan."""
 
     batches: tuple[RunReport, ...]
-    counts: Mapping[TableName, Ops]
+    counts: Mapping[TableName, Written]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,7 @@ def _part(
     watched = {session.shape(watch.table).table for watch in repair.watches}
     used = sum(ops.total for table, ops in written.items() if table in watched)
 
-    def check(counts: Mapping[TableName, Ops]) -> tuple[Breach, ...]:
+    def check(counts: Mapping[TableName, Written]) -> tuple[Breach, ...]:
         return judge_totals(wanted, add_counts(written, counts), whole=bounds.is_last)
 
     if order.approved and following >= len(order.approved):
@@ -149,11 +150,11 @@ def _part(
     )
 
 
-def _wanted(repair: Repair, session: RepairSession) -> dict[TableName, Ops]:
+def _wanted(repair: Repair, session: RepairSession) -> dict[TableName, Written]:
     """What all batches together are to write, by the tables' names in the catalogue."""
     watched = {session.shape(watch.table).table: watch.expect for watch in repair.watches}
     appended = {
-        session.shape(effect.table).table: Ops(inserted=effect.inserted)
+        session.shape(effect.table).table: Written(inserted=effect.inserted)
         for effect in repair.side_effects
     }
     return {**appended, **watched}

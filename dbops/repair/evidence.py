@@ -12,7 +12,7 @@ from datetime import datetime
 
 from dbops.repair.judgement import Approved
 from dbops.repair.ports import Strength
-from dbops.repair.table import Ops, TableName
+from dbops.repair.table import TableName
 from dbops.review.evidence_text import (
     VERSION,
     EvidenceReader,
@@ -23,6 +23,7 @@ from dbops.review.evidence_text import (
     time_text,
 )
 from dbops.review.work import EVIDENCE, Work
+from dbops.sql.written import Written
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class TableEvidence:
     table's description.
     """
 
-    ops: Ops
+    ops: Written
     columns: Mapping[str, int]
     schema: str
 
@@ -46,7 +47,7 @@ class TransactionEvidence:
     """
 
     difference: str
-    tables: Mapping[TableName, Ops]
+    tables: Mapping[TableName, Written]
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +180,7 @@ def _table_lines(table: TableName, found: TableEvidence) -> Iterator[str]:
     yield f"    schema: {found.schema}"
 
 
-def _ops(ops: Ops) -> str:
+def _ops(ops: Written) -> str:
     return f"{{inserted: {ops.inserted}, updated: {ops.updated}, deleted: {ops.deleted}}}"
 
 
@@ -200,8 +201,8 @@ def _transaction(reader: EvidenceReader) -> TransactionEvidence:
     return found
 
 
-def _read_ops(reader: EvidenceReader) -> Ops:
-    found = Ops(reader.count("inserted"), reader.count("updated"), reader.count("deleted"))
+def _read_ops(reader: EvidenceReader) -> Written:
+    found = Written(reader.count("inserted"), reader.count("updated"), reader.count("deleted"))
     reader.refuse_others()
     return found
 

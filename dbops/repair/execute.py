@@ -41,9 +41,10 @@ from dbops.repair.refusals import (
 from dbops.repair.report import TableEffect, appended_to, effect_of
 from dbops.repair.run_order import RunOrder
 from dbops.repair.spool import Spool
-from dbops.repair.table import KeyedRow, Ops, Shape, TableName, Value
+from dbops.repair.table import KeyedRow, Shape, TableName, Value
 from dbops.repair.transaction import Stage
 from dbops.sql.statement import Statement
+from dbops.sql.written import Written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +64,7 @@ class Part:
     batch: int = 0
     whole: bool = True
     arguments: Mapping[str, Argument] | None = None
-    check: Callable[[Mapping[TableName, Ops]], tuple[Breach, ...]] = lambda _counts: ()
+    check: Callable[[Mapping[TableName, Written]], tuple[Breach, ...]] = lambda _counts: ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +80,9 @@ class Executed:
     declared: tuple[TableName, ...]
 
     @property
-    def counts(self) -> dict[TableName, Ops]:
+    def counts(self) -> dict[TableName, Written]:
         """What was written to each declared table."""
-        appended = {table: Ops(inserted=rows) for table, rows in self.appended.items()}
+        appended = {table: Written(inserted=rows) for table, rows in self.appended.items()}
         return appended | {effect.table: effect.ops for effect in self.tables}
 
 
@@ -255,7 +256,7 @@ class _Execution:
             traits=self._traits,
         )
         appended = appended_to(self._effects, writes)
-        counts = {table: Ops(inserted=rows) for table, rows in appended.items()}
+        counts = {table: Written(inserted=rows) for table, rows in appended.items()}
         yield from self._part.check(counts | {one.table: one.tally.ops for one in watched})
         if self._part.approved is not None:
             yield from judge_approved(watched, seal.digest, self._part.approved)
@@ -268,7 +269,7 @@ class _Execution:
             return self._effects
         counted = writes.tables
         return tuple(
-            replace(effect, inserted=counted.get(effect.table, Ops()).inserted)
+            replace(effect, inserted=counted.get(effect.table, Written()).inserted)
             for effect in self._effects
         )
 

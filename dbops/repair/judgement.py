@@ -24,9 +24,10 @@ from dataclasses import dataclass
 from dbops.repair.compare import Seen
 from dbops.repair.manifest import SideEffect, Watch
 from dbops.repair.ports import RepairTraits, Strength, Writes
-from dbops.repair.table import Ops, TableName, differing
+from dbops.repair.table import TableName, differing
+from dbops.sql.written import Written
 
-_NOTHING = Ops()
+_NOTHING = Written()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +71,9 @@ class Tally:
                 self._updated[differing(before, after)] += 1
 
     @property
-    def ops(self) -> Ops:
+    def ops(self) -> Written:
         """The operations that the difference shows."""
-        return Ops(self._inserted, self._updated.total(), self._deleted)
+        return Written(self._inserted, self._updated.total(), self._deleted)
 
     @property
     def columns(self) -> dict[str, int]:
@@ -101,7 +102,7 @@ class Approved:
 
     key: str
     digest: str | None
-    tables: Mapping[TableName, Ops]
+    tables: Mapping[TableName, Written]
 
 
 def judge_run(
@@ -168,7 +169,7 @@ def declared_twice(tables: Iterable[TableName]) -> tuple[TableName, ...]:
     return tuple(sorted(table for table, times in Counter(tables).items() if times > 1))
 
 
-def _counted(writes: Writes, strength: Strength) -> dict[TableName, Ops]:
+def _counted(writes: Writes, strength: Strength) -> dict[TableName, Written]:
     """Exact counters name what was written; weaker ones name what may have been."""
     exact = strength is Strength.EXACT
     return {table: ops for table, ops in writes.tables.items() if ops != _NOTHING or not exact}
@@ -180,7 +181,7 @@ def _twice(declared: Collection[TableName]) -> Iterator[Breach]:
 
 
 def _undeclared(
-    counted: Mapping[TableName, Ops], declared: Collection[TableName], strength: Strength
+    counted: Mapping[TableName, Written], declared: Collection[TableName], strength: Strength
 ) -> Iterator[Breach]:
     for table in sorted(counted.keys() - set(declared)):
         known = f" ({counted[table]})" if strength is Strength.EXACT else ""
@@ -200,7 +201,7 @@ def _unwritten(watched: Sequence[Watched], traits: RepairTraits) -> Iterator[Bre
 def _uncounted(
     watched: Sequence[Watched],
     side_effects: Sequence[SideEffect],
-    counted: Mapping[TableName, Ops],
+    counted: Mapping[TableName, Written],
     own_rows: Mapping[TableName, int],
     strength: Strength,
 ) -> Iterator[Breach]:
@@ -218,22 +219,22 @@ def _uncounted(
             yield _count_differs(one, engine)
     for effect in side_effects:
         engine = counted.get(effect.table, _NOTHING)
-        if engine != Ops(inserted=effect.inserted):
+        if engine != Written(inserted=effect.inserted):
             yield Breach(
                 "expect-differs",
-                f"{effect.table}: side effects are to be {Ops(inserted=effect.inserted)};"
+                f"{effect.table}: side effects are to be {Written(inserted=effect.inserted)};"
                 f" the engine counted {engine}",
             )
 
 
-def _agrees(engine: Ops, shown: Ops) -> bool:
+def _agrees(engine: Written, shown: Written) -> bool:
     """As many versions of rows made, and as many ended, as the difference shows."""
     made = engine.inserted + engine.updated == shown.inserted + shown.updated
     ended = engine.deleted + engine.updated == shown.deleted + shown.updated
     return made and ended
 
 
-def _rewritten(one: Watched, engine: Ops, own: int | None) -> Iterator[Breach]:
+def _rewritten(one: Watched, engine: Written, own: int | None) -> Iterator[Breach]:
     shown = one.tally.ops
     net = engine.inserted - engine.deleted == shown.inserted - shown.deleted
     made = engine.inserted + engine.updated >= shown.inserted + shown.updated
@@ -251,7 +252,7 @@ def _rewritten(one: Watched, engine: Ops, own: int | None) -> Iterator[Breach]:
         )
 
 
-def _count_differs(one: Watched, engine: Ops) -> Breach:
+def _count_differs(one: Watched, engine: Written) -> Breach:
     return Breach(
         "count-differs",
         f"{one.table}: declared rows show {one.tally.ops}; the engine counted {engine}",
@@ -261,7 +262,7 @@ def _count_differs(one: Watched, engine: Ops) -> Breach:
 def _total_differs(
     watched: Sequence[Watched],
     side_effects: Sequence[SideEffect],
-    counted: Mapping[TableName, Ops],
+    counted: Mapping[TableName, Written],
 ) -> Iterator[Breach]:
     shown = sum(one.tally.ops.total for one in watched)
     appended = sum(effect.inserted for effect in side_effects)

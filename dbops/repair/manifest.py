@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 from dbops.repair.parameter import Parameter
-from dbops.repair.table import Ops, TableName
+from dbops.repair.table import TableName
 from dbops.review.work import Risk
 from dbops.sql.statement import Statement
+from dbops.sql.written import Written
 
 LOCK_WAIT = timedelta(seconds=5)
 STATEMENT = timedelta(seconds=60)
@@ -31,7 +32,7 @@ class Watch:
 
     table: TableName
     where: Statement
-    expect: Ops
+    expect: Written
     may_change: tuple[str, ...] = ()
     rewrites: bool = False
     line: int = 0

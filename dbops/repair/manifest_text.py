@@ -39,7 +39,6 @@ from dbops.repair.manifest_parameters import (
 )
 from dbops.repair.manifest_values import COLUMN, refusal
 from dbops.repair.parameter import Parameter
-from dbops.repair.table import Ops
 from dbops.review.section import NAME, TEXT, Form, Section
 from dbops.review.work import (
     PAYLOAD,
@@ -53,6 +52,7 @@ from dbops.review.work import (
 from dbops.review.yaml_text import Fields, parse_yaml
 from dbops.sql.script import parse_fragment, parse_script
 from dbops.sql.statement import Statement
+from dbops.sql.written import Written
 
 _HEAD: Final = ("dbops", "id", "title", "author", "ticket", "risk", "databases")
 _CASE: Final = ("opened", "clocks", "cause", "limits", "undo", "show", "accepted")
@@ -65,7 +65,7 @@ _VALUE: Final = Form("a text, in quotes where it is empty", lambda _: True)
 _SQL: Final = Form("sql text", bool)
 _DIGEST: Final = Form.of("[0-9a-f]{64}", "the sha256 of a bundle, 64 hexadecimal digits")
 _WORK_ID: Final = Form("the id of a repair", is_work_id)
-_OPS: Final = ("insert", "update", "delete")  # in the order of the fields of Ops
+_OPS: Final = ("insert", "update", "delete")  # in the order of the fields of Written
 
 
 def parse_repair(work: Work) -> Repair:
@@ -202,7 +202,7 @@ def _watch(given: Section, parameters: Mapping[str, Parameter]) -> Watch:
     return Watch(
         table=table,
         where=_sql(given, "where"),
-        expect=Ops(*ops),
+        expect=Written(*ops),
         may_change=columns_of(given, "may_change", table, parameters),
         rewrites=given.flag("rewrites"),
         line=given.tree.line,

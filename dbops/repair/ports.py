@@ -15,8 +15,9 @@ from typing import Protocol
 
 from dbops.errors import Unreachable
 from dbops.repair.parameter import Argument
-from dbops.repair.table import Change, KeyedRow, Ops, Reference, Shape, TableName, Value
+from dbops.repair.table import Change, KeyedRow, Reference, Shape, TableName, Value
 from dbops.sql.statement import Statement
+from dbops.sql.written import Written
 
 
 class CommitUnknown(Unreachable):
@@ -96,7 +97,7 @@ class Writes:
     advanced, which no rollback turns back.
     """
 
-    tables: Mapping[TableName, Ops]
+    tables: Mapping[TableName, Written]
     objections: tuple[str, ...] = ()
     sequences: tuple[str, ...] = ()
 

@@ -31,10 +31,11 @@ from dbops.repair.evidence import (
 from dbops.repair.manifest import Repair, UndoOf
 from dbops.repair.payload import Payload
 from dbops.repair.report import RunReport, TableEffect
-from dbops.repair.table import Ops, TableName
+from dbops.repair.table import TableName
 from dbops.review.folder import FILE_MOST
 from dbops.review.work import EVIDENCE, EVIDENCE_SIGNATURE, ROWS, Work
 from dbops.sql.statement import Statement
+from dbops.sql.written import Written
 
 REHEARSED: Final = frozenset({EVIDENCE, EVIDENCE_SIGNATURE, ROWS})
 """The files of the folder that a rehearsal makes, and makes anew."""
@@ -147,7 +148,7 @@ def _found(
 
 def _table(effects: Sequence[TableEffect], schema: str) -> TableEvidence:
     columns = sum((Counter(effect.columns) for effect in effects), Counter[str]())
-    return TableEvidence(sum((effect.ops for effect in effects), Ops()), dict(columns), schema)
+    return TableEvidence(sum((effect.ops for effect in effects), Written()), dict(columns), schema)
 
 
 def _whole_second(moment: datetime) -> datetime:

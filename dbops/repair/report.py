@@ -10,7 +10,8 @@ from pathlib import Path
 from dbops.repair.judgement import Tally
 from dbops.repair.manifest import SideEffect
 from dbops.repair.ports import MarkerKind, Strength, Writes
-from dbops.repair.table import Ops, TableName
+from dbops.repair.table import TableName
+from dbops.sql.written import Written
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +23,8 @@ class TableEffect:
     """
 
     table: TableName
-    ops: Ops
-    counted: Ops
+    ops: Written
+    counted: Written
     columns: Mapping[str, int]
     before: int
     after: int
@@ -60,17 +61,17 @@ class RunReport:
     seconds: float = 0.0
 
     @property
-    def counts(self) -> dict[TableName, Ops]:
+    def counts(self) -> dict[TableName, Written]:
         """The difference of each watched table, as an approval of it states it."""
         return {effect.table: effect.ops for effect in self.tables}
 
 
 def effect_of(table: TableName, tally: Tally, writes: Writes) -> TableEffect:
     """Return what was seen of a watched table beside what the database counted."""
-    counted = writes.tables.get(table, Ops())
+    counted = writes.tables.get(table, Written())
     return TableEffect(table, tally.ops, counted, dict(tally.columns), tally.before, tally.after)
 
 
 def appended_to(effects: Iterable[SideEffect], writes: Writes) -> dict[TableName, int]:
     """Return how many rows the database counted into each declared side-effect table."""
-    return {each.table: writes.tables.get(each.table, Ops()).inserted for each in effects}
+    return {each.table: writes.tables.get(each.table, Written()).inserted for each in effects}

@@ -133,31 +133,6 @@ class KeyedRow(NamedTuple):
     own: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Ops:
-    """How many rows were inserted, updated and deleted."""
-
-    inserted: int = 0
-    updated: int = 0
-    deleted: int = 0
-
-    @property
-    def total(self) -> int:
-        """All rows that were written."""
-        return self.inserted + self.updated + self.deleted
-
-    def __add__(self, other: Ops) -> Ops:
-        return Ops(
-            self.inserted + other.inserted,
-            self.updated + other.updated,
-            self.deleted + other.deleted,
-        )
-
-    def __str__(self) -> str:
-        """As errors and reports say it."""
-        return f"{self.inserted} inserted, {self.updated} updated, {self.deleted} deleted"
-
-
 class Change(NamedTuple):
     """One row of one table before and after: an insert has no `before`, a delete no `after`.
 

@@ -24,10 +24,11 @@ from dbops.repair.ports import Binding, MarkerKind, RepairSession, RepairTraits,
 from dbops.repair.refusals import failed_conditions, refuse_breaches, too_many_rows
 from dbops.repair.report import appended_to, effect_of
 from dbops.repair.run_order import UndoOrder
-from dbops.repair.table import Change, KeyedRow, Ops, Row, Shape, TableName, differing, size_of
+from dbops.repair.table import Change, KeyedRow, Row, Shape, TableName, differing, size_of
 from dbops.repair.transaction import Stage
 from dbops.repair.undo_order import Action, Step, action_of, undo_steps, waves
 from dbops.sql.statement import Statement
+from dbops.sql.written import Written
 
 _EVERYWHERE: Final = Statement((), 0)
 
@@ -209,7 +210,7 @@ class _Taking:
         rows that this transaction wrote are counted.
         """
         shape, tally = self._shapes[number], self._tallies[number]
-        agreed = writes.tables.get(shape.table, Ops()) == tally.ops
+        agreed = writes.tables.get(shape.table, Written()) == tally.ops
         rewrites = self._traits.own_rows and not agreed
         watch = Watch(shape.table, _EVERYWHERE, tally.ops, shape.names, rewrites)
         return Watched(watch, shape.table, tally)
@@ -217,7 +218,9 @@ class _Taking:
     def _side_effects(self, writes: Writes) -> tuple[SideEffect, ...]:
         """As this manifest counts them; those of the run's manifest as many as there are."""
         return tuple(
-            SideEffect(table, writes.tables.get(table, Ops()).inserted if exact is None else exact)
+            SideEffect(
+                table, writes.tables.get(table, Written()).inserted if exact is None else exact
+            )
             for table, exact in self._effects.items()
         )
 

@@ -22,11 +22,12 @@ from dbops.change.evidence import (
     read_evidence,
 )
 from dbops.change.manifest import DataLoss
-from dbops.change.ports import Lock, Written
+from dbops.change.ports import Lock
 from dbops.change.schema import ObjectKind
 from dbops.change.step import Direction
 from dbops.change.touch import Touch
 from dbops.errors import Refused
+from dbops.sql.written import Written
 from tests.change.manifests import HEAD, work_of
 
 FOUND = ChangeEvidence(

@@ -12,7 +12,7 @@ import pytest
 from dbops.change.diff_text import parse_diff
 from dbops.change.evidence import DownEvidence, RowCounts, evidence_text, parse_evidence
 from dbops.change.manifest import DataLoss
-from dbops.change.ports import ChangeSession, Lock, SessionOrder, Written
+from dbops.change.ports import ChangeSession, Lock, SessionOrder
 from dbops.change.rehearsal import ChangeRehearsal, ChangeRehearsalOrder
 from dbops.change.rehearse import rehearse_change
 from dbops.change.run import run_change
@@ -22,6 +22,7 @@ from dbops.change.step import Direction
 from dbops.change.touch import touches_of
 from dbops.errors import Refused
 from dbops.review.work import Kind, Work
+from dbops.sql.written import Written
 from tests.change.bench import (
     APART_DOWN,
     APART_TOUCHES,

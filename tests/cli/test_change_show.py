@@ -20,12 +20,13 @@ from dbops.change.evidence import (
     read_evidence,
 )
 from dbops.change.manifest import DataLoss
-from dbops.change.ports import Lock, Written
+from dbops.change.ports import Lock
 from dbops.change.rehearsed_files import findings_file
 from dbops.change.schema import ObjectKind
 from dbops.change.step import Direction
 from dbops.change.touch import Touch
 from dbops.cli.changing import read_change
+from dbops.sql.written import Written
 from tests.cli import changes
 from tests.cli.changes import WORK, found_changes, rehearse, request, write
 from tests.cli.ops import Ops

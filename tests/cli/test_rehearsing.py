@@ -20,13 +20,13 @@ from dbops.crypto.age import load_identities
 from dbops.errors import DbopsError, Failed, NotFound, Refused, UsageFault
 from dbops.estate.load import load_estate
 from dbops.repair.rehearsed import rehearsed_rows
-from dbops.repair.table import Ops, TableName
+from dbops.repair.table import TableName
 from dbops.review.folder import read_work
 from dbops.review.judge import judge
 from dbops.review.memory import Memory
 from dbops.review.work import read_manifest
-from tests.cli.ops import Ops as OpsEstate
-from tests.cli.ops import copy_ops, found_ops
+from dbops.sql.written import Written
+from tests.cli.ops import Ops, copy_ops, found_ops
 from tests.fix_postgresql import PgDatabase, PgServer
 from tests.support.estate import run_sql
 from tests.support.postgresql_estate import add_lab
@@ -54,7 +54,7 @@ def wiring_of(root: Path) -> Wiring:
 
 
 def ask(
-    ops: OpsEstate, *, database: str = "example", table: str = "sample", script: str = SCRIPT
+    ops: Ops, *, database: str = "example", table: str = "sample", script: str = SCRIPT
 ) -> None:
     """The repair lies in the folder, and its author has signed it."""
     folder = ops.tree / "repairs" / ID
@@ -66,7 +66,7 @@ def ask(
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> OpsEstate:
+def made(tmp_path_factory: pytest.TempPathFactory) -> Ops:
     """A proven backup, then a later change, and a repair that its author asks for."""
     ops = found_ops(tmp_path_factory.mktemp("rehearsing") / "estate")
     assert ops.run("backup", "verify", "example").exit_code == 0
@@ -76,17 +76,17 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> OpsEstate:
 
 
 @pytest.fixture
-def ops(made: OpsEstate, tmp_path: Path) -> OpsEstate:
+def ops(made: Ops, tmp_path: Path) -> Ops:
     return copy_ops(made, tmp_path / "estate")
 
 
-def test_the_folder_gets_evidence_and_rows(ops: OpsEstate) -> None:
+def test_the_folder_gets_evidence_and_rows(ops: Ops) -> None:
     """The rows are those of the backup, not of the database, which nobody touched."""
     wiring = wiring_of(ops.root)
     before = (ops.root / "example.db").read_bytes()
     found = rehearse_work(wiring, plan_rehearsal(wiring, ID)).evidence
     assert (found.backup, found.proof, found.host) == ("example@1", "proven", "backup-1")
-    assert found.tables[TableName("", "sample")].ops == Ops(updated=2)
+    assert found.tables[TableName("", "sample")].ops == Written(updated=2)
     folder = ops.tree / "repairs" / ID
     work = read_work(ops.tree, folder)
     assert sorted(work.files) == [
@@ -105,7 +105,7 @@ def test_the_folder_gets_evidence_and_rows(ops: OpsEstate) -> None:
     assert list((ops.root / "state" / "scratch").iterdir()) == []
 
 
-def test_the_evidence_counts_for_the_approval(ops: OpsEstate) -> None:
+def test_the_evidence_counts_for_the_approval(ops: Ops) -> None:
     """Where the policy asks for evidence, what is missing afterwards are signatures only."""
     policy = ops.root / "trust" / "policy.toml"
     text = policy.read_text("utf-8")
@@ -123,7 +123,7 @@ def test_the_evidence_counts_for_the_approval(ops: OpsEstate) -> None:
     assert "file-changed" in _reasons(ops)
 
 
-def _reasons(ops: OpsEstate) -> set[str]:
+def _reasons(ops: Ops) -> set[str]:
     wiring = wiring_of(ops.root)
     work = read_work(ops.tree, ops.tree / "repairs" / ID)
     manifest, now = read_manifest(work), wiring.clock()
@@ -131,7 +131,7 @@ def _reasons(ops: OpsEstate) -> set[str]:
     return {reason.code for reason in judged.reasons}
 
 
-def test_offline_bundles_are_not_for_the_runner(ops: OpsEstate) -> None:
+def test_offline_bundles_are_not_for_the_runner(ops: Ops) -> None:
     """With bundle = "offline" the host that runs repairs cannot read what was rehearsed."""
     policy = ops.root / "trust" / "policy.toml"
     policy.write_text(policy.read_text("utf-8").replace('"runner"\n', '"offline"\n'), "utf-8")
@@ -143,7 +143,7 @@ def test_offline_bundles_are_not_for_the_runner(ops: OpsEstate) -> None:
     assert caught.value.code == "no-identity"
 
 
-def test_without_the_authors_signature_nothing_is_opened(ops: OpsEstate) -> None:
+def test_without_the_authors_signature_nothing_is_opened(ops: Ops) -> None:
     """A script that was changed after it was signed is not run, not even on a copy."""
     script = ops.tree / "repairs" / ID / "repair.sql"
     script.write_text(script.read_text().replace("7, 8", "7, 9"))
@@ -152,7 +152,7 @@ def test_without_the_authors_signature_nothing_is_opened(ops: OpsEstate) -> None
     assert caught.value.code == "file-changed"
 
 
-def test_without_a_proven_backup_nothing_is_rehearsed(ops: OpsEstate) -> None:
+def test_without_a_proven_backup_nothing_is_rehearsed(ops: Ops) -> None:
     """A backup that was only read is no copy of anything."""
     shutil.rmtree(ops.root / "backups" / "db" / "example" / "certificate")
     with pytest.raises(NotFound) as caught:
@@ -164,7 +164,7 @@ def test_without_a_proven_backup_nothing_is_rehearsed(ops: OpsEstate) -> None:
     )
 
 
-def test_a_host_without_a_verifiers_key_rehearses_nothing(ops: OpsEstate) -> None:
+def test_a_host_without_a_verifiers_key_rehearses_nothing(ops: Ops) -> None:
     """Nobody could sign what it found."""
     config = ops.root / "dbops.toml"
     config.write_text(config.read_text().replace('verifier_key = "verifier/signing"', ""))
@@ -173,7 +173,7 @@ def test_a_host_without_a_verifiers_key_rehearses_nothing(ops: OpsEstate) -> Non
     assert caught.value.code == "no-host-key"
 
 
-def test_a_repair_that_is_refused_leaves_the_folder_alone(ops: OpsEstate) -> None:
+def test_a_repair_that_is_refused_leaves_the_folder_alone(ops: Ops) -> None:
     """What does not hold is said, and no evidence is there."""
     folder = ops.tree / "repairs" / ID
     manifest = folder / "repair.yml"
@@ -202,7 +202,7 @@ with rehearsal_directory(Wiring(load_estate(Path(sys.argv[1])), {})) as place:
 """
 
 
-def test_what_a_killed_rehearsal_leaves_is_swept(ops: OpsEstate) -> None:
+def test_what_a_killed_rehearsal_leaves_is_swept(ops: Ops) -> None:
     """By the next command, whatever it is; what a living one is at stays."""
     command = [sys.executable, "-c", KILLED, str(ops.root / "dbops.toml")]
     assert subprocess.run(command, check=False).returncode == 9
@@ -229,9 +229,7 @@ def lab(pg17: PgServer) -> Iterator[PgDatabase]:
 
 
 @pytest.fixture(scope="module")
-def made_with_lab(
-    made: OpsEstate, lab: PgDatabase, tmp_path_factory: pytest.TempPathFactory
-) -> OpsEstate:
+def made_with_lab(made: Ops, lab: PgDatabase, tmp_path_factory: pytest.TempPathFactory) -> Ops:
     """The estate has the database as well, and a proven backup of it."""
     ops = copy_ops(made, tmp_path_factory.mktemp("lab") / "estate")
     add_lab(ops.root, lab, jobs=2)
@@ -244,7 +242,7 @@ def made_with_lab(
 
 
 def test_postgresql_is_rehearsed_as_the_repair_role(
-    made_with_lab: OpsEstate, lab: PgDatabase, tmp_path: Path
+    made_with_lab: Ops, lab: PgDatabase, tmp_path: Path
 ) -> None:
     """The role that repairs is made in the copy, may write the named tables, and is no superuser.
 
@@ -264,9 +262,7 @@ def test_postgresql_is_rehearsed_as_the_repair_role(
         connection.execute("SELECT FROM dbops.dbops_run")
 
 
-def test_a_rehearsal_points_to_no_log_that_is_gone(
-    made_with_lab: OpsEstate, tmp_path: Path
-) -> None:
+def test_a_rehearsal_points_to_no_log_that_is_gone(made_with_lab: Ops, tmp_path: Path) -> None:
     """The server of the copy, whose log had the words of a function, went with it."""
     ops = copy_ops(made_with_lab, tmp_path / "estate")
     raises = "DO $$ BEGIN RAISE 'canary-4711'; END $$;\n"

@@ -14,8 +14,9 @@ from dbops.repair.head import RepairHead
 from dbops.repair.manifest_text import parse_repair
 from dbops.repair.parameter import ParameterType
 from dbops.repair.playbook import instantiate, parse_playbook
-from dbops.repair.table import Ops, TableName
+from dbops.repair.table import TableName
 from dbops.review.work import Kind, Work
+from dbops.sql.written import Written
 from tests.docs.grammar import ROW, keys_of, section_of
 from tests.docs.markdown import ROOT, blocks
 
@@ -86,7 +87,7 @@ def test_the_example_of_the_page_is_a_repair() -> None:
     repair = parse_repair(Work(Kind.REPAIR, "2026-117-visit-ward", folder, files))
     (watch,) = repair.watches
     assert watch.table == TableName("his", "visit")
-    assert watch.expect == Ops(updated=38)
+    assert watch.expect == Written(updated=38)
     assert watch.may_change == ("ward_code", "updated_at")
     assert repair.undo.volatile == ("updated_at",)
 
@@ -100,12 +101,12 @@ def test_the_playbook_of_the_guide_is_one() -> None:
     head = RepairHead(id="2026-130-beds", author="zhang.wei@contractor", database="his")
     made = instantiate(playbook, {"ward": "OLD", "beds_closed": "12"}, head)
     repair = parse_repair(Work(Kind.REPAIR, head.id, f"repairs/{head.id}", made))
-    assert repair.watches[0].expect == Ops(updated=12)
+    assert repair.watches[0].expect == Written(updated=12)
     assert repair.limits.rows == 12
 
 
 @pytest.mark.parametrize(
-    "kind", [RepairEvidence, TableEvidence, TransactionEvidence, UndoEvidence, Ops]
+    "kind", [RepairEvidence, TableEvidence, TransactionEvidence, UndoEvidence, Written]
 )
 def test_every_key_of_evidence_is_named(kind: type) -> None:
     """No key of `evidence.yml` is left out of its section."""

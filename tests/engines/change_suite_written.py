@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dbops.change.ports import ChangeSession, Written
+from dbops.change.ports import ChangeSession
+from dbops.sql.written import Written
 from tests.engines.change_suite_site import ChangeSite, begun, entry, hospital, step
 
 

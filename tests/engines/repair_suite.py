@@ -11,8 +11,9 @@ import pytest
 
 from dbops.errors import DbopsError, NotFound, Refused
 from dbops.repair.ports import Binding, RepairSession, Strength
-from dbops.repair.table import Ops, TableName, Value
+from dbops.repair.table import TableName, Value
 from dbops.sql.statement import Identifier, RowColumn
+from dbops.sql.written import Written
 from tests.engines.repair_site import (
     ALL,
     CANARY,
@@ -325,7 +326,7 @@ class Running:
             session.commit()
         assert writes.objections == ()
         if site.engine.traits.counters is Strength.EXACT:
-            assert writes.tables == {site.table("visit"): Ops(updated=3)}
+            assert writes.tables == {site.table("visit"): Written(updated=3)}
 
     def test_other_temporary_tables_are_refused(self, site: Site) -> None:
         """What was not declared is not made."""

@@ -11,7 +11,8 @@ import pytest
 
 from dbops.errors import DbopsError, Refused, TryAgain, Unreachable
 from dbops.repair.ports import MarkerKind
-from dbops.repair.table import Change, Ops, Row
+from dbops.repair.table import Change, Row
+from dbops.sql.written import Written
 from tests.engines.repair_site import (
     ALL,
     CANARY,
@@ -41,9 +42,9 @@ class Counting:
             writes = session.writes([site.table("visit")])
         assert writes.objections == ()
         assert writes.tables == {
-            site.table("ward"): Ops(inserted=3),
-            site.table("visit"): Ops(updated=2),
-            site.table("bill"): Ops(deleted=1),
+            site.table("ward"): Written(inserted=3),
+            site.table("visit"): Written(updated=2),
+            site.table("bill"): Written(deleted=1),
         }
 
     def test_reading_and_locking_count_nothing(self, site: Site) -> None:
@@ -69,8 +70,8 @@ class Counting:
             session.settle()
             writes = session.writes([site.table("visit")])
         assert writes.tables == {
-            site.table("visit"): Ops(updated=2),
-            site.table("audit"): Ops(inserted=2),
+            site.table("visit"): Written(updated=2),
+            site.table("audit"): Written(inserted=2),
         }
 
     def test_what_foreign_keys_delete_is_counted(self, site: Site) -> None:
@@ -81,8 +82,8 @@ class Counting:
             session.settle()
             writes = session.writes([])
         assert writes.tables == {
-            site.table("visit"): Ops(deleted=1),
-            site.table("bill"): Ops(deleted=2),
+            site.table("visit"): Written(deleted=1),
+            site.table("bill"): Written(deleted=2),
         }
 
     def test_each_session_counts_from_zero(self, site: Site) -> None:
@@ -94,7 +95,7 @@ class Counting:
                 session.settle()
                 writes = session.writes([])
                 session.commit()
-            assert writes.tables == {site.table("bill"): Ops(updated=3)}
+            assert writes.tables == {site.table("bill"): Written(updated=3)}
 
     def test_own_markers_are_not_counted(self, site: Site) -> None:
         """dbops' own row is no write of the repair."""
@@ -171,7 +172,7 @@ class WritingBack:
             found = read(session, shape)
             writes = session.writes([])
         assert set(rows_of(found)) == {old[b"1"], old[b"3"], new, edited}
-        assert writes.tables == {site.table("visit"): Ops(1, 1, 1)}
+        assert writes.tables == {site.table("visit"): Written(1, 1, 1)}
 
     @pytest.mark.parametrize("what", ["delete", "update"])
     def test_a_change_of_a_row_that_is_not_there(self, site: Site, what: str) -> None:
@@ -234,7 +235,7 @@ class WritingBack:
         ]
         same = sum(row[1] == b"7" for n, row in enumerate(rows) if n not in gone)
         assert writes.tables == {
-            site.table("t"): Ops(len(rows), len(rows) - len(gone) - same, len(gone))
+            site.table("t"): Written(len(rows), len(rows) - len(gone) - same, len(gone))
         }
 
     def test_children_are_counted(self, site: Site) -> None:

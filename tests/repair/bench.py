@@ -25,12 +25,13 @@ from dbops.repair.ports import RepairEngine, RepairSession, RepairTraits, Sessio
 from dbops.repair.report import RunReport
 from dbops.repair.run import run_repair
 from dbops.repair.run_order import RunOrder, UndoOrder
-from dbops.repair.table import Change, Ops, TableName
+from dbops.repair.table import Change, TableName
 from dbops.repair.transaction import Stage, Waiting
 from dbops.repair.undo import undo_repair
 from dbops.review.work import Risk
 from dbops.sql.script import parse_fragment, parse_script
 from dbops.sql.statement import Statement
+from dbops.sql.written import Written
 from tests.engines.repair_site import Site
 
 Rows = list[tuple[object, ...]]
@@ -59,7 +60,7 @@ def watch(
     rewrites: bool = False,
 ) -> Watch:
     """A watch set."""
-    expect = Ops(insert, update, delete)
+    expect = Written(insert, update, delete)
     return Watch(TableName.parse(table), fragment(where), expect, tuple(may_change), rewrites)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from dbops.repair.table import Ops
+from dbops.sql.written import Written
 
 TABLES = ("a", "b", "c")
 Rows = dict[str, dict[object, tuple[object, ...]]]
@@ -151,11 +151,11 @@ def differing_keys(one: Rows, other: Rows) -> set[tuple[str, object]]:
     }
 
 
-def operations(before: Rows, after: Rows) -> dict[str, Ops]:
+def operations(before: Rows, after: Rows) -> dict[str, Written]:
     """What a comparison of both shows of each table."""
     found = {}
     for table in TABLES:
         old, new = before[table], after[table]
         changed = sum(new[key] != row for key, row in old.items() if key in new)
-        found[table] = Ops(len(new.keys() - old.keys()), changed, len(old.keys() - new.keys()))
+        found[table] = Written(len(new.keys() - old.keys()), changed, len(old.keys() - new.keys()))
     return found

@@ -11,8 +11,9 @@ from dbops.repair.manifest import Batch, Repair
 from dbops.repair.ports import MarkerKind
 from dbops.repair.resume import Fate, OpenRun, what_became
 from dbops.repair.run_order import RunOrder
-from dbops.repair.table import Ops, TableName
+from dbops.repair.table import TableName
 from dbops.repair.transaction import Stage
+from dbops.sql.written import Written
 from tests.repair.bench import Bench, appends, holds, limited, raising, repair, watch
 from tests.repair.hospital import build
 
@@ -56,7 +57,7 @@ def test_every_batch_is_a_transaction(lite: Bench) -> None:
     report = lite.run_batches(wanted)
     assert departments(lite) == "R" * 12
     assert [batch.rows for batch in report.batches] == [2, 2, 1, 0, 0, 0]
-    assert report.counts == {lite.site.table("visit"): Ops(updated=5)}
+    assert report.counts == {lite.site.table("visit"): Written(updated=5)}
     assert lite.markers() == [part_of(wanted.run, number) for number in range(6)]
     assert [batch.batch for batch in report.batches] == list(range(6))
     assert len(lite.files) == 6
@@ -103,7 +104,7 @@ def test_a_stopped_run_goes_on(ward: Bench) -> None:
     second = order(ward, moving())
     report = ward.run_batches(second)
     assert [(batch.batch, batch.rows) for batch in report.batches][:2] == [(1, 2), (2, 1)]
-    assert report.counts == {ward.site.table("visit"): Ops(updated=5)}
+    assert report.counts == {ward.site.table("visit"): Written(updated=5)}
     assert departments(ward) == "R" * 12
     assert (
         what_became(OpenRun(2, second.run, "w-1", MarkerKind.REPAIR), ward.site.engine).fate
@@ -146,7 +147,7 @@ def test_side_effects_are_counted_over_all_batches(lite: Bench) -> None:
     """Triggers append with each batch, and the sum is what was declared."""
     lite.site.trigger("seen", "visit", "UPDATE", "INSERT INTO log VALUES (NEW.id, 'seen')")
     report = lite.run_batches(order(lite, moving(side_effects=(appends("log", 5),))))
-    assert report.counts[lite.site.table("log")] == Ops(inserted=5)
+    assert report.counts[lite.site.table("log")] == Written(inserted=5)
     assert len(lite.rows("log")) == 5
 
 

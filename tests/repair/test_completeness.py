@@ -16,8 +16,9 @@ from dbops.repair.compare import Order, changes
 from dbops.repair.judgement import Tally, Watched, judge_run
 from dbops.repair.manifest import Watch
 from dbops.repair.ports import RepairTraits, Strength, Writes
-from dbops.repair.table import Change, KeyedRow, Ops, Row, TableName
+from dbops.repair.table import Change, KeyedRow, Row, TableName
 from dbops.sql.statement import Statement
+from dbops.sql.written import Written
 
 TABLE = TableName("", "t")
 TRAITS = RepairTraits(
@@ -29,7 +30,7 @@ TRAITS = RepairTraits(
     own_rows=True,
     overruling=False,
 )
-NOTHING = Ops()
+NOTHING = Written()
 INSIDE, SOMETIMES, OUTSIDE = "ab", "c", "yz"
 
 
@@ -39,7 +40,7 @@ class Model:
 
     rows: dict[str, str]
     switched: bool = False  # the predicate looks at something else too
-    counted: Ops = NOTHING
+    counted: Written = NOTHING
     own: set[str] = field(default_factory=set)
     writes: Counter[str] = field(default_factory=Counter)
 
@@ -66,32 +67,32 @@ class Model:
         if op == "switch":
             self.switched = not self.switched
         elif op == "insert" and key not in self.rows:
-            self._put(key, value, Ops(inserted=1))
+            self._put(key, value, Written(inserted=1))
         elif op != "insert" and key in self.rows:
             self._write(op, key, value, target)
 
     def _write(self, op: str, key: str, value: str, target: str) -> None:
         if op == "update":
-            self._put(key, value, Ops(updated=1))
+            self._put(key, value, Written(updated=1))
         elif op == "touch":
-            self._put(key, self.rows[key], Ops(updated=1))
+            self._put(key, self.rows[key], Written(updated=1))
         elif op == "move":
-            self._put(key, value, Ops(inserted=1, deleted=1))
+            self._put(key, value, Written(inserted=1, deleted=1))
         elif op == "delete":
-            self._take(key, Ops(deleted=1))
+            self._take(key, Written(deleted=1))
         elif op == "attempt":  # rolled back to a savepoint, and counted all the same
-            self.counted += Ops(updated=1)
+            self.counted += Written(updated=1)
         elif op == "rekey" and target not in self.rows:
-            self._take(key, Ops())
-            self._put(target, value, Ops(updated=1))
+            self._take(key, Written())
+            self._put(target, value, Written(updated=1))
 
-    def _put(self, key: str, value: str, counted: Ops) -> None:
+    def _put(self, key: str, value: str, counted: Written) -> None:
         self.rows[key] = value
         self.own.add(key)
         self.writes[key] += 1
         self.counted += counted
 
-    def _take(self, key: str, counted: Ops) -> None:
+    def _take(self, key: str, counted: Written) -> None:
         del self.rows[key]
         self.own.discard(key)
         self.writes[key] += 1

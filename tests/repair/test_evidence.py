@@ -21,8 +21,9 @@ from dbops.repair.evidence import (
 )
 from dbops.repair.judgement import Approved
 from dbops.repair.ports import Strength
-from dbops.repair.table import Ops, TableName
+from dbops.repair.table import TableName
 from dbops.review.work import Kind, Work
+from dbops.sql.written import Written
 
 VISIT = TableName("his", "visit")
 FOUND = RepairEvidence(
@@ -36,10 +37,10 @@ FOUND = RepairEvidence(
     server="PostgreSQL 15.18",
     strength=Strength.EXACT,
     counted_by="pg_stat_xact_all_tables",
-    tables={VISIT: TableEvidence(Ops(0, 38, 0), {"ward_code": 38, "病区": 2}, "a" * 64)},
+    tables={VISIT: TableEvidence(Written(0, 38, 0), {"ward_code": 38, "病区": 2}, "a" * 64)},
     side_effects={TableName("his", "visit audit"): 38},
     sequences=("his.visit_audit_id_seq",),
-    transactions=(TransactionEvidence("b" * 64, {VISIT: Ops(0, 38, 0)}),),
+    transactions=(TransactionEvidence("b" * 64, {VISIT: Written(0, 38, 0)}),),
     undo=UndoEvidence(38, "undo-already"),
     took=812,
     files={"repair.sql": "c" * 64, "rows.age": "d" * 64},
@@ -76,7 +77,7 @@ files:
 
 _names = st.text(st.characters(codec="utf-8", categories=["L", "N", "P"]), min_size=1, max_size=20)
 _tables = st.builds(TableName, st.just("") | _names, _names).filter(lambda t: "." not in str(t)[1:])
-_ops = st.builds(Ops, *[st.integers(0, 10**12)] * 3)
+_ops = st.builds(Written, *[st.integers(0, 10**12)] * 3)
 
 
 def test_the_text_of_evidence() -> None:
@@ -98,7 +99,7 @@ def test_a_folder_without_evidence_has_none() -> None:
     sequences=st.lists(_names, max_size=2),
 )
 def test_evidence_reads_back_or_is_refused(
-    tables: dict[TableName, Ops],
+    tables: dict[TableName, Written],
     columns: dict[str, int],
     effects: dict[TableName, int],
     sequences: list[str],
@@ -148,5 +149,5 @@ def test_other_evidence_is_refused(old: str, new: str, message: str) -> None:
 
 def test_what_a_run_must_come_to_again() -> None:
     """Each transaction's digest under the key of the sealed rows, and its counts."""
-    assert FOUND.approved("e" * 64) == (Approved("e" * 64, "b" * 64, {VISIT: Ops(0, 38, 0)}),)
+    assert FOUND.approved("e" * 64) == (Approved("e" * 64, "b" * 64, {VISIT: Written(0, 38, 0)}),)
     assert FOUND.rows == 38

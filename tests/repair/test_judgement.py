@@ -18,8 +18,9 @@ from dbops.repair.judgement import (
 )
 from dbops.repair.manifest import SideEffect, Watch
 from dbops.repair.ports import RepairTraits, Strength, Writes
-from dbops.repair.table import Change, Ops, TableName
+from dbops.repair.table import Change, TableName
 from dbops.sql.statement import Statement
+from dbops.sql.written import Written
 
 VISIT, AUDIT, LOG = TableName("his", "visit"), TableName("his", "visit_audit"), TableName("", "log")
 EXACT = RepairTraits(
@@ -39,7 +40,7 @@ WARD, STATUS = (b"1", b"ORT", b"open", b"now"), (b"1", b"ORT", b"shut", b"now")
 
 def watched(
     *changes: tuple[tuple[bytes, ...] | None, tuple[bytes, ...] | None],
-    expect: Ops | None = None,
+    expect: Written | None = None,
     own: int | None = None,
     unwritten: int = 0,
     rewrites: bool = False,
@@ -61,7 +62,7 @@ def watched(
 
 def judge(
     *watches: Watched,
-    counted: dict[TableName, Ops],
+    counted: dict[TableName, Written],
     side_effects: tuple[SideEffect, ...] = (),
     objections: tuple[str, ...] = (),
     own_rows: dict[TableName, int] | None = None,
@@ -83,16 +84,16 @@ def test_what_was_declared_may_commit() -> None:
     """Counts that agree, expected, in permitted columns, with the declared side effects."""
     one = watched((OLD, WARD), (OLD, WARD), (None, OLD), (OLD, None))
     effects = (SideEffect(AUDIT, 2),)
-    counted = {VISIT: Ops(1, 2, 1), AUDIT: Ops(inserted=2), LOG: Ops()}
+    counted = {VISIT: Written(1, 2, 1), AUDIT: Written(inserted=2), LOG: Written()}
     assert judge(one, counted=counted, side_effects=effects) == []
 
 
 @pytest.mark.parametrize(
     "counted",
-    [Ops(1, 2, 1), Ops(2, 1, 2), Ops(3, 0, 3), Ops(0, 3, 0)],
+    [Written(1, 2, 1), Written(2, 1, 2), Written(3, 0, 3), Written(0, 3, 0)],
     ids=["as shown", "one moved", "both moved", "a key changed"],
 )
-def test_key_changes_and_moves_agree(counted: Ops) -> None:
+def test_key_changes_and_moves_agree(counted: Written) -> None:
     """A key change is one update of the engine, a move between partitions delete and insert."""
     one = watched((OLD, WARD), (OLD, WARD), (None, OLD), (OLD, None))
     assert judge(one, counted={VISIT: counted}) == []
@@ -100,9 +101,17 @@ def test_key_changes_and_moves_agree(counted: Ops) -> None:
 
 @pytest.mark.parametrize(
     "counted",
-    [Ops(1, 3, 1), Ops(1, 2, 2), Ops(2, 2, 1), Ops(2, 2, 2), Ops(0, 2, 0), Ops(1, 1, 1), Ops()],
+    [
+        Written(1, 3, 1),
+        Written(1, 2, 2),
+        Written(2, 2, 1),
+        Written(2, 2, 2),
+        Written(0, 2, 0),
+        Written(1, 1, 1),
+        Written(),
+    ],
 )
-def test_other_counts_differ(counted: Ops) -> None:
+def test_other_counts_differ(counted: Written) -> None:
     """Anything that the engine counted and the rows do not show, or the other way, is a breach."""
     one = watched((OLD, WARD), (OLD, WARD), (None, OLD), (OLD, None))
     assert judge(one, counted={VISIT: counted}) == [
@@ -116,13 +125,15 @@ def test_other_counts_differ(counted: Ops) -> None:
 
 def test_an_undeclared_table() -> None:
     """A table that was written and not declared is named with its counts."""
-    found = judge(watched((OLD, WARD)), counted={VISIT: Ops(updated=1), LOG: Ops(5, 0, 0)})
+    found = judge(watched((OLD, WARD)), counted={VISIT: Written(updated=1), LOG: Written(5, 0, 0)})
     sentence = "log was written (5 inserted, 0 updated, 0 deleted) and is not declared"
     assert found == [("undeclared-write", sentence)]
 
 
-@pytest.mark.parametrize("counted", [Ops(1), Ops(3), Ops(2, 1, 0), Ops(2, 0, 1), Ops()])
-def test_side_effects_are_exactly_the_declared_inserts(counted: Ops) -> None:
+@pytest.mark.parametrize(
+    "counted", [Written(1), Written(3), Written(2, 1, 0), Written(2, 0, 1), Written()]
+)
+def test_side_effects_are_exactly_the_declared_inserts(counted: Written) -> None:
     """More, fewer, or anything but inserts in a side-effect table is a breach."""
     effects = (SideEffect(AUDIT, 2),)
     assert judge(counted={AUDIT: counted}, side_effects=effects) == [
@@ -136,8 +147,8 @@ def test_side_effects_are_exactly_the_declared_inserts(counted: Ops) -> None:
 
 def test_expectation_and_limit() -> None:
     """Other counts than expected, and more rows than the limit, are two breaches."""
-    one = watched((OLD, WARD), (OLD, WARD), expect=Ops(updated=1))
-    assert judge(one, counted={VISIT: Ops(updated=2)}, limit=1) == [
+    one = watched((OLD, WARD), (OLD, WARD), expect=Written(updated=1))
+    assert judge(one, counted={VISIT: Written(updated=2)}, limit=1) == [
         (
             "expect-differs",
             "his.visit: expected are 0 inserted, 1 updated, 0 deleted;"
@@ -151,7 +162,7 @@ def test_only_permitted_columns_change() -> None:
     """An update of another column is named with its count; inserts and deletes have no columns."""
     one = watched((OLD, STATUS), (OLD, WARD), (None, STATUS), (STATUS, None))
     assert one.tally.columns == {"ward_code": 2, "status": 1, "updated_at": 2}
-    assert judge(one, counted={VISIT: Ops(1, 2, 1)}) == [
+    assert judge(one, counted={VISIT: Written(1, 2, 1)}) == [
         (
             "column-not-permitted",
             "his.visit: column status changed in 1 row and is not in may_change",
@@ -162,7 +173,7 @@ def test_only_permitted_columns_change() -> None:
 def test_objections_come_first() -> None:
     """What no repair may do is said before all that is wrong besides."""
     found = judge(
-        watched((OLD, STATUS)), counted={LOG: Ops(1)}, objections=("his.ward was truncated",)
+        watched((OLD, STATUS)), counted={LOG: Written(1)}, objections=("his.ward was truncated",)
     )
     assert found[0] == ("forbidden-write", "his.ward was truncated")
     assert [code for code, _ in found[1:]] == [
@@ -175,24 +186,24 @@ def test_objections_come_first() -> None:
 def test_rows_that_came_to_match_without_a_write() -> None:
     """A row that is no work of this run is no insert, whatever the counts say."""
     one = watched((None, OLD), unwritten=1, own=0)
-    assert judge(one, counted={VISIT: Ops(1)}) == [
+    assert judge(one, counted={VISIT: Written(1)}) == [
         (
             "count-differs",
             "his.visit: 1 row came to match the watch without being written by this run",
         )
     ]
     unmarked = replace(EXACT, own_rows=False)
-    assert judge(one, counted={VISIT: Ops(1)}, traits=unmarked) == []
+    assert judge(one, counted={VISIT: Written(1)}, traits=unmarked) == []
 
 
 def test_rewrites_need_every_written_row_in_the_watch() -> None:
     """One row may be written often; a row outside of the watch may not be written at all."""
     one = watched((OLD, WARD), own=3, rewrites=True)
-    assert judge(one, counted={VISIT: Ops(updated=9)}, own_rows={VISIT: 3}) == []
-    assert judge(one, counted={VISIT: Ops(updated=9)}, own_rows={VISIT: 4}) == [
+    assert judge(one, counted={VISIT: Written(updated=9)}, own_rows={VISIT: 3}) == []
+    assert judge(one, counted={VISIT: Written(updated=9)}, own_rows={VISIT: 4}) == [
         ("count-differs", "his.visit: this run wrote 4 rows, of which 3 are declared")
     ]
-    assert judge(one, counted={VISIT: Ops(updated=9)}) == [
+    assert judge(one, counted={VISIT: Written(updated=9)}) == [
         (
             "count-differs",
             "his.visit: nobody counted the rows that this run wrote, as rewrites needs it",
@@ -200,8 +211,10 @@ def test_rewrites_need_every_written_row_in_the_watch() -> None:
     ]
 
 
-@pytest.mark.parametrize("counted", [Ops(0, 9, 1), Ops(1, 9, 0), Ops(), Ops(0, 0, 0)])
-def test_rewrites_leave_no_row_to_chance(counted: Ops) -> None:
+@pytest.mark.parametrize(
+    "counted", [Written(0, 9, 1), Written(1, 9, 0), Written(), Written(0, 0, 0)]
+)
+def test_rewrites_leave_no_row_to_chance(counted: Written) -> None:
     """With rewrites too, inserts less deletes agree, and what shows was written."""
     one = watched((OLD, WARD), own=1, rewrites=True)
     assert judge(one, counted={VISIT: counted}, own_rows={VISIT: 1}) == [
@@ -217,7 +230,7 @@ def test_a_table_is_declared_once() -> None:
     """Two watches on one table, or a watch and a side effect, would count its rows twice."""
     two = (watched((OLD, WARD)), watched())
     effects = (SideEffect(AUDIT, 0), SideEffect(AUDIT, 0))
-    found = judge(*two, counted={VISIT: Ops(updated=1)}, side_effects=effects)
+    found = judge(*two, counted={VISIT: Written(updated=1)}, side_effects=effects)
     assert found[:2] == [
         ("declared-twice", "his.visit is declared more than once"),
         ("declared-twice", "his.visit_audit is declared more than once"),
@@ -229,9 +242,9 @@ def test_an_exact_total_is_compared_as_it_is() -> None:
     """An engine that knows only the sum must count exactly what shows, and the same tables."""
     one = watched((OLD, WARD), (None, OLD))
     effects = (SideEffect(AUDIT, 2),)
-    counted = {VISIT: Ops(updated=4), AUDIT: Ops()}
+    counted = {VISIT: Written(updated=4), AUDIT: Written()}
     assert judge(one, counted=counted, side_effects=effects, traits=TOTAL) == []
-    counted = {VISIT: Ops(updated=5), LOG: Ops()}
+    counted = {VISIT: Written(updated=5), LOG: Written()}
     assert judge(one, counted=counted, side_effects=effects, traits=TOTAL) == [
         ("undeclared-write", "log was written and is not declared"),
         (
@@ -244,8 +257,8 @@ def test_an_exact_total_is_compared_as_it_is() -> None:
 def test_names_of_tables_are_all_that_some_engines_know() -> None:
     """An engine that knows only the tables refuses undeclared ones, and compares no counts."""
     one = watched((OLD, WARD))
-    assert judge(one, counted={VISIT: Ops()}, traits=TABLES) == []
-    assert judge(one, counted={LOG: Ops()}, traits=TABLES) == [
+    assert judge(one, counted={VISIT: Written()}, traits=TABLES) == []
+    assert judge(one, counted={LOG: Written()}, traits=TABLES) == [
         ("undeclared-write", "log was written and is not declared")
     ]
 
@@ -253,7 +266,7 @@ def test_names_of_tables_are_all_that_some_engines_know() -> None:
 def test_what_was_approved_must_come_out_again() -> None:
     """Counts of each table first; where they agree, the rows' digest."""
     one = watched((OLD, WARD))
-    right = Approved("00" * 32, "aa", {VISIT: Ops(updated=1)})
+    right = Approved("00" * 32, "aa", {VISIT: Written(updated=1)})
     assert judge_approved([one], "aa", right) == ()
     assert judge_approved([one], "bb", replace(right, digest=None)) == ()
     assert judge_approved([one], "bb", right) == (
@@ -262,7 +275,7 @@ def test_what_was_approved_must_come_out_again() -> None:
             "1 row written, as many as approved; but other rows, or other values",
         ),
     )
-    other = replace(right, tables={LOG: Ops(deleted=2), VISIT: Ops(updated=2)})
+    other = replace(right, tables={LOG: Written(deleted=2), VISIT: Written(updated=2)})
     assert [breach.sentence for breach in judge_approved([one], "bb", other)] == [
         "log: declared rows show 0 inserted, 0 updated, 0 deleted;"
         " approved were 0 inserted, 0 updated, 2 deleted",
@@ -276,6 +289,6 @@ def test_a_tally_counts_all_stretches() -> None:
     tally = Tally(NAMES)
     for _ in range(2):
         tally.add(Seen((Change((b"1",), OLD, STATUS), Change((b"2",), OLD, None)), 4, 3, 2, 1))
-    assert tally.ops == Ops(0, 2, 2)
+    assert tally.ops == Written(0, 2, 2)
     assert tally.columns == {"ward_code": 2, "status": 2, "updated_at": 2}
     assert (tally.before, tally.after, tally.own, tally.unwritten) == (8, 6, 4, 2)

@@ -21,9 +21,10 @@ from dbops.repair.manifest import (
 )
 from dbops.repair.manifest_text import parse_repair, script_of
 from dbops.repair.parameter import Parameter, ParameterType
-from dbops.repair.table import Ops, TableName
+from dbops.repair.table import TableName
 from dbops.review.work import Kind, Risk, Work, read_manifest
 from dbops.sql.statement import Bound, Identifier, Statement
+from dbops.sql.written import Written
 from tests.repair.manifests import (
     HEAD,
     LIMITS,
@@ -67,12 +68,12 @@ def test_a_whole_manifest_is_read() -> None:
                     ("ward_code = ", Bound("from_ward"), " AND patient = ", Bound("patient"), "\n"),
                     20,
                 ),
-                Ops(inserted=2, updated=38),
+                Written(inserted=2, updated=38),
                 ("ward_code", "updated_at"),
                 rewrites=True,
                 line=19,
             ),
-            Watch(TableName("his", "bed"), Statement(("true",), 26), Ops(deleted=1), line=26),
+            Watch(TableName("his", "bed"), Statement(("true",), 26), Written(deleted=1), line=26),
         ),
         side_effects=(SideEffect(TableName("his", "visit_audit"), 38, 28),),
         before=(
@@ -118,7 +119,7 @@ def test_what_may_be_left_out() -> None:
             Watch(
                 TableName("his", "visit"),
                 Statement(("id = 1",), 10),
-                Ops(deleted=1),
+                Written(deleted=1),
                 line=9,
             ),
         ),

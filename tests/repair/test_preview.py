@@ -12,8 +12,8 @@ from dbops.cli.repair_preview import look
 from dbops.cli.repairing import ReadRepair
 from dbops.errors import DbopsError
 from dbops.repair.manifest import Repair
-from dbops.repair.table import Ops
 from dbops.review.work import Kind, Work
+from dbops.sql.written import Written
 from tests.engines.postgresql.repair_database import PgSite
 from tests.engines.repair_site import Site
 from tests.engines.sqlite.repairs import SqliteSite
@@ -57,11 +57,11 @@ def test_a_look_waits_for_nobody(ward: Bench) -> None:
         seen = look(read(moving(before=(unmet,))), None, ward.site.engine)
         assert contents(ward) == before
     visit = ward.site.table("visit")
-    assert seen.watched == ((visit, 5, Ops(updated=5)),)
+    assert seen.watched == ((visit, 5, Written(updated=5)),)
     assert [breach.code for breach in seen.unmet] == ["condition-failed"]
     assert (ward.markers(), ward.files) == ([], [])
     again = look(read(moving()), None, ward.site.engine)
-    assert again.watched == ((visit, 0, Ops(updated=5)),)
+    assert again.watched == ((visit, 0, Written(updated=5)),)
 
 
 def test_a_look_writes_nothing(postgresql_bench: Bench) -> None:

@@ -23,9 +23,10 @@ from dbops.repair.rehearse import rehearse, rehearse_undo
 from dbops.repair.rehearsed import must_come_again, rehearsed_rows
 from dbops.repair.run import run_repair
 from dbops.repair.run_order import RunOrder
-from dbops.repair.table import Ops, TableName
+from dbops.repair.table import TableName
 from dbops.repair.transaction import Stage
 from dbops.review.work import ROWS, Kind, Work
+from dbops.sql.written import Written
 from tests.engines.repair_site import CANARY
 from tests.engines.sqlite.repairs import SqliteSite
 
@@ -136,11 +137,11 @@ def test_what_is_found(bench: Bench) -> None:
     assert found.at == NOW.replace(microsecond=0)
     assert found.counted_by == "sqlite3_preupdate_hook"
     table = found.tables[VISIT]
-    assert (table.ops, table.columns) == (Ops(updated=2), {"ward": 2})
+    assert (table.ops, table.columns) == (Written(updated=2), {"ward": 2})
     assert found.side_effects == {TableName("", "audit"): 2}
     assert found.undo == UndoEvidence(2, "undo-already")
     (transaction,) = found.transactions
-    assert transaction.tables == {VISIT: Ops(updated=2)}
+    assert transaction.tables == {VISIT: Written(updated=2)}
     assert bench.stages[-1] is Stage.COMMITTED
     assert bench.visits() == before
 
@@ -295,7 +296,7 @@ def test_an_undo_is_rehearsed_on_a_backup_after_the_run(undone: Undone) -> None:
     undone.copy()
     done = undone.rehearsed()
     found = done.evidence.tables[VISIT]
-    assert (found.ops, found.columns) == (Ops(updated=2), {"ward": 2})
+    assert (found.ops, found.columns) == (Written(updated=2), {"ward": 2})
     assert done.evidence.undo == UndoEvidence(2, "undo-already")
     undone.bench.files |= done.files
     rows = rehearsed_rows(undone.bench.work, (READER,))
@@ -342,10 +343,10 @@ def test_batches(bench: Bench) -> None:
     before = bench.visits()
     done = bench.rehearsed()
     assert done.evidence.tables[VISIT] == TableEvidence(
-        Ops(updated=2), {"ward": 2}, done.evidence.tables[VISIT].schema
+        Written(updated=2), {"ward": 2}, done.evidence.tables[VISIT].schema
     )
     ops = [one.tables[VISIT] for one in done.evidence.transactions]
-    assert ops == [Ops(updated=1), Ops(updated=1), Ops()]
+    assert ops == [Written(updated=1), Written(updated=1), Written()]
     bench.files |= done.files
     rows = rehearsed_rows(bench.work, (READER,))
     assert rows is not None

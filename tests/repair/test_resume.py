@@ -10,14 +10,15 @@ from dbops.errors import Failed, Unreachable
 from dbops.repair.batch_progress import BatchProgress, add_counts, judge_totals, part_of
 from dbops.repair.ports import CommitUnknown, Marker, MarkerKind
 from dbops.repair.resume import Fate, OpenRun, became, what_became
-from dbops.repair.table import Ops, TableName
+from dbops.repair.table import TableName
+from dbops.sql.written import Written
 from tests.repair.bench import Bench, Faulty, raising
 from tests.repair.hospital import MOVE, build, moving
 
 RUN = "a" * 32
 OPEN = OpenRun(7, RUN, "w-1", MarkerKind.REPAIR)
 VISIT = TableName("his", "visit")
-PROGRESS = BatchProgress("1000", {VISIT: Ops(updated=3)})
+PROGRESS = BatchProgress("1000", {VISIT: Written(updated=3)})
 
 
 def marker(number: int, upto: str | None = None, **more: object) -> Marker:
@@ -85,7 +86,7 @@ def test_parts_of_a_run_have_ids_of_their_own() -> None:
 
 def test_progress_survives_its_text() -> None:
     """Odd names of tables and keys come back as they were."""
-    odd = BatchProgress('中"', {TableName("", 'a "b"'): Ops(1, 2, 3)}, whole=True)
+    odd = BatchProgress('中"', {TableName("", 'a "b"'): Written(1, 2, 3)}, whole=True)
     assert BatchProgress.parse(odd.text()) == odd
 
 
@@ -108,13 +109,17 @@ def test_a_marker_that_says_something_else(text: str) -> None:
 
 def test_totals_of_batches() -> None:
     """No batch may exceed what is expected of all, and the last must reach it."""
-    wanted = {VISIT: Ops(updated=5)}
-    assert judge_totals(wanted, {VISIT: Ops(updated=4)}, whole=False) == ()
-    assert judge_totals(wanted, {VISIT: Ops(updated=5)}, whole=True) == ()
-    for written, whole in ((Ops(updated=6), False), (Ops(1, 4), False), (Ops(updated=4), True)):
+    wanted = {VISIT: Written(updated=5)}
+    assert judge_totals(wanted, {VISIT: Written(updated=4)}, whole=False) == ()
+    assert judge_totals(wanted, {VISIT: Written(updated=5)}, whole=True) == ()
+    for written, whole in (
+        (Written(updated=6), False),
+        (Written(1, 4), False),
+        (Written(updated=4), True),
+    ):
         (breach,) = judge_totals(wanted, {VISIT: written}, whole=whole)
         assert breach.code == "expect-differs"
-    assert add_counts(wanted, {VISIT: Ops(1, 1, 1)}) == {VISIT: Ops(1, 6, 1)}
+    assert add_counts(wanted, {VISIT: Written(1, 1, 1)}) == {VISIT: Written(1, 6, 1)}
 
 
 @pytest.mark.parametrize(("side", "fate"), [("before", Fate.NOTHING), ("after", Fate.COMMITTED)])

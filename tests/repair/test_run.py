@@ -10,12 +10,12 @@ from dbops.errors import DbopsError, Refused
 from dbops.repair.judgement import Approved
 from dbops.repair.manifest import Repair
 from dbops.repair.ports import MarkerKind
-from dbops.repair.table import Ops
 from dbops.repair.transaction import Stage
+from dbops.sql.written import Written
 from tests.repair.bench import Bench, appends, holds, limited, repair, watch
 from tests.repair.hospital import CHAIN, CHAINED, MOVE, build, contents, moving
 
-MOVED = Ops(updated=5)
+MOVED = Written(updated=5)
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def test_a_key_update_inside_of_the_watch_set(ward: Bench) -> None:
     sql = "DELETE FROM bill WHERE vid = 12; UPDATE visit SET id = 120 WHERE id = 12"
     report = ward.run(manifest, sql)
     effect = {effect.table: effect for effect in report.tables}[ward.site.table("visit")]
-    assert (effect.ops, effect.counted) == (Ops(1, 0, 1), Ops(0, 1, 0))
+    assert (effect.ops, effect.counted) == (Written(1, 0, 1), Written(0, 1, 0))
 
 
 def test_several_statements_and_a_declared_cascade(ward: Bench) -> None:
@@ -147,7 +147,7 @@ def test_with_rewrites_a_row_may_be_written_twice(ward: Bench) -> None:
     """Only the difference counts then, and still no row outside may be written."""
     manifest = repair(watch("visit", "id < 4", update=2, may_change=["dept"], rewrites=True))
     sql = "UPDATE visit SET dept = 'X' WHERE id < 4; UPDATE visit SET dept = 'OLD' WHERE id = 1"
-    assert ward.run(manifest, sql).tables[0].counted == Ops(updated=4)
+    assert ward.run(manifest, sql).tables[0].counted == Written(updated=4)
 
 
 def test_with_rewrites_a_row_outside_is_seen(ward: Bench) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from dbops.errors import DbopsError
 from dbops.repair.manifest import Repair
-from dbops.repair.table import Ops
+from dbops.sql.written import Written
 from tests.repair.bench import Bench, appends, repair, watch
 
 NEVER = "RETURN NULL"
@@ -156,7 +156,7 @@ def test_a_row_moves_to_another_partition(ward: Bench) -> None:
         " UPDATE bed SET w = 'c' WHERE id = 2",
     )
     effects = {str(effect.table): effect.counted for effect in run.tables}
-    assert effects == {"public.stay": Ops(1, 0, 1), "public.bed": Ops(1, 1, 1)}
+    assert effects == {"public.stay": Written(1, 0, 1), "public.bed": Written(1, 1, 1)}
     ward.undo(run)
     assert [ward.rows("stay"), ward.rows("bed")] == before
 

@@ -8,7 +8,7 @@ from dbops.errors import Refused
 from dbops.repair.judgement import Approved
 from dbops.repair.manifest import Repair
 from dbops.repair.report import RunReport
-from dbops.repair.table import Ops
+from dbops.sql.written import Written
 from tests.repair.bench import Bench, repair, watch
 from tests.repair.hospital import build, contents, moving
 
@@ -71,7 +71,9 @@ def run_and_back(bench: Bench, manifest: Repair, sql: str) -> RunReport:
 def test_one_change_in_many_forms(ward: Bench, form: str) -> None:
     """Whatever a statement looks like, five rows change, are counted, and come back."""
     (effect,) = run_and_back(ward, moving(), MOVES[form]).tables
-    assert (effect.ops, effect.counted, effect.columns) == (Ops(updated=5),) * 2 + ({"dept": 5},)
+    assert (effect.ops, effect.counted, effect.columns) == (Written(updated=5),) * 2 + (
+        {"dept": 5},
+    )
 
 
 @pytest.mark.parametrize("form", SERVER_MOVES)
@@ -79,7 +81,9 @@ def test_the_same_in_forms_of_a_server(server: Bench, form: str) -> None:
     """What a parser does not follow is counted all the same."""
     manifest = moving(temporary=("wrong",))
     (effect,) = run_and_back(server, manifest, SERVER_MOVES[form]).tables
-    assert (effect.ops, effect.counted, effect.columns) == (Ops(updated=5),) * 2 + ({"dept": 5},)
+    assert (effect.ops, effect.counted, effect.columns) == (Written(updated=5),) * 2 + (
+        {"dept": 5},
+    )
 
 
 def test_every_form_comes_to_the_same(server: Bench) -> None:
@@ -99,7 +103,7 @@ def test_rows_are_inserted_or_updated(ward: Bench) -> None:
         " ON CONFLICT (id) DO UPDATE SET dept = excluded.dept"
     )
     (effect,) = run_and_back(ward, manifest, sql).tables
-    assert effect.counted == Ops(inserted=1, updated=1)
+    assert effect.counted == Written(inserted=1, updated=1)
 
 
 def test_one_statement_writes_several_tables(server: Bench) -> None:
@@ -126,7 +130,7 @@ def test_a_merge_inserts_updates_and_deletes(server: Bench) -> None:
     merged = watch("visit", "id IN (4, 5, 50)", insert=1, update=1, delete=1, may_change=["dept"])
     report = run_and_back(server, repair(merged, watch("bill", "vid = 5", delete=1)), sql)
     counted = {effect.table: effect.counted for effect in report.tables}
-    assert counted[server.site.table("visit")] == Ops(1, 1, 1)
+    assert counted[server.site.table("visit")] == Written(1, 1, 1)
 
 
 def test_a_procedure_that_writes_elsewhere(server: Bench) -> None:

@@ -11,8 +11,8 @@ from dbops.errors import DbopsError, Refused
 from dbops.repair.manifest import UndoRules
 from dbops.repair.ports import MarkerKind
 from dbops.repair.report import RunReport
-from dbops.repair.table import Ops
 from dbops.repair.transaction import Stage
+from dbops.sql.written import Written
 from tests.engines.sqlite.repairs import SqliteSite
 from tests.repair.bench import Bench, appends, holds, limited, repair, watch
 from tests.repair.hospital import CHAIN, CHAINED, MOVE, build, contents, moving
@@ -59,8 +59,8 @@ def test_rows_are_as_they_were(ward: Bench) -> None:
     assert undo.kind is MarkerKind.UNDO
     assert ward.markers("w-1-undo") == [undo.run]
     assert {effect.table: effect.counted for effect in undo.tables} == {
-        ward.site.table("visit"): Ops(1, 2, 0),
-        ward.site.table("bill"): Ops(1, 0, 0),
+        ward.site.table("visit"): Written(1, 2, 0),
+        ward.site.table("bill"): Written(1, 0, 0),
     }
 
 

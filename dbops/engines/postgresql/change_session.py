@@ -16,7 +16,6 @@ from dbops.change.ports import (
     SessionOrder,
     StepEffect,
     TableSize,
-    Written,
 )
 from dbops.change.schema import ObjectName, Schema
 from dbops.change.step import Step
@@ -58,6 +57,7 @@ from dbops.engines.postgresql.change_written import Counting
 from dbops.engines.postgresql.connect import Session
 from dbops.engines.postgresql.faults import server_fault
 from dbops.errors import DbopsError, Refused, TryAgain
+from dbops.sql.written import Written
 
 _BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 _LOOK: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"

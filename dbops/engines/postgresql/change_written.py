@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from dbops.change.ports import Written
 from dbops.change.schema import ObjectKind, ObjectName
 from dbops.engines.postgresql.change_wire import ask
 from dbops.engines.postgresql.connect import Session
+from dbops.sql.written import Written
 
 _KINDS: Final = {"r": ObjectKind.TABLE, "m": ObjectKind.MATERIALIZED_VIEW}
 _WRITTEN: Final = """

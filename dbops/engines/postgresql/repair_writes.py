@@ -24,7 +24,8 @@ from psycopg.rows import TupleRow
 from dbops.engines.postgresql.connect import Session
 from dbops.engines.postgresql.repair_marker import TABLE as MARKERS
 from dbops.repair.ports import Writes
-from dbops.repair.table import Ops, TableName
+from dbops.repair.table import TableName
+from dbops.sql.written import Written
 
 _COUNTERS = """
     SELECT s.relid, n.nspname, c.relname, c.relkind, c.relnamespace = pg_my_temp_schema(),
@@ -91,7 +92,7 @@ _BELONGS: Final[Mapping[str, str]] = {
 }
 _DOING = "counting what was written"
 
-Counts = Mapping[int, Ops]
+Counts = Mapping[int, Written]
 
 
 class Ledger:
@@ -101,7 +102,7 @@ class Ledger:
         """Afterwards the counters as they are now are the zero from which `writes` counts."""
         self._session = session
         self._temporary = list(temporary)
-        self._zero: Counts = {row[0]: Ops(*row[6:]) for row in self._rows()}
+        self._zero: Counts = {row[0]: Written(*row[6:]) for row in self._rows()}
         self.marked = 0
 
     def writes(self, declared: Collection[TableName]) -> Writes:
@@ -109,10 +110,10 @@ class Ledger:
 
         `marked` rows of dbops' own table are left out; any other write there is an objection.
         """
-        tables: dict[int, tuple[TableName, Ops]] = {}
-        catalogues: dict[str, Ops] = {}
+        tables: dict[int, tuple[TableName, Written]] = {}
+        catalogues: dict[str, Written] = {}
         for relid, schema, name, _, temporary, system, *counts in self._rows():
-            ops = _less(Ops(*counts), self._zero.get(relid, Ops()))
+            ops = _less(Written(*counts), self._zero.get(relid, Written()))
             if ops.total and system:
                 catalogues[name] = ops
             elif ops.total and not temporary:
@@ -122,7 +123,7 @@ class Ledger:
         objections = [*self._catalogue_objections(catalogues), *objections]
         if self._session.value(_HELD, doing=_DOING):
             objections.append("it left a cursor WITH HOLD, whose query COMMIT would run")
-        if counted.pop(MARKERS, Ops()) != Ops(inserted=self.marked):
+        if counted.pop(MARKERS, Written()) != Written(inserted=self.marked):
             objections.append(f"it wrote to {MARKERS}, which only dbops may write")
         return Writes(counted, tuple(objections), tuple(sequences))
 
@@ -130,15 +131,15 @@ class Ledger:
         return self._session.rows(_COUNTERS, doing=_DOING)
 
     def _at_declared(
-        self, tables: Mapping[int, tuple[TableName, Ops]], declared: Collection[TableName]
-    ) -> dict[TableName, Ops]:
+        self, tables: Mapping[int, tuple[TableName, Written]], declared: Collection[TableName]
+    ) -> dict[TableName, Written]:
         wanted = set(declared)
         names = {relid: name for relid, (name, _) in tables.items()}
         found = self._session.rows(_ANCESTORS, [list(tables)], doing=_DOING) if tables else []
         for relid, schema, name in reversed(found):  # the nearest last, so that it stays
             if TableName(schema, name) in wanted:
                 names[relid] = TableName(schema, name)
-        counted: defaultdict[TableName, Ops] = defaultdict(Ops)
+        counted: defaultdict[TableName, Written] = defaultdict(Written)
         for relid, (_, ops) in tables.items():
             counted[names[relid]] += ops
         return dict(counted)
@@ -159,7 +160,7 @@ class Ledger:
                 objections.append(f"it may have written to the foreign table {relation}")
         return sequences, objections
 
-    def _catalogue_objections(self, catalogues: Mapping[str, Ops]) -> Iterator[str]:
+    def _catalogue_objections(self, catalogues: Mapping[str, Written]) -> Iterator[str]:
         undeclared = self._session.rows(_MADE, [self._temporary], doing=_DOING)
         for (name,) in undeclared:
             yield f"it made the temporary table {TableName('', name)}, which is not declared"
@@ -179,5 +180,7 @@ class Ledger:
         )
 
 
-def _less(ops: Ops, zero: Ops) -> Ops:
-    return Ops(ops.inserted - zero.inserted, ops.updated - zero.updated, ops.deleted - zero.deleted)
+def _less(ops: Written, zero: Written) -> Written:
+    return Written(
+        ops.inserted - zero.inserted, ops.updated - zero.updated, ops.deleted - zero.deleted
+    )

@@ -22,7 +22,6 @@ from dbops.change.ports import (
     SessionOrder,
     StepEffect,
     TableSize,
-    Written,
 )
 from dbops.change.schema import ObjectName, Schema
 from dbops.change.step import Step
@@ -45,6 +44,7 @@ from dbops.engines.sqlite.repair_faults import code_name
 from dbops.engines.sqlite.repair_guard import Mode
 from dbops.engines.sqlite.repair_session import SERVER
 from dbops.errors import DbopsError, Failed, Refused
+from dbops.sql.written import Written
 
 FILE_LOCK: Final = Lock("the whole file", "RESERVED", "writes")
 """From BEGIN IMMEDIATE to COMMIT nobody else writes: https://www.sqlite.org/lockingv3.html"""

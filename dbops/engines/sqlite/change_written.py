@@ -14,10 +14,10 @@ from collections.abc import Mapping
 
 import apsw
 
-from dbops.change.ports import Written
 from dbops.change.schema import ObjectKind, ObjectName
 from dbops.engines.sqlite.change_schema import OWN
 from dbops.engines.sqlite.connect import quoted
+from dbops.sql.written import Written
 
 
 class Counting:

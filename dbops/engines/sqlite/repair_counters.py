@@ -17,7 +17,8 @@ import apsw
 
 from dbops.engines.sqlite.repair_guard import MARKER_TABLE
 from dbops.errors import Refused
-from dbops.repair.table import Ops, TableName
+from dbops.repair.table import TableName
+from dbops.sql.written import Written
 
 MARKS_MOST: Final = 2_000_000  # about 130 bytes each; one holds 64 neighbouring rowids
 KEYS_MOST: Final = 500_000
@@ -59,13 +60,13 @@ class Counters:
         """Whether anything was written at all."""
         return bool(self._counts)
 
-    def writes(self) -> dict[TableName, Ops]:
+    def writes(self) -> dict[TableName, Written]:
         """Rows of the database by table and operation, but for dbops' own."""
-        found: dict[TableName, Ops] = {}
+        found: dict[TableName, Written] = {}
         for (table, op), count in self._counts.items():
             if table.lower() != MARKER_TABLE:
                 name = TableName("", table)
-                found[name] = found.get(name, Ops()) + _ops(op, count)
+                found[name] = found.get(name, Written()) + _ops(op, count)
         return found
 
     def objections(self) -> tuple[str, ...]:
@@ -164,8 +165,8 @@ class Counters:
         return _Baseline(self._connection.total_changes(), header, sequences)
 
 
-def _ops(op: str, count: int) -> Ops:
-    return Ops(
+def _ops(op: str, count: int) -> Written:
+    return Written(
         inserted=count if op == "INSERT" else 0,
         updated=count if op == "UPDATE" else 0,
         deleted=count if op == "DELETE" else 0,

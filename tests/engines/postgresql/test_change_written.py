@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from dbops.change.ports import Written
 from dbops.change.schema import ObjectKind, ObjectName
+from dbops.sql.written import Written
 from tests.engines import change_suite_written
 from tests.engines.change_suite_site import begun, hospital
 from tests.engines.change_suite_written import ran

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from dbops.repair.ports import Writes
-from dbops.repair.table import Change, Ops, TableName
+from dbops.repair.table import Change, TableName
+from dbops.sql.written import Written
 from tests.engines.postgresql.repair_database import PgSite
 from tests.engines.repair_site import (
     NOTHING,
@@ -48,8 +49,8 @@ def test_partitions_count_at_the_declared_table(site: PgSite) -> None:
     site.run(*PARTS)
     site.prepare("log", "log_a", "log_b")
     assert writes_of(site, "UPDATE log SET v = 'x' WHERE day IN (1, 11)").tables == {
-        site.table("log"): Ops(updated=2),
-        site.table("log_b"): Ops(updated=2),
+        site.table("log"): Written(updated=2),
+        site.table("log_b"): Written(updated=2),
     }
     with begun(site) as session:
         session.run(sql("UPDATE log SET day = day + 10 WHERE day = 1"), NOTHING)
@@ -57,10 +58,10 @@ def test_partitions_count_at_the_declared_table(site: PgSite) -> None:
         whole = session.writes([site.table("log")])
         assert session.own_rows(session.shape(site.table("log"))) == 2
     assert leaves.tables == {
-        site.table("log_a"): Ops(deleted=2),
-        site.table("log_b1"): Ops(inserted=2),
+        site.table("log_a"): Written(deleted=2),
+        site.table("log_b1"): Written(inserted=2),
     }
-    assert whole.tables == {site.table("log"): Ops(inserted=2, deleted=2)}
+    assert whole.tables == {site.table("log"): Written(inserted=2, deleted=2)}
     assert leaves.objections == whole.objections == ()
 
 
@@ -91,7 +92,7 @@ def test_attempts_that_were_taken_back_stay_counted(site: PgSite) -> None:
         "BEGIN UPDATE visit SET note = 'x' WHERE id = 1; RAISE division_by_zero;"
         " EXCEPTION WHEN division_by_zero THEN NULL; END"
     )
-    assert writes_of(site, caught).tables == {site.table("visit"): Ops(updated=1)}
+    assert writes_of(site, caught).tables == {site.table("visit"): Written(updated=1)}
 
 
 def test_rows_of_subtransactions_are_own(site: PgSite) -> None:
@@ -129,7 +130,7 @@ def test_counts_of_an_earlier_transaction_are_none_of_this(site: PgSite) -> None
         session.rollback()
         session.begin()
         session.run(sql("UPDATE visit SET note = 'x' WHERE id = 1"), NOTHING)
-        assert session.writes([]).tables == {site.table("visit"): Ops(updated=1)}
+        assert session.writes([]).tables == {site.table("visit"): Written(updated=1)}
 
 
 @pytest.mark.parametrize(
@@ -181,7 +182,7 @@ def test_declared_temporary_tables_may_have_everything(site: PgSite) -> None:
         temporary=("ids",),
     )
     assert writes.objections == ()
-    assert writes.tables == {site.table("visit"): Ops(updated=3)}
+    assert writes.tables == {site.table("visit"): Written(updated=3)}
 
 
 def test_temporary_tables_hide_no_definition(site: PgSite) -> None:
@@ -250,7 +251,7 @@ def test_deferred_triggers_are_counted(site: PgSite) -> None:
         session.run(sql("UPDATE visit SET note = 'x' WHERE id = 1"), NOTHING)
         assert site.table("audit") not in session.writes([]).tables
         session.settle()
-        assert session.writes([]).tables[site.table("audit")] == Ops(inserted=1)
+        assert session.writes([]).tables[site.table("audit")] == Written(inserted=1)
 
 
 def test_ordinary_views_and_rules_count_at_their_tables(site: PgSite) -> None:
@@ -265,7 +266,7 @@ def test_ordinary_views_and_rules_count_at_their_tables(site: PgSite) -> None:
         " WHEN MATCHED AND id = 10 THEN DELETE",
     )
     assert writes.objections == ()
-    assert writes.tables == {site.table("visit"): Ops(updated=1, deleted=1)}
+    assert writes.tables == {site.table("visit"): Written(updated=1, deleted=1)}
 
 
 def test_names_of_tables_are_in_full(site: PgSite) -> None:
@@ -274,6 +275,6 @@ def test_names_of_tables_are_in_full(site: PgSite) -> None:
     site.prepare("his.visit")
     writes = writes_of(site, "INSERT INTO his.visit VALUES (1)", "DELETE FROM visit WHERE id = 3")
     assert writes.tables == {
-        TableName("his", "visit"): Ops(inserted=1),
-        TableName("public", "visit"): Ops(deleted=1),
+        TableName("his", "visit"): Written(inserted=1),
+        TableName("public", "visit"): Written(deleted=1),
     }

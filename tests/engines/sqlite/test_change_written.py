@@ -7,8 +7,8 @@ from pathlib import Path
 import apsw
 import pytest
 
-from dbops.change.ports import Written
 from dbops.engines.sqlite.change_written import Counting
+from dbops.sql.written import Written
 from tests.engines import change_suite_written
 from tests.engines.change_suite_site import begun
 from tests.engines.change_suite_written import ran

@@ -9,7 +9,8 @@ import pytest
 from dbops.engines.sqlite import repair_counters
 from dbops.errors import Refused
 from dbops.repair.ports import Writes
-from dbops.repair.table import Ops, TableName
+from dbops.repair.table import TableName
+from dbops.sql.written import Written
 from tests.engines.repair_site import NOTHING, begun, read, rows_of, sql
 from tests.engines.sqlite.repairs import SqliteSite, made
 
@@ -41,30 +42,36 @@ def counted(site: SqliteSite, *statements: str) -> Writes:
 @pytest.mark.parametrize(
     ("statement", "ops"),
     [
-        ("UPDATE a SET v = v", {"a": Ops(updated=3)}),
-        ("UPDATE w SET v = v", {"w": Ops(updated=3)}),
+        ("UPDATE a SET v = v", {"a": Written(updated=3)}),
+        ("UPDATE w SET v = v", {"w": Written(updated=3)}),
         ("DELETE FROM log", {}),
-        ("INSERT INTO a VALUES (9, NULL, NULL)", {"a": Ops(inserted=1)}),
+        ("INSERT INTO a VALUES (9, NULL, NULL)", {"a": Written(inserted=1)}),
         # REPLACE deletes what is in its way, which SQLite's own number of changes leaves out
-        ("INSERT OR REPLACE INTO a VALUES (3, 'z', 7)", {"a": Ops(1, 0, 1)}),
-        ("INSERT OR REPLACE INTO w VALUES ('9', 'z', 7)", {"w": Ops(1, 0, 1)}),
-        ("UPDATE OR REPLACE w SET u = 'z' WHERE k = '3'", {"w": Ops(updated=1)}),
-        ("UPDATE OR REPLACE a SET u = 'z' WHERE id = 2", {"a": Ops(0, 1, 1)}),
-        ("INSERT INTO a VALUES (1, 'x', 9) ON CONFLICT DO UPDATE SET v = 9", {"a": Ops(updated=1)}),
+        ("INSERT OR REPLACE INTO a VALUES (3, 'z', 7)", {"a": Written(1, 0, 1)}),
+        ("INSERT OR REPLACE INTO w VALUES ('9', 'z', 7)", {"w": Written(1, 0, 1)}),
+        ("UPDATE OR REPLACE w SET u = 'z' WHERE k = '3'", {"w": Written(updated=1)}),
+        ("UPDATE OR REPLACE a SET u = 'z' WHERE id = 2", {"a": Written(0, 1, 1)}),
+        (
+            "INSERT INTO a VALUES (1, 'x', 9) ON CONFLICT DO UPDATE SET v = 9",
+            {"a": Written(updated=1)},
+        ),
         ("INSERT INTO a VALUES (1, 'x', 9) ON CONFLICT DO NOTHING", {}),
-        ("INSERT OR IGNORE INTO a VALUES (1, 'x', 9), (9, 'n', 9)", {"a": Ops(inserted=1)}),
-        ("UPDATE a SET id = 10 WHERE id = 1", {"a": Ops(updated=1), "c": Ops(updated=2)}),
-        ("UPDATE w SET k = '9' WHERE k = '3'", {"w": Ops(updated=1)}),
-        ("DELETE FROM w WHERE k = '1'", {"w": Ops(deleted=1), "c": Ops(updated=2)}),
-        ("DELETE FROM a", {"a": Ops(deleted=3), "c": Ops(deleted=3), "log": Ops(inserted=3)}),
-        ("UPDATE seen SET v = 8 WHERE id < 3", {"a": Ops(updated=2)}),
-        ("UPDATE a SET v = 5 FROM w WHERE w.u = a.u", {"a": Ops(updated=3)}),
+        ("INSERT OR IGNORE INTO a VALUES (1, 'x', 9), (9, 'n', 9)", {"a": Written(inserted=1)}),
+        ("UPDATE a SET id = 10 WHERE id = 1", {"a": Written(updated=1), "c": Written(updated=2)}),
+        ("UPDATE w SET k = '9' WHERE k = '3'", {"w": Written(updated=1)}),
+        ("DELETE FROM w WHERE k = '1'", {"w": Written(deleted=1), "c": Written(updated=2)}),
+        (
+            "DELETE FROM a",
+            {"a": Written(deleted=3), "c": Written(deleted=3), "log": Written(inserted=3)},
+        ),
+        ("UPDATE seen SET v = 8 WHERE id < 3", {"a": Written(updated=2)}),
+        ("UPDATE a SET v = 5 FROM w WHERE w.u = a.u", {"a": Written(updated=3)}),
         ("WITH n AS (SELECT 1 AS one) DELETE FROM log", {}),
-        ("DELETE FROM c RETURNING id", {"c": Ops(deleted=3), "log": Ops(inserted=3)}),
+        ("DELETE FROM c RETURNING id", {"c": Written(deleted=3), "log": Written(inserted=3)}),
     ],
 )
 def test_each_way_of_writing_is_counted(
-    tmp_path: Path, statement: str, ops: dict[str, Ops]
+    tmp_path: Path, statement: str, ops: dict[str, Written]
 ) -> None:
     """By whatever a row is written, it counts once, for its table and operation."""
     writes = counted(made(tmp_path / "lab.db", *SCHEMA), statement)
@@ -82,7 +89,7 @@ def test_the_quick_ways_of_sqlite_are_counted(tmp_path: Path) -> None:
     )
     writes = counted(site, "INSERT INTO two SELECT * FROM one", "DELETE FROM one")
     assert writes == Writes(
-        {TableName("", "two"): Ops(inserted=3), TableName("", "one"): Ops(deleted=3)}
+        {TableName("", "two"): Written(inserted=3), TableName("", "one"): Written(deleted=3)}
     )
 
 
@@ -97,7 +104,7 @@ def test_temporary_tables_do_not_count(tmp_path: Path) -> None:
         "CREATE TEMP TABLE ids AS SELECT id FROM a",
         "CREATE INDEX temp.by_id ON ids (id)",
     )
-    assert writes == Writes({TableName("", "a"): Ops(updated=3)})
+    assert writes == Writes({TableName("", "a"): Written(updated=3)})
 
 
 def test_a_sequence_that_moves_is_told(tmp_path: Path) -> None:
@@ -156,7 +163,7 @@ def test_rows_without_rowid_that_cannot_be_told(tmp_path: Path) -> None:
     with begun(site) as session:
         shape = session.shape(site.table("t"))
         session.run(sql("UPDATE t SET v = 5"), NOTHING)
-        assert session.writes([]) == Writes({site.table("t"): Ops(updated=2)})
+        assert session.writes([]) == Writes({site.table("t"): Written(updated=2)})
         assert rows_of(read(session, shape)) == [(b"a", b"5"), (b"b", b"5")]
         with pytest.raises(Refused) as caught:
             session.own_rows(shape)
@@ -170,7 +177,7 @@ def test_too_many_rows_to_remember(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with begun(site) as session:
         shape = session.shape(site.table("t"))
         session.run(sql("INSERT INTO t VALUES (1, 1), (100, 1), (200, 1), (300, 1)"), NOTHING)
-        assert session.writes([]).tables == {site.table("t"): Ops(inserted=4)}
+        assert session.writes([]).tables == {site.table("t"): Written(inserted=4)}
         with pytest.raises(Refused) as caught:
             session.own_rows(shape)
     assert str(caught.value) == "the rows of t that were written cannot be told from others"

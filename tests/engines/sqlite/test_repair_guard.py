@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from dbops.errors import DbopsError, Failed, Refused
-from dbops.repair.table import Ops, TableName
+from dbops.repair.table import TableName
+from dbops.sql.written import Written
 from tests.engines.repair_site import CANARY, NOTHING, begun, read, sql
 from tests.engines.sqlite.repairs import SqliteSite, made
 
@@ -175,7 +176,7 @@ def test_a_virtual_table_can_be_read(site: SqliteSite) -> None:
             "UPDATE t SET v = 'c' WHERE id IN (SELECT rowid FROM notes WHERE notes MATCH 'old')"
         )
         assert session.run(sql(change), NOTHING) == 1
-        assert session.writes([]).tables == {TableName("", "t"): Ops(updated=1)}
+        assert session.writes([]).tables == {TableName("", "t"): Written(updated=1)}
 
 
 @pytest.mark.parametrize(
