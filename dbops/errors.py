@@ -62,6 +62,21 @@ class Partly(DbopsError):
     status = ExitStatus.PARTLY
 
 
+class HalfDone(Partly):
+    """Some of the work is done for good; `cause` is the code of what stopped the rest."""
+
+    def __init__(self, code: str, message: str, *, hint: str, cause: str) -> None:
+        super().__init__(code, message, hint=hint)
+        self.cause = cause
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild_half, (self.code, self.message, self.hint, self.cause)
+
+
+def _rebuild_half(code: str, message: str, hint: str, cause: str) -> HalfDone:
+    return HalfDone(code, message, hint=hint, cause=cause)
+
+
 class UsageFault(DbopsError):
     """The command line or the configuration says something that cannot be meant."""
 

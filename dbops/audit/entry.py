@@ -107,8 +107,10 @@ class Label(StrEnum):
 
     ANCHOR = "anchor"
     BACKUP = "backup"
+    CAUSE = "cause"  # the code of what stopped work that is half done
     COMMIT = "commit"  # where git has the files of a piece of work
     DECISION = "decision"
+    DIRECTION = "direction"  # of a change: up or down
     IDENTITY = "identity"  # the engine's own identity of a database
     KEY = "key"  # a fingerprint
     LEVEL = "level"

@@ -16,6 +16,7 @@ from dbops.audit.entry import Count, DigestOf, Draft, Effect, Entry, Label, Phas
 from dbops.errors import (
     DbopsError,
     Finding,
+    HalfDone,
     NoIdentity,
     NotFound,
     Partly,
@@ -129,6 +130,8 @@ def recorded(
     try:
         yield account
     except BaseException as raised:
+        if isinstance(raised, HalfDone):
+            account.name(Label.CAUSE, raised.cause)
         _conclude(account, ledger, draft, _ending_of(raised, draft))
         raise
     lost = _conclude(account, ledger, draft, account.well_ended(draft))

@@ -6,21 +6,30 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final
 
-from dbops.change.diff import Verb
+from dbops.change.diff import Difference, Verb, compare_schemas, is_only_order
+from dbops.change.diff_text import same_effect
 from dbops.change.execute import carry_out
 from dbops.change.going import Going, look
 from dbops.change.half_back import spares_rows
-from dbops.change.judging import Judged, NotAsDeclared, judge_back, judge_down, judge_up
+from dbops.change.judging import (
+    Judged,
+    NotAsDeclared,
+    judge_back,
+    judge_down,
+    judge_up,
+    refuse_other_effect,
+)
+from dbops.change.manifest import DataLoss
 from dbops.change.parsed import read_step
 from dbops.change.part_end import PartEnds
 from dbops.change.parts import judged_last, parts_of, remaining
-from dbops.change.ports import ChangeSession, CommitUnknown
+from dbops.change.ports import ChangeSession, CommitUnknown, Remains
 from dbops.change.report import ChangeReport
 from dbops.change.run_order import ChangeRun
 from dbops.change.schema import Schema
-from dbops.change.standing import Standing, half_done, standing_of
+from dbops.change.standing import Standing, half_done, onward_hint, standing_of
 from dbops.change.step import Direction, Part, Step
-from dbops.errors import DbopsError, Partly, Refused
+from dbops.errors import DbopsError, HalfDone, Refused
 from dbops.review.policy_document import FailedVerify
 from dbops.sql.tokens import tokens_of
 
@@ -38,6 +47,8 @@ def carry_up(going: Going, before: Schema, start: Schema | None) -> ChangeReport
     order = going.order
     try:
         _refuse_altered_between(going, start)
+        if order.change.data_loss is not DataLoss.NONE:
+            going.seen = look(going)
         return carry_out(
             going, parts_left(going), lambda session: judge_up(order, session, before), start
         )
@@ -61,7 +72,7 @@ def carry_down(going: Going, live: Schema, start: Schema | None) -> ChangeReport
     `live` is the schema now. Raises Refused where all was rolled back, Partly `change-partly` where
     parts of it stay, and as `carry_out`.
     """
-    order = going.order
+    order, going.seen = going.order, live
     try:
         _refuse_altered_between(going, start)
         return carry_out(
@@ -71,7 +82,7 @@ def carry_down(going: Going, live: Schema, start: Schema | None) -> ChangeReport
         raise
     except DbopsError as fault:
         if going.committed:
-            raise partly(order, fault) from None
+            raise partly(order, fault, back=True) from None
         if isinstance(fault, NotAsDeclared):
             raise _rolled_back(f"down.sql of {order.work}", fault) from None
         raise
@@ -81,36 +92,73 @@ def carry_back(going: Going, start: Schema | None) -> ChangeReport:
     """Afterwards down.sql has taken back a change that did not get to its end.
 
     All is as at the `start`. Without one it must have got to its last step: then it is taken back
-    as a change that did. Raises Refused `change-half-done` where down.sql cannot do that,
-    NotAsDeclared where it did not and was rolled back, and as `carry_out`.
+    as a change that did. As far as it can be it is one transaction, whatever parts down.sql names:
+    nobody alters anything between them. Raises Refused `change-half-done` where down.sql cannot do
+    that, NotAsDeclared where it did not and was rolled back, and as `carry_out`.
     """
     order, live, parts = going.order, look(going), parts_left(going)
+    going.seen = live
     standing = standing_of(going.journal, order.plan)
     if standing.direction is Direction.UP:  # else it was found to be possible before
         _refuse_altered_between(going, start)
         _refuse_half(going, standing, parts, start)
+    elif start is not None:
+        _refuse_strange(order, compare_schemas(start, live))
 
     def judge(session: ChangeSession) -> Judged:
         if start is None:
             return judge_down(order, session, live, None)
         return judge_back(order, session, live, start)
 
-    return carry_out(going, parts, judge)
+    return carry_out(going, _in_one(parts), judge)
+
+
+def _in_one(parts: Sequence[Part]) -> tuple[Part, ...]:
+    """The parts as one transaction, where none of their steps stands outside of any."""
+    if any(part.alone for part in parts):
+        return tuple(parts)
+    return (Part(tuple(step for part in parts for step in part.steps), alone=False),)
+
+
+def _refuse_strange(order: ChangeRun, found: Sequence[Difference]) -> None:
+    """Raise NotAsDeclared `change-effect` where something differs from the start that is not its.
+
+    Half a change that was half taken back has come to no state that a rehearsal saw; but all that
+    is there of it is as it was in one of those.
+    """
+    rehearsed = order.rehearsed
+    if rehearsed is None:
+        return
+    known = (*rehearsed.ends.values(), rehearsed.differences)
+    seen = [(each.name, each) for differences in known for each in differences]
+    strange = [
+        each
+        for each in found
+        if not is_only_order(each)
+        and all(name != each.name or same_effect([each], [one]) for name, one in seen)
+    ]
+    refuse_other_effect(order, strange, (), revert=True)
 
 
 def _refuse_altered_between(going: Going, start: Schema | None) -> None:
     """Raise NotAsDeclared `change-effect` where others altered what had come of the change so far.
 
-    A step that began and whose end nobody saw may have left anything, until it is cleaned up: that
-    comes before a way back. What was made by hand under the name of something that the change is
-    to make would go with that.
+    A step that began, whose end nobody saw and that left something is looked at behind it. What was
+    made by hand under the name of something that the change is to make would go with a way back.
     """
     standing, back = standing_of(going.journal, going.order.plan), going.direction is Direction.DOWN
-    if standing.whole or not standing.done or not (back or standing.began is None):
+    if standing.whole or not standing.done or _has_left(going, standing):
         return
     if standing.direction is going.direction or back:
         ends = PartEnds(going.order, standing.direction, start)
         ends.compare(max(standing.done), lambda: look(going), back=back)
+
+
+def _has_left(going: Going, standing: Standing) -> bool:
+    """Whether something is there of a step that began."""
+    steps = going.order.scripts[standing.direction]
+    began = next((step for step in steps if step.number == standing.began), None)
+    return began is not None and going.session.remains(began) is not Remains.NOTHING
 
 
 def parts_left(going: Going) -> tuple[Part, ...]:
@@ -120,18 +168,17 @@ def parts_left(going: Going) -> tuple[Part, ...]:
     return judged_last(remaining(parts, going.journal, order.plan, going.direction))
 
 
-def partly(order: ChangeRun, fault: DbopsError) -> Partly:
+def partly(order: ChangeRun, fault: DbopsError, *, back: bool = False) -> HalfDone:
     """What is said where some parts are done for good, and the end is not.
 
-    On a copy nobody goes on.
+    `back` says that what goes on is the way back. On a copy nobody goes on.
     """
     looked_at = order.measured or (order.resumed and fault.code in _COMPARED)
-    return Partly(
+    return HalfDone(
         "change-partly",
         f"{order.work} is half done on {order.database}: {fault.message}",
-        hint=fault.hint
-        if looked_at
-        else f"finish it or take it back: dbops change resume {order.work}",
+        hint=fault.hint if looked_at else onward_hint(order.work, back=back),
+        cause=fault.code,
     )
 
 
@@ -184,7 +231,7 @@ def _taken_back(going: Going, fault: NotAsDeclared, start: Schema | None) -> Dbo
         told = partly(order, fault)
         why = "" if failure.message == fault.message else f": {failure.message}"
         message = f"{told.message}; and it was not taken back{why}"
-        return Partly(told.code, message, hint=told.hint)
+        return HalfDone(told.code, message, hint=told.hint, cause=told.cause)
     message = f"{order.work} was taken back by down.sql: {fault.message}"
     # All is as it was: what differed was made by the change alone.
     compared = order.resumed and fault.code in _COMPARED

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from dbops.change.going import Going, clean_up, look, note, note_entry, patiently
 from dbops.change.judging import Judged
-from dbops.change.part_end import PartEnds
+from dbops.change.part_end import PartEnds, refuse_altered_meanwhile
 from dbops.change.ports import (
     ChangeSession,
     CommitUnknown,
@@ -82,7 +82,10 @@ def _part(going: Going, part: Part, ends: PartEnds) -> list[StepReport]:
     last = part.steps[-1].number
     if not part.alone:
         return _together(going, part, lambda session: ends.judge(session, last))
+    refuse_altered_meanwhile(going, lambda: look(going))
     reports = _alone(going, part.steps[0])
+    if going.seen is not None:
+        going.seen = look(going)
     ends.compare(last, lambda: look(going))
     return reports
 
@@ -124,8 +127,10 @@ def _transaction(
         going.tell(Stage.BEGUN)
         began = going.clock.monotonic()
         session.lock(going.order.locks_of(going.direction, part))
+        refuse_altered_meanwhile(going, session.schema)
         effects = [_ran(going, step) for step in part.steps]
         judge(session)
+        after = None if going.seen is None else session.schema()
         written = session.written()
         session.note([*entries, *more])
         going.tell(Stage.COMMITTING)
@@ -138,6 +143,7 @@ def _transaction(
             _roll_back(going)
         raise
     held = going.clock.monotonic() - began
+    going.seen = after
     going.tell(Stage.COMMITTED)
     return _Done(effects, held, written)
 

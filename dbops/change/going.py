@@ -42,7 +42,9 @@ class Going:
     """One direction of a change, on a session that holds the work.
 
     `committed` says whether anything of it is done for good. `instead` is the direction whose
-    whole end stands while nothing of this one is; None where the change is half done.
+    whole end stands while nothing of this one is; None where the change is half done. `seen` is the
+    schema as it was looked at last, where what others alter since would be lost with what the next
+    part drops.
     """
 
     order: ChangeRun
@@ -55,6 +57,7 @@ class Going:
     instead: Direction | None = None
     committed: bool = False
     journal: tuple[JournalEntry, ...] = field(default=(), repr=False)
+    seen: Schema | None = field(default=None, repr=False)
 
     def tell(self, stage: Stage, step: Step | None = None) -> None:
         """The observer knows."""

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from dbops.change.diff import Difference, compare_schemas
+from dbops.change.drift import told
+from dbops.change.going import Going
 from dbops.change.judging import (
     NotAsDeclared,
     refuse_other_effect,
@@ -22,6 +24,25 @@ from dbops.change.run_order import ChangeRun
 from dbops.change.schema import Schema
 from dbops.change.step import Direction
 from dbops.errors import Failed, Refused
+
+
+def refuse_altered_meanwhile(going: Going, look: Callable[[], Schema]) -> None:
+    """Raise NotAsDeclared `change-altered` where the schema is not as it was `seen` last.
+
+    Before a part that drops something: what others have added to that since would go with it, and
+    no comparison behind it would tell.
+    """
+    if going.seen is None:
+        return
+    found = compare_schemas(going.seen, look())
+    if found:
+        order = going.order
+        raise NotAsDeclared(
+            "change-altered",
+            f"{order.database} was altered by others while {order.work} was on its way:"
+            f" {told(found)}",
+            hint="look at it, and bring it back; see how it stands: dbops change list",
+        )
 
 
 @dataclass(slots=True)

@@ -26,7 +26,7 @@ from dbops.change.schema import ObjectKind, ObjectName, Schema, refuse_unknown_t
 from dbops.change.stage import Moment
 from dbops.change.standing import refuse_missing, refuse_second_run
 from dbops.change.step import Direction
-from dbops.errors import Partly, Refused
+from dbops.errors import HalfDone, Partly, Refused
 from dbops.wording import listed, number
 
 _COLUMN: Final = ObjectKind.COLUMN
@@ -58,7 +58,7 @@ def rehearse_change(
     except Partly as fault:
         what = fault.message.removeprefix(f"{order.change.id} is half done on {order.database}: ")
         raise Refused(
-            fault.code,
+            fault.cause if isinstance(fault, HalfDone) else fault.code,
             f"on a copy of {order.backup}, and nowhere else: {what}",
             hint=fault.hint,
         ) from None

@@ -28,7 +28,7 @@ from dbops.change.report import ChangeReport
 from dbops.change.run_order import ChangeRun
 from dbops.change.schema import Schema
 from dbops.change.stage import Moment, Stage
-from dbops.change.standing import Standing, State, got_to_its_end, standing_of
+from dbops.change.standing import WHOLE, Standing, State, got_to_its_end, standing_of
 from dbops.change.step import Direction, Step
 from dbops.errors import DbopsError
 
@@ -55,7 +55,7 @@ class Became:
 
     `began` is a step outside of a transaction that nobody saw end, and `remains` what the
     catalogue says of it. `run` is the id of the run that wrote last; None where none did. `wrote`
-    are the ids of all that wrote of the change.
+    are the ids of all that wrote of the change, `ended` who brought which direction to its end.
     """
 
     fate: Fate
@@ -66,6 +66,7 @@ class Became:
     remains: Remains | None = None
     run: str | None = None
     wrote: frozenset[str] = frozenset()
+    ended: frozenset[tuple[str, Direction]] = frozenset()
 
 
 def what_became(order: ChangeRun, engine: ChangeEngine) -> Became:
@@ -126,6 +127,7 @@ def _became(going: Going) -> Became:
     steps = order.scripts[standing.direction]
     began = next((step for step in steps if step.number == standing.began), None)
     remains = None if began is None else patiently(going, lambda: going.session.remains(began))[0]
+    own = [entry for entry in going.journal if entry.plan == order.plan]
     return Became(
         fate=_fate(standing, remains),
         direction=standing.direction,
@@ -134,7 +136,8 @@ def _became(going: Going) -> Became:
         began=began,
         remains=remains,
         run=standing.run,
-        wrote=frozenset(entry.run for entry in going.journal if entry.plan == order.plan),
+        wrote=frozenset(entry.run for entry in own),
+        ended=frozenset((entry.run, entry.direction) for entry in own if entry.step == WHOLE),
     )
 
 
@@ -177,7 +180,7 @@ def _reverted(going: Going, became: Became) -> ChangeReport | None:
 def _still_half(order: ChangeRun, fault: DbopsError) -> DbopsError:
     """A refusal before anything was done stays one; what is half done stays said to be so."""
     keep = isinstance(fault, CommitUnknown) or fault.code == "change-half-done"
-    return fault if keep else partly(order, fault)
+    return fault if keep else partly(order, fault, back=True)
 
 
 def _unobserved(_moment: Moment) -> None:

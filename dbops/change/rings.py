@@ -38,7 +38,7 @@ def _is_done(last: RecordedChange | None, scripts: str) -> bool:
         last is not None
         and last.direction is Direction.UP
         and last.effect is Effect.COMMITTED
-        and last.schema is not None
+        and last.judged
         and last.scripts == scripts
     )
 

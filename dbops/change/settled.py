@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dbops.change.diff import compare_schemas
+from dbops.change.diff import Difference, Verb, compare_schemas
 from dbops.change.diff_text import same_effect
 from dbops.change.judging import touched
 from dbops.change.recorded import with_differences
@@ -60,6 +60,26 @@ def made_before(order: ChangeRun, fate: Fate, live: Schema) -> Made | None:
         after = live if back else rehearsed.source
         return Made(with_differences(after, rehearsed.differences), after, is_live=False)
     return None
+
+
+def already_there(rehearsed: Rehearsed, live: Schema) -> tuple[Difference, ...]:
+    """Return what of the rehearsed differences the database has: each at least in a property."""
+    found = {each.name: each for each in compare_schemas(rehearsed.source, live)}
+    return tuple(
+        each
+        for each in rehearsed.differences
+        if each.name in found and _is_begun(each, found[each.name])
+    )
+
+
+def _is_begun(made: Difference, found: Difference) -> bool:
+    if made.verb is not Verb.ALTER or found.verb is not Verb.ALTER:
+        return made.verb is found.verb
+    both = made.before.keys() | made.after.keys()
+    return any(
+        found.after.get(key) == made.after.get(key)
+        for key in both & (found.before.keys() | found.after.keys())
+    )
 
 
 def _is_as_made(order: ChangeRun, rehearsed: Rehearsed, live: Schema) -> bool:

@@ -207,7 +207,17 @@ def half_done(work: str, standing: Standing, other: str = "") -> Refused:
     return Refused(
         "change-half-done",
         f"{work} is half done on this database{other}: {steps} of {standing.direction.file}",
-        hint=f"finish it or take it back: dbops change resume {work}",
+        hint=onward_hint(work, back=standing.direction is Direction.DOWN),
+    )
+
+
+def onward_hint(work: str, *, back: bool = False) -> str:
+    """What brings a half done change to an end; `back` where it is on its way back, or is to be."""
+    resume = f"dbops change resume {work}"
+    return (
+        f"take it back: {resume} --revert"
+        if back
+        else f"finish it: {resume}, or take it back: {resume} --revert"
     )
 
 

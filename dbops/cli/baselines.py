@@ -20,9 +20,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """The digest of a schema that this host keeps, what differs from it, and what to say of it."""
+    """The digest of a schema that this host keeps, what differs from it, and what to say of it.
 
-    digest: str
+    None where nothing is kept: what was recorded before cannot be read.
+    """
+
+    digest: str | None
     drift: tuple[Difference, ...]
     remarks: tuple[str, ...] = ()
 
@@ -56,7 +59,7 @@ def record_run(
         schema, found = after, ()
     except DbopsError as fault:
         remark = f"{fault.message}: what {database} is to have has to be recorded anew"
-        return Kept(after.digest, (), (remark,))
+        return Kept(None, (), (remark,))
     if found:
         remarks = (
             f"{database} also differs from what was recorded before: dbops change drift {database}",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from dbops.audit.entry import Count, DigestOf, Draft, Effect, Event, Label, Phase, Result
 from dbops.change.rehearsed_files import own_files
+from dbops.change.resume import Onward
 from dbops.change.stage import Moment, SoFar
 from dbops.change.step import Direction
 from dbops.cli.entries import allowed_by, fit, fit_ticket
@@ -48,13 +49,15 @@ def change_intent(
 
 
 def resume_intent(
-    work: Work, change: Change, database: str, run: str, resumes: str | None
+    work: Work, change: Change, database: str, run: str, resumes: str | None, onward: Onward
 ) -> Draft:
     """The intent to settle what the run `resumes` left; `run` is the id of the new journal rows.
 
-    No approval is used: what began under one ends under it.
+    No approval is used: what began under one ends under it. `resumes` is None of a run that this
+    ledger does not have.
     """
-    names = {Label.RUN: run}
+    direction = Direction.DOWN if onward is Onward.REVERT else Direction.UP
+    names = {Label.RUN: run, Label.DIRECTION: direction.value}
     if resumes is not None:
         names[Label.RESUMES] = resumes
     return Draft(
@@ -68,15 +71,21 @@ def resume_intent(
     )
 
 
-def settled(run: RecordedChange, effect: Effect, steps: int, schema: str | None) -> Draft:
-    """The last word on a run: what came of it, and the digest of the schema that is recorded."""
+def settled(
+    run: RecordedChange, effect: Effect, direction: Direction, steps: int, schema: str | None
+) -> Draft:
+    """The last word on a run: what came of it, and the digest of the schema that is recorded.
+
+    The change stands where the direction is up, and is gone where it is down; `steps` of it were
+    done just now.
+    """
     return Draft(
         event=Event.CHANGE_RESUME,
         phase=Phase.OUTCOME,
         of=run.sequence,
         target=run.database,
         work=run.work,
-        names={Label.RUN: run.run},
+        names={Label.RUN: run.run, Label.DIRECTION: direction.value},
         counts={Count.STEPS: steps} if steps else {},
         digests={} if schema is None else {DigestOf.SCHEMA: schema},
         result=Result.DONE,
@@ -116,17 +125,15 @@ def follow_change(account: Account) -> Callable[[Moment], None]:
     return observe
 
 
-def changed(account: Account, report: ChangeReport, recorded: str | None = None) -> None:
-    """Afterwards the outcome counts steps and differences, and has the digest that is recorded.
-
-    That is of the schema as it was judged where nothing else is said.
-    """
+def changed(account: Account, report: ChangeReport, recorded: str | None) -> None:
+    """Afterwards the outcome counts steps and differences, and has the digest that is recorded."""
     account.count(Count.STEPS, len(report.steps))
     account.count(Count.DIFFERENCES, len(report.differences))
     account.count(Count.ATTEMPTS, report.attempts)
     account.count(Count.MILLISECONDS, round(1000 * report.seconds))
     account.name(Label.SERVER, fit(report.server))
-    account.digest(DigestOf.SCHEMA, report.digest if recorded is None else recorded)
+    if recorded is not None:
+        account.digest(DigestOf.SCHEMA, recorded)
 
 
 def change_rehearsal_intent(work: Work, change: Change, backup: Backup) -> Draft:

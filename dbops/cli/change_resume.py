@@ -60,14 +60,15 @@ def resume(
     if not left:
         left = _asked(wiring, here, work_id, database)
     with stopping() as stops:
-        found = [(each, _settle_one(wiring, each, onward, stops)) for each in left]
+        settled = [(each, _settle_one(wiring, each, onward, stops)) for each in left]
+    found = [(each, one) for each, one in settled if one is not None]
     if as_json:
         show_json([_json(*each) for each in found])
         return 0
     if not found:
         _say_nothing_is_open(work_id, database)
-    for each, settled in found:
-        click.echo(_sentence(each, settled))
+    for each, one in found:
+        click.echo(_sentence(each, one))
     return 0
 
 
@@ -124,8 +125,9 @@ def _asked(
     return list(found)
 
 
-def _settle_one(wiring: Wiring, left: Unsettled, onward: Onward, stops: Stopping) -> Settled:
+def _settle_one(wiring: Wiring, left: Unsettled, onward: Onward, stops: Stopping) -> Settled | None:
     """As `settle`; raises Interrupted where somebody stops it."""
+    from dbops.change.resume import Onward
     from dbops.cli.change_settling import settle
     from dbops.cli.stopping import resume_interrupted
 
@@ -133,7 +135,8 @@ def _settle_one(wiring: Wiring, left: Unsettled, onward: Onward, stops: Stopping
         stops.begin()
         return settle(wiring, left, onward, stops.observe)
     except KeyboardInterrupt:
-        raise resume_interrupted(left.work, left.database, stops.so_far) from None
+        back = onward is Onward.REVERT
+        raise resume_interrupted(left.work, left.database, stops.so_far, back=back) from None
 
 
 def _sentence(left: Unsettled, settled: Settled) -> str:
@@ -149,7 +152,8 @@ def _sentence(left: Unsettled, settled: Settled) -> str:
         case Fate.WHOLE:
             return f"{what}: it took place, to its end"
         case Fate.NOTHING:
-            return f"{what}: it did not take place; the schema is as it was"
+            compared = "; nothing that it makes is there" if settled.compared else ""
+            return f"{what}: it did not take place{compared}"
         case Fate.RETURNED:
             return f"{what}: it was taken back; the schema is as it was"
         case Fate.HALF:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dbops.change.resume import Became, Onward
     from dbops.change.run_order import ChangeRun
     from dbops.change.stage import Moment
+    from dbops.change.step import Direction
     from dbops.cli.baselines import Kept
     from dbops.cli.changing import ReadChange
     from dbops.cli.wiring import Wiring
@@ -38,14 +39,34 @@ class Unsettled:
     recorded: RecordedChange | None = None
     resumes: tuple[OpenResume, ...] = ()
 
+    @property
+    def key(self) -> tuple[str, str, int | None]:
+        """What it is, whatever was tried of it since."""
+        return self.work, self.database, None if self.recorded is None else self.recorded.sequence
+
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What was found, what was done about it, and what is recorded now."""
+    """What was found, what was done about it, and what is recorded now.
+
+    `compared` says that a rehearsal knew how the schema was before.
+    """
 
     became: Became
     report: ChangeReport | None
     kept: Kept | None
+    compared: bool = False
+
+    @property
+    def direction(self) -> Direction:
+        """Up where the change stands now, down where it is gone."""
+        from dbops.change.resume import Fate
+        from dbops.change.step import Direction
+
+        stands = self.became.fate is Fate.WHOLE
+        if self.report is not None:
+            stands = self.report.direction is Direction.UP
+        return Direction.UP if stands else Direction.DOWN
 
 
 def unsettled_here(wiring: Wiring) -> tuple[Unsettled, ...]:
@@ -111,8 +132,10 @@ def _is_half(wiring: Wiring, found: ReadChange, database: str) -> bool:
 
 def settle(
     wiring: Wiring, left: Unsettled, onward: Onward, watch: Observe = lambda _: None
-) -> Settled:
+) -> Settled | None:
     """Afterwards it has a known end, which the ledger knows too; `watch` is told each moment.
+
+    None where another process has settled it since it was `left`.
 
     The ledger has an intent before anything is done. Raises where the database cannot be asked, and
     Refused `change-plan` where the files are not those that ran. Who is killed here leaves what the
@@ -124,20 +147,31 @@ def settle(
     from dbops.cli.render import say
     from dbops.review.authorize import only_run
 
-    run = left.recorded
     # Who is at it holds the lock of the work; what is not decided yet must not be recorded.
     with only_run(wiring.state.locks, left.work):
         found = read_change(wiring, left.work)
+        still = _still(wiring, left, found)
+        if still is None:
+            return None
+        left, run = still, still.recorded
         _refuse_other_files(wiring, left, found.work)
+        _refuse_unapproved(wiring, left, found.work)
         order = _order(wiring, found, left)
         resumes = None if run is None else run.run
-        intent = resume_intent(found.work, found.change, left.database, order.run, resumes)
+        intent = resume_intent(found.work, found.change, left.database, order.run, resumes, onward)
         with recording(wiring, intent) as account:
             settled = _brought(wiring, left, order, onward, account, watch)
         _answer(wiring, left, settled)
     for remark in () if settled.kept is None else settled.kept.remarks:
         say(f"remark: {remark}")
     return settled
+
+
+def _still(wiring: Wiring, left: Unsettled, found: ReadChange) -> Unsettled | None:
+    """What is open of it still, now that nobody else is at it."""
+    if left.recorded is None and not left.resumes:
+        return left if _is_half(wiring, found, left.database) else None
+    return next((each for each in unsettled_here(wiring) if each.key == left.key), None)
 
 
 def _order(wiring: Wiring, found: ReadChange, left: Unsettled) -> ChangeRun:
@@ -159,7 +193,7 @@ def _brought(
     watch: Observe,
 ) -> Settled:
     """Afterwards it is where it is to be, and the account says what was done for that."""
-    from dbops.audit.entry import DigestOf
+    from dbops.audit.entry import DigestOf, Label
     from dbops.change.resume import resume_change
     from dbops.cli.change_entries import changed, follow_change
 
@@ -171,12 +205,44 @@ def _brought(
 
     engine = wiring.change_engine(wiring.database(left.database))
     became, report = resume_change(order, engine, onward, observe, wiring.sleep)
+    _refuse_lost_journal(wiring, left, became, order)
     kept = _kept(wiring, became, report, order)
     if report is not None:
         changed(account, report, None if kept is None else kept.digest)
-    elif kept is not None:
+    elif kept is not None and kept.digest is not None:
         account.digest(DigestOf.SCHEMA, kept.digest)
-    return Settled(became, report, kept)
+    settled = Settled(became, report, kept, order.rehearsed is not None)
+    account.name(Label.DIRECTION, settled.direction.value)
+    if left.recorded is None:
+        account.effect(_foreign_effect(became))
+    return settled
+
+
+def _refuse_lost_journal(wiring: Wiring, left: Unsettled, became: Became, order: ChangeRun) -> None:
+    """Raise Refused `change-journal` where the journal has nothing of a run that did something.
+
+    What the change makes tells that where it was rehearsed, and else what the ledger says.
+    """
+    from dbops.audit.entry import Effect
+    from dbops.change.drift import told
+    from dbops.change.resume import Fate
+    from dbops.change.settled import already_there
+    from dbops.cli.change_drift import live_schema
+
+    run = left.recorded
+    if became.fate is not Fate.NOTHING or run is None:
+        return
+    why = "the ledger says that some of it is done" if run.effect is Effect.COMMITTED else ""
+    if order.rehearsed is not None:
+        found = already_there(order.rehearsed, live_schema(wiring, left.database))
+        why = f"what it makes is there: {told(found)}" if found else ""
+    if why:
+        raise Refused(
+            "change-journal",
+            f"the journal of {left.database} has nothing of {left.work}, and {why}",
+            hint="find the journal (dbops_change) that was there, or take back by hand what is"
+            f" there; then: dbops change resume {left.work}",
+        )
 
 
 def _answer(wiring: Wiring, left: Unsettled, settled: Settled) -> None:
@@ -192,8 +258,10 @@ def _answer(wiring: Wiring, left: Unsettled, settled: Settled) -> None:
     if left.recorded is not None:
         steps = 0 if settled.report is None else len(settled.report.steps)
         schema = None if settled.kept is None else settled.kept.digest
-        effect = _effect(left.recorded, became, settled.report)
-        ledger.append(change_entries.settled(left.recorded, effect, steps, schema))
+        effect = _effect(left.recorded, settled)
+        ledger.append(
+            change_entries.settled(left.recorded, effect, settled.direction, steps, schema)
+        )
 
 
 def _refuse_other_files(wiring: Wiring, left: Unsettled, work: Work) -> None:
@@ -203,7 +271,7 @@ def _refuse_other_files(wiring: Wiring, left: Unsettled, work: Work) -> None:
     what ran, or signed by who rehearses.
     """
     from dbops.change.rehearsed_files import made_by_rehearsal, own_files
-    from dbops.review.evidence import attested_by
+    from dbops.review.evidence import attested_at
 
     ran = (*(() if left.recorded is None else (left.recorded,)), *left.resumes)
     hint = "check out the commit that ran"
@@ -215,12 +283,13 @@ def _refuse_other_files(wiring: Wiring, left: Unsettled, work: Work) -> None:
             f"the files of {left.work} are not those that ran on {left.database}",
             hint=hint,
         )
-    if left.recorded is not None and left.recorded.plan in {None, work.plan}:
+    foreign = left.recorded is None or left.recorded.foreign
+    if left.recorded is not None and not foreign and left.recorded.plan in {None, work.plan}:
         return
-    if left.recorded is None and not made_by_rehearsal(work.files):
+    if foreign and not made_by_rehearsal(work.files):
         return  # the policy says whether it goes without
     try:
-        attested_by(work, wiring.trust, wiring.clock())
+        made = attested_at(work, wiring.trust, wiring.clock())
     except Refused as fault:
         raise Refused(
             "change-plan",
@@ -228,6 +297,44 @@ def _refuse_other_files(wiring: Wiring, left: Unsettled, work: Work) -> None:
             f" vouches for it: {fault.message}",
             hint=hint,
         ) from None
+    if left.recorded is not None and not foreign and made < left.recorded.at:
+        raise Refused(
+            "change-plan",
+            f"what was rehearsed of {left.work} is older than the run on {left.database}, and not"
+            " what was approved then",
+            hint=hint,
+        )
+
+
+def _refuse_unapproved(wiring: Wiring, left: Unsettled, work: Work) -> None:
+    """Raise Refused `change-plan` where files of another ledger's run are not approved here.
+
+    A journal can be written by whoever has the admin login; what runs is what people signed.
+    """
+    from dbops.cli.reviewing import policy_of
+    from dbops.review.judge import judge
+    from dbops.review.memory import Memory
+    from dbops.review.work import read_manifest
+
+    if left.recorded is not None and not left.recorded.foreign:
+        return
+    judged = judge(
+        work,
+        read_manifest(work),
+        policy_of(wiring),
+        wiring.trust,
+        Memory(),
+        None,
+        None,
+        wiring.clock(),
+    )
+    if not judged.complete:
+        raise Refused(
+            "change-plan",
+            f"{left.work} began on {left.database} under another ledger, and what lies here may not"
+            f" run: {judged.reasons[0].message}",
+            hint=f"check out the commit that ran; what is missing: dbops review show {left.work}",
+        )
 
 
 def _refuse_other(left: Unsettled, identity: str) -> None:
@@ -263,14 +370,25 @@ def _kept(
     return record_run(wiring, order.database, found.before, found.after, live)
 
 
-def _effect(run: RecordedChange, became: Became, report: ChangeReport | None) -> Effect:
-    """Whether what was approved took place: the run up, or the way back."""
+def _effect(run: RecordedChange, settled: Settled) -> Effect:
+    """Whether what was approved took place: the run up, or the way back; a resume of it counts.
+
+    What another run came to, as one of another host, is none of its effect.
+    """
+    from dbops.audit.entry import Effect
+
+    became, report = settled.became, settled.report
+    if run.foreign:
+        return _foreign_effect(became)
+    if report is not None:
+        return Effect.COMMITTED if report.direction is run.direction else Effect.NONE
+    own = {(each, run.direction) for each in (run.run, *run.resumes)}
+    return Effect.COMMITTED if own & became.ended else Effect.NONE
+
+
+def _foreign_effect(became: Became) -> Effect:
+    """Of what began under another ledger: whether any of it took place."""
     from dbops.audit.entry import Effect
     from dbops.change.resume import Fate
-    from dbops.change.step import Direction
 
-    stands = became.fate is Fate.WHOLE
-    if became.fate is Fate.HALF:
-        stands = report is not None and report.direction is Direction.UP
-    wanted = run.direction is Direction.UP
-    return Effect.COMMITTED if stands is wanted else Effect.NONE
+    return Effect.NONE if became.fate is Fate.NOTHING else Effect.COMMITTED

@@ -187,9 +187,12 @@ def run_interrupted(work: str, database: str, so_far: SoFar, steps: int) -> Inte
     )
 
 
-def resume_interrupted(work: str, database: str, so_far: SoFar) -> Interrupted:
-    """What is said of a resume that was stopped there; how much was done before it is not known."""
-    hint = f"to go on: dbops change resume {work}"
+def resume_interrupted(work: str, database: str, so_far: SoFar, *, back: bool) -> Interrupted:
+    """What is said of a resume that was stopped there; how much was done before it is not known.
+
+    `back` says that it was on the way back.
+    """
+    hint = f"to go on: dbops change resume {work}{' --revert' if back else ''}"
     if so_far.doubtful:
         message = f"nobody knows whether the last part of {work} took place on {database}"
         return Interrupted("interrupted-unknown", f"interrupted: {message}", hint=hint)

@@ -66,6 +66,11 @@ def attested_by(work: Work, trust: TrustRoot, now: datetime) -> str:
     return _attested(work, trust, now)[0]
 
 
+def attested_at(work: Work, trust: TrustRoot, now: datetime) -> datetime:
+    """Return when the evidence was made that somebody vouches for; raises as `attested_by`."""
+    return _time(_attested(work, trust, now)[1])
+
+
 def _attested(work: Work, trust: TrustRoot, now: datetime) -> tuple[str, Mapping[str, Located]]:
     """Return who vouches, and what the evidence says."""
     data, armor = (work.files.get(path) for path in (EVIDENCE, EVIDENCE_SIGNATURE))

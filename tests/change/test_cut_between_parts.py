@@ -24,6 +24,8 @@ from tests.engines.postgresql.test_change_lost import cut
 UP, DOWN = Direction.UP, Direction.DOWN
 # What the session would have done next, at the moment of this number: see test_dying_in_parts.
 BETWEEN, WITHIN = (4, "pinning settings"), (7, "committing c-1")
+BACK = "take it back: dbops change resume c-1 --revert"
+ONWARD = f"finish it: dbops change resume c-1, or {BACK}"
 
 
 @pytest.mark.parametrize(("moment", "where"), [(BETWEEN, Onward.FINISH), (WITHIN, Onward.REVERT)])
@@ -35,7 +37,7 @@ def test_a_run_that_is_cut_is_half_done(
     before, order = bench.schema(), two(bench)
     with pytest.raises(Partly) as caught:
         run_change(order, bench.site.engine, cut_at(bench, number), bench.slept.append)
-    _assert_told(caught.value, doing)
+    _assert_told(caught.value, doing, ONWARD)
     assert up_and_down(bench.journal()) == [(UP, 1)]
     assert (bench.has("room"), bench.has("bed")) == (True, False)
     assert onward(bench, order, where) is Fate.HALF
@@ -53,7 +55,7 @@ def test_a_way_back_that_is_cut_is_half_done(
     bench.run(order)
     with pytest.raises(Partly) as caught:
         revert_change(order, bench.site.engine, cut_at(bench, number), bench.slept.append)
-    _assert_told(caught.value, doing)
+    _assert_told(caught.value, doing, BACK)
     became = what_became(order, bench.site.engine)
     assert (became.fate, became.direction, became.done) == (Fate.HALF, DOWN, 1)
     assert (bench.has("room"), bench.has("bed")) == (True, False)
@@ -75,7 +77,7 @@ def cut_at(bench: Bench, number: int) -> Callable[[Moment], None]:
     return observe
 
 
-def _assert_told(error: Partly, doing: str) -> None:
+def _assert_told(error: Partly, doing: str, hint: str) -> None:
     assert error.code == "change-partly"
     assert error.message == (f"c-1 is half done on lab: {doing}: the connection was lost (57P01)")
-    assert error.hint == "finish it or take it back: dbops change resume c-1"
+    assert error.hint == hint

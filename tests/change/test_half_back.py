@@ -7,10 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from dbops.change.half_back import spares_rows
+from dbops.change.half_back import made_by, spares_rows
 from dbops.change.parsed import read_step
+from dbops.change.reading import Reading
 from dbops.change.resume import Fate, Onward, resume_change, what_became
 from dbops.change.run_order import ChangeRun
+from dbops.change.script import parse_steps
 from dbops.change.step import Step
 from dbops.errors import DbopsError, Partly, Refused
 from dbops.review.policy_document import FailedVerify
@@ -25,8 +27,7 @@ ALTER TABLE his.ward DROP COLUMN phone
 ALTER TABLE his.ward DROP COLUMN IF EXISTS phone, DROP CONSTRAINT IF EXISTS c
 ALTER TABLE IF EXISTS his.room DROP COLUMN IF EXISTS unit
 ALTER TABLE his.ward ALTER COLUMN name DROP NOT NULL
-ALTER TABLE his.ward RENAME COLUMN title TO name
-ALTER TABLE his.wards RENAME TO ward
+ALTER TABLE his.ward RENAME CONSTRAINT c TO d
 DROP INDEX CONCURRENTLY IF EXISTS his.visit_note
 DROP VIEW his.open_visit
 CREATE OR REPLACE VIEW his.open_visit AS SELECT id FROM his.visit
@@ -50,6 +51,14 @@ ALTER TABLE his.ward DROP COLUMN phone CASCADE
 ALTER TABLE his.ward DROP COLUMN phone, DROP COLUMN name
 ALTER TABLE his.dose ALTER COLUMN amount TYPE numeric USING amount / 1000
 ALTER TABLE his.log DETACH PARTITION his.log_1
+ALTER TABLE his.ward RENAME COLUMN title TO name
+ALTER TABLE his.wards RENAME TO ward
+ALTER TABLE his.ward SET SCHEMA old
+ALTER TABLE his.room RENAME TO visit
+ALTER TABLE his.room RENAME COLUMN code TO name
+ALTER TABLE his.room SET SCHEMA old
+ALTER INDEX his.visit RENAME TO room
+ALTER VIEW his.visit RENAME TO room
 DROP SCHEMA his
 DROP TYPE his.sex
 DROP MATERIALIZED VIEW his.sums
@@ -96,6 +105,43 @@ def test_what_may_write_or_drop_rows(sql: str) -> None:
     assert not spares(sql)
 
 
+CREATED = {"his.room", "his.ward.phone"}
+MAKES = "CREATE TABLE his.room (code text); ALTER TABLE his.ward ADD COLUMN phone text; "
+GIVEN = {
+    "": CREATED,
+    "ALTER TABLE his.visit RENAME TO visit_old": CREATED,
+    "ALTER TABLE his.visit RENAME COLUMN note TO phone": CREATED,
+    "UPDATE his.ward SET name = 'rename'": CREATED,
+    "DO $$ BEGIN UPDATE his.ward SET name = 'x'; END $$": CREATED,
+    "ALTER TABLE his.visit RENAME TO room": {"his.ward.phone"},
+    'ALTER TABLE his.visit RENAME TO "Room"': {"his.ward.phone"},
+    "ALTER INDEX his.visit RENAME TO room": {"his.ward.phone"},
+    "ALTER TABLE old.room SET SCHEMA his": {"his.ward.phone"},
+    "ALTER TABLE his.ward RENAME COLUMN fax TO phone": {"his.room"},
+    "ALTER TABLE his.visit RENAME TO ward": {"his.room"},
+    "ALTER SCHEMA old RENAME TO his": set(),
+    "DO $$ BEGIN ALTER TABLE his.visit RENAME TO room; END $$": set(),
+    "DO $$ BEGIN ALTER TABLE old.room SET SCHEMA his; END $$": set(),
+}
+
+
+@pytest.mark.parametrize("sql", GIVEN)
+def test_what_got_a_name_from_another_was_not_made(sql: str) -> None:
+    """A table, a column or a schema that up.sql renames may have the rows that were there."""
+    steps = parse_steps(f"{MAKES}{sql}\n".encode(), "up.sql")
+    assert made_by(CREATED, readings(steps)) == GIVEN[sql]
+
+
+def test_what_up_sql_does_not_say_that_it_makes_was_not_made() -> None:
+    """It may have come by a function, or by a rename in one."""
+    steps = parse_steps(b"CREATE TABLE his.room (code text); SELECT his.add_phone()\n", "up.sql")
+    assert made_by(CREATED, readings(steps)) == {"his.room"}
+
+
+def readings(steps: Sequence[Step]) -> list[Reading]:
+    return [read_step(step, "postgres", "up.sql") for step in steps]
+
+
 def notes(bench: Bench) -> Sequence[tuple[object, ...]]:
     return bench.site.rows(bench.say("SELECT id, note FROM {visit} ORDER BY id"))
 
@@ -134,6 +180,33 @@ def test_nobody_takes_rows_back_that_were_not_changed(bench: Bench) -> None:
         RISK,
         "finish it: dbops change resume c-1",
     )
+
+
+COPIED_UP = """
+ALTER TABLE {visit} ADD COLUMN note_old varchar(40);
+-- part: copy
+UPDATE {visit} SET note_old = note, note = upper(note);
+"""
+SWAPPED_BACK = """
+ALTER TABLE {visit} RENAME COLUMN note TO note_new;
+ALTER TABLE {visit} RENAME COLUMN note_old TO note;
+ALTER TABLE {visit} RENAME COLUMN note_new TO note_old;
+ALTER TABLE {visit} DROP COLUMN note_old;
+"""
+
+
+def test_names_are_not_swapped_back_before_rows_were_copied(bench: Bench) -> None:
+    """What is called as the change's own column would be the one with the rows."""
+    before = notes(bench)
+    seen = bench.rehearsed(COPIED_UP, SWAPPED_BACK)
+    touches = ["create column {visit}.note_old"]
+    change = bench.order(COPIED_UP, SWAPPED_BACK, "SELECT 1 = 1;", touches, rehearsed=seen)
+    assert bench.killed_at(4, change)
+    assert what_became(change, bench.site.engine).fate is Fate.HALF
+    with pytest.raises(Refused) as caught:
+        onward(bench, change, Onward.REVERT)
+    assert notes(bench) == before
+    assert caught.value.message == RISK
 
 
 def test_who_goes_on_with_the_way_back_is_judged_as_who_began_it(bench: Bench) -> None:

@@ -147,9 +147,9 @@ def test_the_way_back_is_compared_where_its_parts_end(bench: Bench) -> None:
 
     with pytest.raises(Partly) as caught:
         revert_change(order, bench.site.engine, observe, bench.slept.append)
-    table = f"column `hand` of `{bench.site.full('room')}`"
-    told = f"{OTHER}not rehearsed: {table} is new: {integer(bench)}"
-    assert caught.value.message == f"c-1 is half done on lab: {told}"
+    told = f"1 difference: column `hand` of `{bench.site.full('room')}` is new: {integer(bench)}"
+    altered = "lab was altered by others while c-1 was on its way"
+    assert caught.value.message == f"c-1 is half done on lab: {altered}: {told}"
     assert up_and_down(bench.journal())[-1] == (DOWN, 1)
     bench.site.run(bench.say("ALTER TABLE {room} DROP COLUMN hand"))
     assert onward(bench, order, Onward.FINISH) is Fate.HALF

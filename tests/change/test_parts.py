@@ -22,7 +22,7 @@ from tests.change.two_parts import FALSE, ROOMS_DOWN, ROOMS_UP, TOUCHES, VERIFY,
 
 UP, DOWN = Direction.UP, Direction.DOWN
 HALF = "c-1 is half done on lab: "
-ONWARD = "finish it or take it back: dbops change resume c-1"
+ONWARD = "finish it: dbops change resume c-1, or take it back: dbops change resume c-1 --revert"
 PART = [Stage.BEGUN, Stage.STEP, Stage.COMMITTING, Stage.COMMITTED]
 
 
@@ -177,7 +177,8 @@ def test_a_way_back_that_fails_half_way(sqlite_bench: Bench) -> None:
 
     with pytest.raises(Partly) as caught:
         revert_change(order, bench.site.engine, between(bench, spoil), bench.slept.append)
-    assert (caught.value.code, caught.value.hint) == ("change-partly", ONWARD)
+    back = "take it back: dbops change resume c-1 --revert"
+    assert (caught.value.code, caught.value.hint) == ("change-partly", back)
     assert caught.value.message.startswith(f"{HALF}lab: step 2 at line 4 fails")
     bench.site.run("DROP VIEW room")
     assert onward(bench, order, Onward.FINISH) is Fate.HALF

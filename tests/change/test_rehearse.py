@@ -332,7 +332,8 @@ def test_a_backup_knows_only_what_was_then(sqlite_bench: Bench) -> None:
     assert (refused.code, refused.message, refused.hint) == (
         "change-half-done",
         "c-0 is half done on lab@12: 1 step of up.sql",
-        f"finish it or take it back: dbops change resume c-0; if that is done, {cure}",
+        "finish it: dbops change resume c-0, or take it back: dbops change resume c-0 --revert;"
+        f" if that is done, {cure}",
     )
 
 
@@ -381,7 +382,8 @@ def test_parts_are_rehearsed_as_they_run(postgresql_bench: Bench) -> None:
     assert 200 + took[3] <= last.milliseconds < 20_000
     bench.rebuild()
     refused = refusal(bench, asked(bench, APART_UP, APART_DOWN, TRUE, TOUCHES))
-    assert refused.code == "change-partly"
+    assert refused.code == "change-undeclared"
+    assert refused.message.startswith("on a copy of lab@12, and nowhere else: c-1 changes what its")
     assert refused.hint == (
         "write what is meant under touches, in place of a line of the same object there:\n"
         "  - create index his.visit_note\n"

@@ -97,7 +97,7 @@ def test_beside_one_that_is_half_done_nothing_is_taken_back(sqlite_bench: Bench)
     assert (refused.code, refused.message, refused.hint) == (
         "change-half-done",
         "c-1 is half done on this database: 1 step of up.sql",
-        "finish it or take it back: dbops change resume c-1",
+        "finish it: dbops change resume c-1, or take it back: dbops change resume c-1 --revert",
     )
     assert onward(bench, other, Onward.FINISH) is Fate.HALF
     revert(bench, order)

@@ -219,7 +219,10 @@ def test_nothing_runs_beside_a_half_done_change(sqlite_bench: Bench) -> None:
         bench.run(bench.order())
     assert caught.value.code == "change-half-done"
     assert caught.value.message == "c-2 is half done on this database: 0 steps of up.sql"
-    assert caught.value.hint == "finish it or take it back: dbops change resume c-2"
+    assert (
+        caught.value.hint
+        == "finish it: dbops change resume c-2, or take it back: dbops change resume c-2 --revert"
+    )
 
 
 def test_two_do_not_run_at_once(bench: Bench) -> None:

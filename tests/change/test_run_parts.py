@@ -115,7 +115,10 @@ def test_a_failed_verify_after_a_committed_part_stops(bench: Bench) -> None:
     assert caught.value.message == (
         "c-1 is half done on lab: not true after c-1: no wards (verify.sql line 2)"
     )
-    assert caught.value.hint == "finish it or take it back: dbops change resume c-1"
+    assert (
+        caught.value.hint
+        == "finish it: dbops change resume c-1, or take it back: dbops change resume c-1 --revert"
+    )
     assert bench.has("room")
     assert bench.state() is State.HALF
 

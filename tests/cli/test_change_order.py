@@ -221,7 +221,7 @@ def test_nothing_runs_beside_a_run_without_a_known_end(ops: Ops) -> None:
     assert second == f"hint: find out first: dbops change resume {WORK}"
     assert refused.exit_code == 5
     settled = done(ops.run("change", "resume", WORK)).stdout
-    assert settled.endswith("): it did not take place; the schema is as it was\n")
+    assert settled.endswith("): it did not take place; nothing that it makes is there\n")
     done(run(ops))
 
 

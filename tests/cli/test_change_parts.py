@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Final
 
 import pytest
 
@@ -11,8 +13,20 @@ from dbops.change.script import parse_steps
 from dbops.cli.change_scripts import script_lines
 from dbops.errors import ExitStatus
 from tests.change.rules.judging import parts
-from tests.cli.changes import PERSONAL, VERIFY, WORK, agreed, alter, found_changes, run, write
-from tests.cli.ops import Ops, found_ops
+from tests.cli.changes import (
+    PERSONAL,
+    VERIFY,
+    WORK,
+    alter,
+    approve,
+    folder,
+    found_changes,
+    rehearse,
+    request,
+    run,
+    write,
+)
+from tests.cli.ops import Ops, copy_ops, found_ops
 from tests.cli.repairs import done
 from tests.support.estate import run_sql
 
@@ -26,6 +40,13 @@ ALTER TABLE visit ADD COLUMN referred_by TEXT;
 -- part: find visits by it
 CREATE INDEX visit_referred_by ON visit (referred_by);
 """
+WITH_UNIQUE = UP.replace("CREATE INDEX visit_referred_by ON visit (referred_by)", UNIQUE)
+REST: Final[Mapping[str, Any]] = {
+    "down": "DROP INDEX visit_note; ALTER TABLE visit DROP COLUMN referred_by;\n",
+    "touches": ("create column visit.referred_by", "create index visit_note"),
+    "verify": "SELECT 1 = 1;\n",
+    "more": MORE,
+}
 DOWN = "DROP INDEX visit_referred_by; ALTER TABLE visit DROP COLUMN referred_by;\n"
 
 
@@ -105,25 +126,54 @@ def test_a_program_reads_the_steps_of_each_part(ops: Ops) -> None:
     }
 
 
-def test_a_second_part_that_fails_is_told_and_finished(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def signed(tmp_path_factory: pytest.TempPathFactory) -> Ops:
+    """An estate with a change of two transactions that was rehearsed."""
+    ops = found_changes(tmp_path_factory.mktemp("parts") / "estate")
+    write(ops, up=WITH_UNIQUE, **REST)
+    request(ops)
+    done(rehearse(ops))
+    return ops
+
+
+def test_a_second_part_that_fails_is_told_and_finished(signed: Ops, tmp_path: Path) -> None:
     """Status 3, and the list says that it is half done; once mended, it is resumed."""
-    ops = found_changes(tmp_path / "estate")
-    unique = UP.replace("CREATE INDEX visit_referred_by ON visit (referred_by)", UNIQUE)
-    down = "DROP INDEX visit_note; ALTER TABLE visit DROP COLUMN referred_by;\n"
-    touches = ("create column visit.referred_by", "create index visit_note")
-    agreed(ops, up=unique, down=down, touches=touches, verify="SELECT 1 = 1;\n", more=MORE)
+    ops = copy_ops(signed, tmp_path / "estate")
+    request(ops)  # what was signed is of the database where it lay
+    approve(ops)
     alter(ops, "INSERT INTO visit VALUES (4, 'ICU', 'x')")
     ran = run(ops)
     assert ran.exit_code == ExitStatus.PARTLY
     assert ran.stderr.splitlines() == [
         f"error: {WORK} is half done on example: example: step 2 at line 6 breaks a constraint:"
         " SQLITE_CONSTRAINT_UNIQUE (visit.note)",
-        f"hint: finish it or take it back: dbops change resume {WORK}",
+        f"hint: finish it: dbops change resume {WORK}, or take it back:"
+        f" dbops change resume {WORK} --revert",
     ]
     assert _state(ops) == "half"
     alter(ops, "UPDATE visit SET note = 'y' WHERE id = 4")
     done(ops.run("change", "resume", WORK))
     assert _state(ops) == "run"
+
+
+def test_no_end_of_a_part_outlives_the_part(signed: Ops, tmp_path: Path) -> None:
+    """Rewritten as one transaction and rehearsed again, it has evidence of what is there now."""
+    ops = copy_ops(signed, tmp_path / "estate")
+    assert ends(ops) == ["rehearsed-example.up-1.diff"]
+    write(ops, up=WITH_UNIQUE.replace("-- part: find visits by it\n", ""), **REST)
+    request(ops)
+    done(rehearse(ops))
+    assert ends(ops) == []
+    request(ops)
+    approve(ops)
+    assert done(ops.review("check", WORK)).stdout == f"{WORK}: complete\n"
+    done(run(ops))
+    assert _state(ops) == "run"
+
+
+def ends(ops: Ops) -> list[str]:
+    """The files of what a rehearsal found where parts ended."""
+    return sorted(path.name for path in folder(ops).glob("rehearsed-*.*.diff"))
 
 
 def _state(ops: Ops) -> str:

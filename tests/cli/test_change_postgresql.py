@@ -257,7 +257,10 @@ def test_a_change_that_broke_off_is_taken_back(lab: tuple[Ops, PgDatabase]) -> N
     deed = deeds_of(ops.root, Event.CHANGE_RUN)[-1]
     assert deed.outcome is not None
     assert (deed.outcome.effect, deed.outcome.counts[Count.STEPS]) == (Effect.COMMITTED, 2)
-    assert broken.stderr.endswith(f"hint: finish it or take it back: dbops change resume {WORK}\n")
+    assert broken.stderr.endswith(
+        f"hint: finish it: dbops change resume {WORK}, or take it back:"
+        f" dbops change resume {WORK} --revert\n"
+    )
     back = done(ops.run("change", "resume", WORK, "--revert"))
     assert back.stdout.endswith("): 2 of 3 steps were done; they are taken back\n")
     alter(database, "DELETE FROM his.visit WHERE ward_code = 'NONE'")

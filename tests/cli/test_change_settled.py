@@ -213,7 +213,8 @@ def test_another_host_asks_the_journal(ops: Ops) -> None:
     half = f"{WORK} is half done on this database: 1 step of up.sql"
     assert said(run(ops)) == (
         5,
-        f"error: {half}\nhint: finish it or take it back: dbops change resume {WORK}\n",
+        f"error: {half}\nhint: finish it: dbops change resume {WORK}, or take it back:"
+        f" dbops change resume {WORK} --revert\n",
     )
     told = done(ops.run("change", "resume", WORK)).stdout
     what = f"{WORK} on example (not in this host's ledger)"
@@ -259,7 +260,8 @@ def test_nothing_is_recorded_while_a_change_is_half_done(ops: Ops) -> None:
     refused = (
         5,
         f"error: {WORK} is half done on this database: 1 step of up.sql\n"
-        f"hint: finish it or take it back: dbops change resume {WORK}\n",
+        f"hint: finish it: dbops change resume {WORK}, or take it back:"
+        f" dbops change resume {WORK} --revert\n",
     )
     assert said(ops.run(*words)) == refused
     done(ops.run("change", "resume", WORK))
@@ -276,3 +278,23 @@ def test_a_recorded_schema_that_is_lost_is_not_made_up(ops: Ops) -> None:
     words = ("change", "record", "example", "--id", "2026-130-b", "--author", "wei@contractor")
     told = done(ops.run(*words)).stdout
     assert "remark: compared with nothing: the schema of example that ledger entry" in told
+
+
+def test_nothing_approved_is_recorded_meanwhile_either(signed: Ops, tmp_path: Path) -> None:
+    """Not even where half of the change came to the very schema that people agreed to."""
+    found, baseline = copy_ops(signed, tmp_path / "estate"), "2026-130-b"
+    alter(found, "CREATE TABLE room (code TEXT PRIMARY KEY)")
+    words = ("change", "record", "example")
+    done(found.run(*words, "--id", baseline, "--author", "wei@contractor"))
+    alter(found, "DROP TABLE room")
+    for work in (baseline, WORK):
+        request(found, work)
+        approve(found, work)
+    killed(lambda: _run(found, _at(Stage.COMMITTED)))
+    status, text = said(found.run(*words, "--review", baseline, "--yes"))
+    half = f"error: {WORK} is half done on this database: 1 step of up.sql\n"
+    assert (status, text.partition("hint")[0]) == (5, half)
+    end = outcome(deeds_of(found.root, Event.CHANGE_RECORD)[-1])
+    assert (end.result, end.code, end.digests) == (Result.REFUSED, "change-half-done", {})
+    done(found.run("change", "resume", WORK))
+    done(found.run("change", "drift", "example"))

@@ -183,7 +183,9 @@ RESUMED = [
 def test_what_is_said_of_a_resume(so_far: SoFar, code: str, message: str) -> None:
     """Resume goes on in every case."""
     hint = "to go on: dbops change resume c-1"
-    assert told(resume_interrupted("c-1", "lab", so_far)) == (code, message, hint)
+    assert told(resume_interrupted("c-1", "lab", so_far, back=False)) == (code, message, hint)
+    _, _, back = told(resume_interrupted("c-1", "lab", so_far, back=True))
+    assert back == f"{hint} --revert"
 
 
 IN_AN_IMPORT = """

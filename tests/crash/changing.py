@@ -150,7 +150,7 @@ def work(order: Order) -> None:
     with recorded(_ledger(order.ledger), draft) as account:
         report = _do(order, follow_change(account))
         assert report is not None
-        changed(account, report)
+        changed(account, report, report.digest)
 
 
 _EVENTS = {How.RUN: Event.CHANGE_RUN, How.REVERT: Event.CHANGE_REVERT}

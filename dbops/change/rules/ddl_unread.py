@@ -16,8 +16,8 @@ _WHY: Final = {
     Doubt.PART: "a part of it has a form that is not known here",
 }
 _HINT: Final = (
-    "rows that it writes are seen by nobody: read it, or write it out; the rehearsal shows objects"
-    " that it makes differ"
+    "which rows it writes nobody sees: read it, or write it out; the rehearsal counts them, and"
+    " shows objects that it makes differ"
 )
 
 

@@ -1,7 +1,9 @@
 """The journal of changes in PostgreSQL: `dbops.dbops_change`, to which rows are only ever added.
 
-It is made outside of any change's transaction. What somebody else made under its name is not
-written to and not believed: a trigger or a rule could put anything into it.
+It is made outside of any change's transaction. Rows are numbered by those that are there, not by
+the identity's sequence: a step could set that, which no ROLLBACK takes back. What somebody else
+made under its name is not written to and not believed: a trigger or a rule could put anything into
+it.
 """
 
 from __future__ import annotations
@@ -81,8 +83,10 @@ _READ: Final = f"""
     FROM {TABLE} ORDER BY sequence"""  # noqa: S608 - constants
 _NOTE: Final = f"""
     INSERT INTO {TABLE}
-        (run, work, plan, direction, step, name, sha256, progress, approval, at, login)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, pg_catalog.clock_timestamp(), session_user)"""  # noqa: S608 - constants
+        (sequence, run, work, plan, direction, step, name, sha256, progress, approval, at, login)
+        OVERRIDING SYSTEM VALUE
+    VALUES ((SELECT coalesce(pg_catalog.max(j.sequence), 0) + 1 FROM {TABLE} AS j),
+        %s, %s, %s, %s, %s, %s, %s, %s, %s, pg_catalog.clock_timestamp(), session_user)"""  # noqa: S608 - constants
 
 
 def make_journal(session: Session) -> None:
@@ -101,7 +105,10 @@ def read_journal(session: Session) -> tuple[JournalEntry, ...]:
 
 
 def note_entries(session: Session, entries: Sequence[JournalEntry]) -> None:
-    """Afterwards the entries are in the journal, as far as the transaction goes."""
+    """Afterwards the entries are behind all others, as far as the transaction goes.
+
+    Whoever writes holds the work, so nobody else finds the same number.
+    """
     for each in entries:
         values = [
             each.run,

@@ -354,6 +354,6 @@ def test_of_a_block_nobody_sees_what_rows_it_writes() -> None:
     """The hint says that, whatever the rehearsal shows."""
     (finding,) = found(judged("DO $$ BEGIN UPDATE his.visit SET a = 1; END $$;"), "DDL-UNREAD")
     assert finding.hint == (
-        "rows that it writes are seen by nobody: read it, or write it out; the rehearsal shows"
-        " objects that it makes differ"
+        "which rows it writes nobody sees: read it, or write it out; the rehearsal counts them, and"
+        " shows objects that it makes differ"
     )

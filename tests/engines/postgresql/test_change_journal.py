@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from dbops.errors import Refused
-from tests.engines.change_suite_site import entry, journal_of, order
+from tests.engines.change_suite_site import entry, journal_of, order, step
 from tests.engines.postgresql.change_database import PgChangeSite
 
 
@@ -90,8 +90,44 @@ def test_many_sessions_make_one_journal(site: PgChangeSite) -> None:
 
     def note(number: int) -> None:
         with site.engine.session(order(lock_wait=order().statement)) as session:
+            session.hold_work()
             session.note([entry(number)])
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(note, range(1, 5)))
     assert sorted(one.step for one in journal_of(site)) == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("value", [1, 5000, 2**63 - 1])
+def test_no_step_moves_the_numbers(site: PgChangeSite, value: int) -> None:
+    """Entries go on in their order where a step sets the sequence, which no ROLLBACK takes back."""
+    moves = step(f"SELECT pg_catalog.setval('dbops.dbops_change_sequence_seq', {value}, false)")
+    with site.engine.session(order()) as session:
+        session.hold_work()
+        session.note([entry(1), entry(2)])
+        session.begin()
+        session.run(moves)
+        session.note([entry(3), entry(4)])
+        session.commit()
+        session.begin()
+        session.run(moves)
+        session.rollback()
+        session.note([entry(5)])
+        noted = [(each.sequence, each.step) for each in session.journal()]
+    assert noted == [(number, number) for number in range(1, 6)]
+
+
+def test_a_journal_that_the_sequence_numbered(site: PgChangeSite) -> None:
+    """Its entries stay, gaps and all, and new ones come behind them."""
+    with site.engine.session(order()) as session:
+        session.hold_work()
+        session.note([entry(1)])
+        copied = (
+            "INSERT INTO dbops.dbops_change (run, work, plan, direction, step, name, sha256,"
+            " progress, approval, at, login) SELECT run, work, plan, direction, 2, name, sha256,"
+            " progress, approval, at, login FROM dbops.dbops_change"
+        )
+        site.run("SELECT setval('dbops.dbops_change_sequence_seq', 41)", copied)
+        session.note([entry(3)])
+        noted = [(each.sequence, each.step) for each in session.journal()]
+    assert noted == [(1, 1), (42, 2), (43, 3)]

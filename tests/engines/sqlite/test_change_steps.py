@@ -395,6 +395,16 @@ def test_no_step_stands_alone(site: SqliteChangeSite) -> None:
     assert caught.value.message == "lab: step 1 at line 2 cannot stand outside of a transaction"
 
 
+def test_no_step_moves_the_numbers_of_the_journal(site: SqliteChangeSite) -> None:
+    """They follow from the rows, and not from a counter that a step may write."""
+    with site.engine.session(order()) as session:
+        session.begin()
+        ran(session, "INSERT INTO sqlite_sequence VALUES ('dbops_change', 5000)")
+        session.note([entry(1), entry(2)])
+        session.commit()
+        assert [each.sequence for each in session.journal()] == [1, 2]
+
+
 def test_a_trigger_on_the_journal(site: SqliteChangeSite) -> None:
     """A journal that somebody else's trigger can change is not believed."""
     with site.engine.session(order()):
