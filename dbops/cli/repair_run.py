@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from dbops.repair.transaction import Stage
     from dbops.review.authorize import Authorization
     from dbops.review.policy import Policy
-    from dbops.sql.written import Written
 
 
 @click.command()
@@ -286,6 +285,8 @@ def _show(found: ReadRepair, reports: Sequence[RunReport], *, as_json: bool) -> 
             {"work": repair.id, "database": repair.database, "runs": list(map(_json, reports))}
         )
         return
+    from dbops.sql.written import Written
+
     ops = sum((effect.ops for report in reports for effect in report.tables), Written())
     done = "is repaired" if repair.undo_of is None else "is as it was"
     click.echo(f"{repair.database} {done}: {counted(ops.total, 'row')} ({ops})")

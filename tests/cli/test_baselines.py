@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -99,11 +100,12 @@ def test_what_was_not_done_does_not_count(estate: BuiltEstate, result: Result | 
         said(Event.CHANGE_REHEARSE, OTHER.digest),
         said(Event.CHANGE_RECORD, OTHER.digest, target="copy"),
         said(Event.CHANGE_RUN, None),
+        replace(said(Event.CHANGE_RECORD, OTHER.digest), phase=Phase.RECORD, of=None),
     ],
-    ids=["a rehearsal", "another database", "a run that recorded nothing"],
+    ids=["a rehearsal", "another database", "a run that recorded nothing", "no outcome"],
 )
 def test_what_does_not_say_it_does_not_count(estate: BuiltEstate, draft: Draft) -> None:
-    """What a copy was like, what another database is to have, and what has no digest."""
+    """What a copy was like, what another database is to have, what has no digest or no intent."""
     append(estate, draft)
     assert is_recorded(estate, ONE)
 
