@@ -156,6 +156,7 @@ def test_there_and_back(
     there_and_back: tuple[str, str],
 ) -> None:
     """What SQLite alters in a text, and alters back, reads as before to the last byte."""
+    assume(names[0].strip('"`[]').lower() != "z")  # that is what it is renamed to
     parts = [name + rest for name, rest in zip(names, rests, strict=False)] + behind
     with _made(f"CREATE TABLE t ({blank}{f'{blank},{blank}'.join(parts)}{blank})") as connection:
         connection.execute(f"CREATE INDEX i ON t ({names[0]}) WHERE {names[0]} > 'p'")
