@@ -101,9 +101,12 @@ class HostState:
             self._repository(title).unlink(missing_ok=True)
 
     def keep_schema(self, database: str, sha256: str, text: bytes) -> None:
-        """Afterwards the text of a schema is durable under its digest; older ones stay."""
+        """Afterwards the text of a schema is durable under its digest; older ones stay.
+
+        What lies there and is another text, which something has damaged, is replaced.
+        """
         path = self._schema(database, sha256)
-        if path.exists():
+        if path.exists() and path.read_bytes() == text:
             return
         fresh = path.with_name(f".{path.name}.{os.getpid()}")
         with self._writing():

@@ -10,7 +10,7 @@ from dbops.change.diff import Difference, Verb, compare_schemas, is_only_order
 from dbops.change.diff_text import same_effect
 from dbops.change.execute import carry_out
 from dbops.change.going import Going, look
-from dbops.change.half_back import spares_rows
+from dbops.change.half_back import made_by, spares_rows
 from dbops.change.judging import (
     Judged,
     NotAsDeclared,
@@ -48,7 +48,7 @@ def carry_up(going: Going, before: Schema, start: Schema | None) -> ChangeReport
     try:
         _refuse_altered_between(going, start)
         if order.change.data_loss is not DataLoss.NONE:
-            going.seen = look(going)
+            going.seen = look(going) if order.resumed else before
         return carry_out(
             going, parts_left(going), lambda session: judge_up(order, session, before), start
         )
@@ -211,8 +211,9 @@ def _refuse_half(
 
 def _rows_at_risk(going: Going, parts: Sequence[Part]) -> Step | None:
     """The first step that does not leave rows alone which up.sql may never have come to."""
-    made = {each.written for each in going.order.change.touches if each.verb is Verb.CREATE}
-    dialect = going.engine.traits.dialect
+    order, dialect = going.order, going.engine.traits.dialect
+    created = {each.written for each in order.change.touches if each.verb is Verb.CREATE}
+    made = made_by(created, [read_step(step, dialect, Direction.UP.file) for step in order.up])
     steps = (step for part in parts for step in part.steps)
     readings = ((step, read_step(step, dialect, Direction.DOWN.file)) for step in steps)
     return next((step for step, reading in readings if not spares_rows(reading, made)), None)

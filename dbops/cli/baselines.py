@@ -83,7 +83,6 @@ def baseline_of(wiring: Wiring, database: str) -> tuple[Schema, Entry]:
     is not what the ledger says.
     """
     from dbops.audit.entry import DigestOf
-    from dbops.change.schema_text import parse_schema
 
     entry = _recorded(wiring, database)
     if entry is None:
@@ -94,7 +93,7 @@ def baseline_of(wiring: Wiring, database: str) -> tuple[Schema, Entry]:
         )
     digest = entry.draft.digests[DigestOf.SCHEMA]
     text = wiring.state.schema(database, digest)
-    schema = None if text is None else parse_schema(text, f"the recorded schema of {database}")
+    schema = None if text is None else _parsed(text, database)
     if schema is None or schema.digest != digest:
         raise Failed(
             "baseline-lost",
@@ -103,6 +102,18 @@ def baseline_of(wiring: Wiring, database: str) -> tuple[Schema, Entry]:
             hint=f"record it anew: dbops change record {database} --id ID --author PRINCIPAL",
         )
     return schema, entry
+
+
+def _parsed(text: bytes, database: str) -> Schema | None:
+    """The schema that the text says; None where it is damaged, Refused `schema-old` as it says."""
+    from dbops.change.schema_text import parse_schema
+
+    try:
+        return parse_schema(text, f"the recorded schema of {database}")
+    except DbopsError as fault:
+        if fault.code == "schema-old":
+            raise
+        return None
 
 
 def _recorded(wiring: Wiring, database: str) -> Entry | None:

@@ -108,13 +108,13 @@ def _since_before(wiring: Wiring, database: str, live: Schema) -> list[str]:
     from dbops.change.diff import compare_schemas
     from dbops.cli.baselines import baseline_of
     from dbops.cli.changing import told
-    from dbops.errors import Failed, NotFound
+    from dbops.errors import DbopsError, NotFound
 
     try:
         before, _ = baseline_of(wiring, database)
     except NotFound:
         return []
-    except Failed as fault:  # recording it anew is what mends that
+    except DbopsError as fault:  # recording it anew is what mends that
         return [f"remark: compared with nothing: {fault.message}"]
     return told(compare_schemas(before, live))
 

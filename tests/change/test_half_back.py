@@ -209,6 +209,28 @@ def test_names_are_not_swapped_back_before_rows_were_copied(bench: Bench) -> Non
     assert caught.value.message == RISK
 
 
+def test_what_up_sql_renamed_is_not_dropped_before_rows_were_copied(bench: Bench) -> None:
+    """The column that is new by its name is the one with the rows."""
+    before = notes(bench)
+    up = """
+ALTER TABLE {visit} RENAME COLUMN note TO note_old;
+ALTER TABLE {visit} ADD COLUMN note varchar(40);
+-- part: copy
+UPDATE {visit} SET note = upper(note_old);
+"""
+    down = "ALTER TABLE {visit} DROP COLUMN note_old;"
+    touches = ["alter column {visit}.note (position)", "create column {visit}.note_old"]
+    change = bench.order(up, down, "SELECT 1 = 1;", touches, rehearsed=bench.rehearsed(up, down))
+    assert bench.killed_at(5, change)
+    assert what_became(change, bench.site.engine).fate is Fate.HALF
+    with pytest.raises(Refused) as caught:
+        onward(bench, change, Onward.REVERT)
+    columns = bench.say("SELECT id, note_old FROM {visit} ORDER BY id")
+    assert bench.site.rows(columns) == before
+    said = RISK.replace("1 step of", "2 steps of").replace("line 2", "line 1")
+    assert caught.value.message == said
+
+
 def test_who_goes_on_with_the_way_back_is_judged_as_who_began_it(bench: Bench) -> None:
     """Of a change that never got to its end all is compared, however often it is asked."""
     undeclared = "ALTER TABLE {ward} ADD COLUMN extra varchar(9);\n-- part: beds"

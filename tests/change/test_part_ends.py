@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from dbops.change.resume import Fate, Onward
+from dbops.change.manifest import DataLoss
+from dbops.change.resume import Fate, Onward, resume_change
 from dbops.change.revert import revert_change
 from dbops.change.run import run_change
 from dbops.change.run_order import ChangeRun
@@ -15,7 +16,7 @@ from dbops.change.standing import State
 from dbops.change.step import Direction
 from dbops.errors import Partly, Refused
 from dbops.review.policy_document import FailedVerify
-from tests.change.bench import APART_DOWN, APART_TOUCHES, APART_UP, Bench, up_and_down
+from tests.change.bench import APART_DOWN, APART_TOUCHES, APART_UP, Bench, Died, up_and_down
 from tests.change.two_parts import ROOMS_DOWN, ROOMS_UP, VERIFY, onward
 from tests.change.two_parts import TOUCHES as ROOMS
 
@@ -164,3 +165,71 @@ def test_without_a_rehearsal_parts_are_not_compared(sqlite_bench: Bench) -> None
     order = bench.order(THREE_UP, THREE_DOWN, VERIFY, TOUCHES)
     report = bench.run(order)
     assert (report.ends, bench.state()) == ({}, State.WHOLE)
+
+
+def test_what_others_add_to_what_goes_is_found_before_it_goes(bench: Bench) -> None:
+    """Between the look and the way back: else it would be dropped, and no comparison would tell."""
+    order = bench.order(rehearsed=bench.rehearsed())
+    bench.run(order)
+    alter = bench.say("ALTER TABLE {room} ADD COLUMN hand integer")
+
+    def observe(moment: Moment) -> None:
+        if moment.stage is Stage.JUDGED:
+            bench.site.run(alter)
+
+    with pytest.raises(Refused) as caught:
+        revert_change(order, bench.site.engine, observe, bench.slept.append)
+    told = f"column `hand` of `{bench.site.full('room')}` is new: {integer(bench)}"
+    assert (caught.value.code, caught.value.message) == (
+        "change-altered",
+        "down.sql of c-1 was rolled back: lab was altered by others while c-1 was on its way:"
+        f" 1 difference: {told}",
+    )
+    assert (bench.state(), bench.has("room")) == (State.WHOLE, True)
+
+
+def test_what_is_dropped_for_good_is_looked_at_as_well(bench: Bench) -> None:
+    """A change that declares a loss declares that of what was there when it was looked at."""
+    down = bench.say("CREATE TABLE {audit} (visit integer, what varchar(20));")
+    gone = ("drop table {audit}",)
+    if bench.site.engine.traits.schemas:
+        bench.site.run("DROP TRIGGER noted ON his.visit")
+    else:
+        bench.site.run("DROP TRIGGER noted")
+    alter = bench.say("ALTER TABLE {audit} ADD COLUMN hand integer")
+
+    def observe(moment: Moment) -> None:
+        if moment.stage is Stage.JUDGED:
+            bench.site.run(alter)
+
+    drop, loss = "DROP TABLE {audit};", DataLoss.RECOVERABLE
+    order = bench.order(drop, down, "SELECT 1 = 1;", gone, data_loss=loss)
+    with pytest.raises(Refused) as caught:
+        run_change(order, bench.site.engine, observe, bench.slept.append)
+    assert caught.value.code == "change-altered"
+    assert (bench.state(), bench.has("audit")) == (State.NOTHING, True)
+
+
+def test_half_a_way_back_is_compared_with_all_that_was_rehearsed(postgresql_bench: Bench) -> None:
+    """Where steps stand outside of transactions, others can alter something between them."""
+    bench = postgresql_bench
+    seen = bench.rehearsed(APART_UP)
+    order = bench.order(APART_UP, APART_DOWN, touches=APART_TOUCHES, rehearsed=seen)
+    assert bench.killed_at(6, order)  # the index is there
+
+    def dies(moment: Moment) -> None:
+        if moment.stage is Stage.COMMITTED and moment.direction is DOWN:
+            raise Died
+
+    with pytest.raises(Died):
+        resume_change(order, bench.site.engine, Onward.REVERT, dies, bench.slept.append)
+    assert up_and_down(bench.journal())[-1][0] is DOWN
+    bench.site.run("ALTER TABLE his.room ADD COLUMN hand integer")
+    with pytest.raises(Partly) as caught:
+        onward(bench, order, Onward.REVERT)
+    told = f"{SINCE}not rehearsed: column `hand` of `his.room` is new: integer"
+    assert caught.value.message == f"c-1 is half done on lab: {told}"
+    assert bench.has("room")
+    bench.site.run("ALTER TABLE his.room DROP COLUMN hand")
+    assert onward(bench, order, Onward.REVERT) is Fate.HALF
+    assert (bench.state(), bench.has("room")) == (State.NOTHING, False)

@@ -44,6 +44,7 @@ def ran(
         effect=effect,
         scripts=scripts,
         schema=schema,
+        judged=schema is not None,
     )
 
 

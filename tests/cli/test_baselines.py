@@ -130,3 +130,15 @@ def test_a_database_of_which_nothing_was_recorded_has_none(estate: BuiltEstate) 
         baseline_of(estate.wiring, "copy")
     assert caught.value.message == "no schema of copy was ever recorded"
     assert not has_baseline(estate.wiring, "copy")
+
+
+@pytest.mark.parametrize("damage", [schema_text(OTHER), b"nothing that dbops writes"])
+def test_a_damaged_text_is_mended_by_recording_it_anew(estate: BuiltEstate, damage: bytes) -> None:
+    """Whatever lies under the digest: the hint of the error leads out of it."""
+    (kept,) = (estate.root / "state").rglob(f"{ONE.digest}.schema")
+    kept.write_bytes(damage)
+    with pytest.raises(Failed) as caught:
+        baseline_of(estate.wiring, "example")
+    assert caught.value.code == "baseline-lost"
+    append(estate, said(Event.CHANGE_RECORD, keep_schema(estate.wiring, "example", ONE)))
+    assert baseline_of(estate.wiring, "example")[0] == ONE

@@ -149,6 +149,7 @@ def test_a_resume_is_announced_and_answered(ops: Ops) -> None:
     assert runs_of_journal(ops) == [ran.intent.names[Label.RUN], mine, mine, mine]
     end = outcome(deed)
     assert (end.result, end.effect, end.code) == (Result.DONE, Effect.COMMITTED, None)
+    assert deed.intent.names[Label.DIRECTION] == end.names[Label.DIRECTION] == "up"
     (ran,) = deeds_of(ops.root, Event.CHANGE_RUN)
     last = outcome(ran)
     assert (last.event, last.effect) == (Event.CHANGE_RESUME, Effect.COMMITTED)
@@ -162,7 +163,7 @@ def test_a_resume_that_fails_half_way_is_recorded(ops: Ops) -> None:
     (deed,) = resumes(ops)
     end = outcome(deed)
     assert (end.result, end.effect) == (Result.PARTLY, Effect.NONE)
-    assert end.code == "change-partly"
+    assert (end.code, end.names[Label.CAUSE]) == ("change-partly", "change-effect")
     assert open_intents(ops) == [Event.CHANGE_RUN]
     alter(ops, "ALTER TABLE visit DROP COLUMN hand")
     done(ops.run("change", "resume", WORK))

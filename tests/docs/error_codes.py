@@ -20,6 +20,7 @@ OPEN = "…"
 _CLASSES = (
     "Failed",
     "Partly",
+    "HalfDone",
     "UsageFault",
     "Finding",
     "Refused",

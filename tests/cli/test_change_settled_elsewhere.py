@@ -1,0 +1,152 @@
+"""What another host, another process or a lost journal makes of a change that broke off."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from dbops.audit.entry import Draft, Effect, Event, Label, Result
+from dbops.change.attest import attested_files
+from dbops.change.rehearsed_files import made_by_rehearsal
+from dbops.change.resume import Onward
+from dbops.change.stage import Stage
+from dbops.cli.change_settling import settle, unsettled_here
+from dbops.cli.changing import read_change
+from dbops.cli.rehearsal_ground import evidence_signer
+from dbops.review.work import EVIDENCE, EVIDENCE_SIGNATURE
+from tests.cli.changes import WORK, alter, approve, folder, request, run
+from tests.cli.ops import Ops, copy_ops
+from tests.cli.repairs import done, said, wiring_of
+from tests.cli.test_change_settled import (
+    _at,
+    _run,
+    forget,
+    killed,
+    open_intents,
+    ops,
+    outcome,
+    resumes,
+    signed,
+)
+from tests.support.ledger import deeds_of, lines_of
+
+__all__ = ["ops", "signed"]
+
+
+@pytest.fixture
+def begun(signed: Ops, tmp_path: Path) -> Ops:
+    """A copy of the estate, in which a run was killed before anything was committed."""
+    found = copy_ops(signed, tmp_path / "estate")
+    request(found)
+    approve(found)
+    killed(lambda: _run(found, _at(Stage.BEGUN)))
+    return found
+
+
+def ran(estate: Ops) -> Draft:
+    """What the ledger says of its only run, last."""
+    (deed,) = deeds_of(estate.root, Event.CHANGE_RUN)
+    return outcome(deed)
+
+
+def state(estate: Ops) -> str:
+    """How `list` says that the change stands."""
+    changes = json.loads(done(estate.run("change", "list", "--json")).stdout)["changes"]
+    (change,) = (each for each in changes if each["id"] == WORK)
+    (place,) = change["databases"]
+    return str(place["state"])
+
+
+def test_what_another_host_did_is_not_this_ones_run(begun: Ops) -> None:
+    """It did not take place here, whatever the change came to since; its own is on the other."""
+    here, aside = begun.root / "audit", begun.root / "aside"
+    shutil.copytree(here, aside)
+    forget(begun)
+    request(begun)
+    approve(begun)
+    done(run(begun))
+    shutil.rmtree(here)
+    aside.rename(here)
+    told = done(begun.run("change", "resume", WORK)).stdout
+    assert told.endswith("): it took place, to its end\n")
+    assert (ran(begun).result, ran(begun).effect) == (Result.DONE, Effect.NONE)
+    assert ran(begun).names[Label.DIRECTION] == "up"
+
+
+def test_nothing_that_it_makes_is_there(begun: Ops) -> None:
+    """Of a run that the journal has nothing of, and that a rehearsal tells the marks of."""
+    told = done(begun.run("change", "resume", WORK)).stdout
+    assert told.endswith("): it did not take place; nothing that it makes is there\n")
+    assert (ran(begun).effect, ran(begun).names[Label.DIRECTION]) == (Effect.NONE, "down")
+
+
+def test_a_lost_journal_is_no_proof(ops: Ops) -> None:
+    """What was made is there: it took place, and only the journal is not there any more."""
+    alter(ops, "DROP TABLE dbops_change;")
+    status, text = said(ops.run("change", "resume", WORK))
+    assert (status, text.splitlines()[0]) == (
+        5,
+        f"error: the journal of example has nothing of {WORK}, and what it makes is there:"
+        " 2 differences: column `code` of `room` is new: TEXT; table `room` is new",
+    )
+    assert open_intents(ops) == [Event.CHANGE_RUN]
+    (deed,) = resumes(ops)
+    assert (outcome(deed).result, outcome(deed).code) == (Result.REFUSED, "change-journal")
+
+
+def test_a_host_lists_what_it_brought_to_an_end(ops: Ops) -> None:
+    """Though it was begun under another ledger; while that died, nobody knows."""
+    forget(ops)
+    assert state(ops) == "pending"
+    done(ops.run("change", "resume", WORK))
+    assert state(ops) == "run"
+
+
+def test_what_was_settled_meanwhile_is_left_alone(ops: Ops) -> None:
+    """Two who found the same run open answer it once."""
+    wiring = wiring_of(ops)
+    (left,) = unsettled_here(wiring)
+    done(ops.run("change", "resume", WORK))
+    before = lines_of(ops.root)
+    assert settle(wiring, left, Onward.FINISH) is None
+    assert lines_of(ops.root) == before
+
+
+@pytest.mark.parametrize("newer", [True, False])
+def test_evidence_is_that_which_was_approved_or_a_newer_one(ops: Ops, newer: bool) -> None:
+    """What was rehearsed earlier is signed as well, and may say otherwise."""
+    wiring = wiring_of(ops)
+    work = read_change(wiring, WORK).work
+    kept = {
+        path: work.files[path]
+        for path in made_by_rehearsal(work.files) - {EVIDENCE, EVIDENCE_SIGNATURE}
+    }
+    at = wiring.clock() + timedelta(seconds=2 if newer else -3600)
+    files = attested_files(work, "test", ("example",), kept, evidence_signer(wiring), at)
+    for name, data in files.items():
+        (folder(ops) / name).write_bytes(data)
+    status, text = said(ops.run("change", "resume", WORK))
+    if newer:
+        assert status == 0
+        return
+    assert (status, text.splitlines()[0]) == (
+        5,
+        f"error: what was rehearsed of {WORK} is older than the run on example, and not what was"
+        " approved then",
+    )
+
+
+def test_what_nobody_approved_is_not_finished_for_another_ledger(ops: Ops) -> None:
+    """The journal says that it began; who may say that it runs are people."""
+    forget(ops)
+    shutil.rmtree(folder(ops) / "approvals")
+    status, text = said(ops.run("change", "resume", WORK))
+    assert status == 5
+    assert text.startswith(
+        f"error: {WORK} began on example under another ledger, and what lies here may not run: "
+    )
+    assert resumes(ops) == []
