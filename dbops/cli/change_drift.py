@@ -147,7 +147,7 @@ def _show(wiring: Wiring, database: str, entry: Entry, differences: tuple[Differ
     for line in told_in_full(differences):
         click.echo(f"  {line}")
     for work in open_work(wiring, database):
-        click.echo(f"  remark: a run of {work} has no known end: dbops change resume {work}")
+        click.echo(f"  remark: a run of {work} has not come to an end: dbops change resume {work}")
 
 
 def open_work(wiring: Wiring, database: str) -> tuple[str, ...]:

@@ -168,7 +168,7 @@ def _with_resume(wiring: Wiring, work_id: str, database: str, fault: DbopsError)
     open_ends = {ChangeState.UNKNOWN, ChangeState.HALF}
     if not any(each.database == database and each.state in open_ends for each in places):
         return fault
-    hint = f"nobody knows yet how that run ended: dbops change resume {work_id}"
+    hint = f"that run has not come to an end: dbops change resume {work_id}"
     return Refused(fault.code, fault.message, hint=hint)
 
 

@@ -276,11 +276,11 @@ def test_a_run_without_a_known_end_comes_first(ops: Ops, monkeypatch: pytest.Mon
     for words in (("change", "run", WORK), ("change", "run", WORK, "--yes")):
         refused = ops.run(*words)
         assert refused.exit_code == 5
-        hint = f"hint: nobody knows yet how that run ended: {settles}\n"
+        hint = f"hint: that run has not come to an end: {settles}\n"
         assert refused.stderr.endswith(hint)
     drifted = ops.run("change", "drift", "example")
     assert drifted.exit_code == 4
-    remark = f"  remark: a run of {WORK} has no known end: {settles}\n"
+    remark = f"  remark: a run of {WORK} has not come to an end: {settles}\n"
     assert drifted.stdout.endswith(remark)
     (shown,) = json.loads(ops.run("change", "drift", "example", "--json").stdout)["databases"]
     assert shown["unsettled"] == [WORK]
