@@ -249,20 +249,21 @@ def sqlite(lab: Lab, tmp_path: Path) -> Ops:
     return ops
 
 
-def is_held(path: Path) -> bool:
-    """Whether somebody is writing to the file."""
+def is_changing(path: Path) -> bool:
+    """Whether a step has written to the file: to its rollback journal, once dbops' own is made."""
+    query = "SELECT count(*) FROM sqlite_schema WHERE name = 'dbops_change'"
     try:
-        with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
-            connection.execute("BEGIN IMMEDIATE")
+        with closing(sqlite3.connect(path, timeout=0)) as connection:
+            made = connection.execute(query).fetchone() == (1,)
     except sqlite3.OperationalError:
-        return True
-    return False
+        return False
+    return made and path.with_name(f"{path.name}-journal").exists()
 
 
 def test_on_sqlite(sqlite: Ops) -> None:
     """A statement of SQLite's ends in its middle."""
     run = start(sqlite.root, "change", "run", changes.WORK, "--yes")
-    assert wait_until(lambda: is_held(sqlite.root / "example.db") or run.ended)
+    assert wait_until(lambda: is_changing(sqlite.root / "example.db") or run.ended)
     run.process.send_signal(signal.SIGINT)
     outcome = run.finish()
     assert (outcome.status, outcome.err) == (
