@@ -30,7 +30,8 @@ from dbops.errors import DbopsError, Failed, Partly, Refused
 from dbops.sql.written import Written
 
 Judge = Callable[[ChangeSession], Judged]
-_JudgeInside = Callable[[ChangeSession], None]
+_JudgeInside = Callable[[ChangeSession], Schema | None]
+"""Returns the schema where it had to read it."""
 
 
 def carry_out(
@@ -51,8 +52,9 @@ def carry_out(
         reports += _part(going, part, ends)
     found: list[Judged] = []
 
-    def judged(session: ChangeSession) -> None:
+    def judged(session: ChangeSession) -> Schema:
         found[:] = [judge(session)]
+        return found[0].after
 
     whole = going.order.author.whole(going.direction)
     reports += _together(going, parts[-1], judged, (whole,))
@@ -84,9 +86,9 @@ def _part(going: Going, part: Part, ends: PartEnds) -> list[StepReport]:
         return _together(going, part, lambda session: ends.judge(session, last))
     refuse_altered_meanwhile(going, lambda: look(going))
     reports = _alone(going, part.steps[0])
+    now = ends.compare(last, lambda: look(going))
     if going.seen is not None:
-        going.seen = look(going)
-    ends.compare(last, lambda: look(going))
+        going.seen = now or look(going)
     return reports
 
 
@@ -129,8 +131,8 @@ def _transaction(
         session.lock(going.order.locks_of(going.direction, part))
         refuse_altered_meanwhile(going, session.schema)
         effects = [_ran(going, step) for step in part.steps]
-        judge(session)
-        after = None if going.seen is None else session.schema()
+        now = judge(session)
+        after = None if going.seen is None else now or session.schema()
         written = session.written()
         session.note([*entries, *more])
         going.tell(Stage.COMMITTING)

@@ -58,40 +58,44 @@ class PartEnds:
     start: Schema | None = field(repr=False)
     found: dict[int, tuple[Difference, ...]] = field(default_factory=dict)
 
-    def judge(self, session: ChangeSession, step: int) -> None:
+    def judge(self, session: ChangeSession, step: int) -> Schema | None:
         """Afterwards it is known, inside of a transaction that ends with the step, that it may.
 
-        Constraints hold, but for what a later part ends, and the schema is as `compare` says.
-        Raises NotAsDeclared `change-constraints`, the code of what the server did not allow,
+        Returns the schema where it was read. Constraints hold, but for what a later part ends, and
+        the schema is as `compare` says. Raises NotAsDeclared `change-constraints`, the code of what the server did not allow,
         `schema-unknown`, and as `compare`.
         """
         order = self.order
         try:
             refuse_unsettled(order, session, whole=False)
-            self.compare(step, lambda: schema_after(order, session))
+            return self.compare(step, lambda: schema_after(order, session))
         except NotAsDeclared:
             raise
         except (Refused, Failed) as fault:
             raise NotAsDeclared(fault.code, fault.message, hint=fault.hint) from None
 
-    def compare(self, step: int, look: Callable[[], Schema], *, back: bool | None = None) -> None:
+    def compare(
+        self, step: int, look: Callable[[], Schema], *, back: bool | None = None
+    ) -> Schema | None:
         """Afterwards the schema is as it was rehearsed where the part ended with the step.
 
-        On the way back only what the change touched is compared, as at its end. `look` is asked for
-        the schema only where that is known; `back` says that what comes next is the way back.
-        Raises NotAsDeclared `change-effect`.
+        Returns it where it was looked at. On the way back only what the change touched is compared,
+        as at its end. `look` is asked for the schema only where that is known; `back` says that
+        what comes next is the way back. Raises NotAsDeclared `change-effect`.
         """
         order, wanted = self.order, self._rehearsed(step)
         if self.start is None or (wanted is None and not order.measured):
-            return
-        found = compare_schemas(self.start, look())
+            return None
+        now = look()
+        found = compare_schemas(self.start, now)
         if wanted is None:
             self.found[step] = found
-            return
+            return now
         down = self.direction is Direction.DOWN
         if down:
             found, wanted = (touched(each, order.change.touches) for each in (found, wanted))
         refuse_other_effect(order, found, wanted, revert=down if back is None else back)
+        return now
 
     def _rehearsed(self, step: int) -> tuple[Difference, ...] | None:
         rehearsed = self.order.rehearsed

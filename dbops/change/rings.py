@@ -24,7 +24,7 @@ def refuse_out_of_turn(
     """
     for before in change.rings[: change.rings.index(ring)]:
         for database in before.databases:
-            if not _is_done(standing_on(changes, change.id, database), scripts):
+            if not is_done(standing_on(changes, change.id, database), scripts):
                 raise Refused(
                     "change-turn",
                     f"{change.id} has not run on {database} of ring {before.name}, as it is now",
@@ -33,7 +33,8 @@ def refuse_out_of_turn(
     _refuse_too_soon(change, ring, changes, now)
 
 
-def _is_done(last: RecordedChange | None, scripts: str) -> bool:
+def is_done(last: RecordedChange | None, scripts: str) -> bool:
+    """Whether the last run is one to the end of these very files, not taken back since."""
     return (
         last is not None
         and last.direction is Direction.UP

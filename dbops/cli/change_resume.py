@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dbops.change.resume import Onward
-    from dbops.cli.change_settling import Settled, Unsettled
+    from dbops.cli.change_settling import Settled
+    from dbops.cli.change_unsettled import Unsettled
     from dbops.cli.stopping import Stopping
     from dbops.cli.wiring import Wiring
 
@@ -46,7 +47,7 @@ def resume(
     what is there now.
     """
     from dbops.change.resume import Onward
-    from dbops.cli.change_settling import unsettled_here
+    from dbops.cli.change_unsettled import unsettled_here
     from dbops.cli.render import show_json
     from dbops.cli.stopping import stopping
     from dbops.cli.wiring import open_wiring
@@ -84,7 +85,7 @@ def _say_nothing_is_open(work_id: str | None, database: str | None) -> None:
     else:
         say(
             f"nothing is open: every run of {work_id}{on} in this host's ledger has a known end,"
-            " and no journal has it half done"
+            " and no journal says otherwise"
         )
 
 
@@ -98,7 +99,7 @@ def _asked(
     open on another database.
     """
     from dbops.cli.change_list import recorded_on
-    from dbops.cli.change_settling import left_by_others
+    from dbops.cli.change_unsettled import left_by_others
     from dbops.cli.reviewing import open_desk
     from dbops.errors import NotFound, Refused
 

@@ -162,6 +162,8 @@ def _with_resume(wiring: Wiring, work_id: str, database: str, fault: DbopsError)
     from dbops.cli.change_list import recorded_on
     from dbops.cli.changing import read_change
 
+    if fault.code in {"change-already", "change-returned"}:
+        return _by_others(wiring, work_id, database, fault)
     if fault.code != "approval-consumed":
         return fault
     places = places_of(read_change(wiring, work_id).change, recorded_on(wiring))
@@ -169,6 +171,16 @@ def _with_resume(wiring: Wiring, work_id: str, database: str, fault: DbopsError)
     if not any(each.database == database and each.state in open_ends for each in places):
         return fault
     hint = f"that run has not come to an end: dbops change resume {work_id}"
+    return Refused(fault.code, fault.message, hint=hint)
+
+
+def _by_others(wiring: Wiring, work_id: str, database: str, fault: DbopsError) -> DbopsError:
+    """The fault; where this host's ledger knows nothing of it, with what takes that over."""
+    from dbops.cli.change_unsettled import left_by_others
+
+    if not left_by_others(wiring, work_id, database):
+        return fault
+    hint = f"another host did that; have this host's ledger know it: dbops change resume {work_id}"
     return Refused(fault.code, fault.message, hint=hint)
 
 

@@ -6,14 +6,12 @@ import secrets
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from dbops.errors import NotFound, Refused
+from dbops.errors import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from dbops.audit.entry import Effect
     from dbops.audit.recording import Account
-    from dbops.change.attempts import OpenResume, RecordedChange
+    from dbops.change.attempts import RecordedChange
     from dbops.change.going import Observe
     from dbops.change.report import ChangeReport
     from dbops.change.resume import Became, Onward
@@ -21,28 +19,10 @@ if TYPE_CHECKING:
     from dbops.change.stage import Moment
     from dbops.change.step import Direction
     from dbops.cli.baselines import Kept
+    from dbops.cli.change_unsettled import Unsettled
     from dbops.cli.changing import ReadChange
     from dbops.cli.wiring import Wiring
     from dbops.review.work import Work
-
-
-@dataclass(frozen=True, slots=True)
-class Unsettled:
-    """A change on a database that has no known end.
-
-    `recorded` is its run as this host's ledger has it; None where only the journal of the database
-    knows one, by another host or under another ledger. `resumes` are those that died at it.
-    """
-
-    work: str
-    database: str
-    recorded: RecordedChange | None = None
-    resumes: tuple[OpenResume, ...] = ()
-
-    @property
-    def key(self) -> tuple[str, str, int | None]:
-        """What it is, whatever was tried of it since."""
-        return self.work, self.database, None if self.recorded is None else self.recorded.sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,67 +49,6 @@ class Settled:
         return Direction.UP if stands else Direction.DOWN
 
 
-def unsettled_here(wiring: Wiring) -> tuple[Unsettled, ...]:
-    """All that this host's ledger knows of, the runs in its order."""
-    from dbops.change.attempts import open_resumes, recorded_changes
-    from dbops.cli.change_list import entries_of_work
-
-    entries = tuple(entries_of_work(wiring))
-    runs, left = recorded_changes(entries), open_resumes(entries)
-    return tuple(_unsettled([run for run in runs if run.is_open], left))
-
-
-def _unsettled(
-    runs: Sequence[RecordedChange], resumes: Sequence[OpenResume]
-) -> Iterator[Unsettled]:
-    for run in runs:
-        at = (run.work, run.database)
-        own = tuple(each for each in resumes if (each.work, each.database) == at)
-        yield Unsettled(run.work, run.database, run, own)
-    known = {(run.work, run.database) for run in runs}
-    for work, database in dict.fromkeys((each.work, each.database) for each in resumes):
-        if (work, database) not in known:
-            own = tuple(each for each in resumes if (each.work, each.database) == (work, database))
-            yield Unsettled(work, database, None, own)
-
-
-def left_by_others(wiring: Wiring, work_id: str, only: str | None) -> tuple[Unsettled, ...]:
-    """What the journals of the change's databases say is half done, or of the one named.
-
-    Raises Refused `change-plan` where it is of files that do not lie here.
-    """
-    from dbops.cli.changing import read_change
-
-    try:
-        found = read_change(wiring, work_id)
-    except NotFound:
-        return ()  # this host's ledger knew it, and that has a known end
-    names = [name for name in found.change.databases if name in wiring.estate.databases]
-    return tuple(
-        Unsettled(work_id, name)
-        for name in names
-        if only in {None, name} and _is_half(wiring, found, name)
-    )
-
-
-def _is_half(wiring: Wiring, found: ReadChange, database: str) -> bool:
-    from dbops.change.rehearsed_files import own_files
-    from dbops.change.standing import State, standing_of_work
-    from dbops.cli.change_drift import journal_of
-
-    standings = standing_of_work(journal_of(wiring, database), found.change.id)
-    half = [plan for plan, each in standings.items() if each.state is State.HALF]
-    plan = own_files(found.work)
-    if half and plan not in half:
-        raise Refused(
-            "change-plan",
-            f"another revision of {found.change.id} is half done on {database}"
-            f" (plan {half[0][:12]})",
-            hint="check that revision out, and ask again",
-        )
-    return bool(half)
-
-
 def settle(
     wiring: Wiring, left: Unsettled, onward: Onward, watch: Observe = lambda _: None
 ) -> Settled | None:
@@ -142,6 +61,7 @@ def settle(
     next one finds.
     """
     from dbops.cli.change_entries import resume_intent
+    from dbops.cli.change_unsettled import still_unsettled
     from dbops.cli.changing import read_change
     from dbops.cli.ledger import recording
     from dbops.cli.render import say
@@ -150,7 +70,7 @@ def settle(
     # Who is at it holds the lock of the work; what is not decided yet must not be recorded.
     with only_run(wiring.state.locks, left.work):
         found = read_change(wiring, left.work)
-        still = _still(wiring, left, found)
+        still = still_unsettled(wiring, left, found)
         if still is None:
             return None
         left, run = still, still.recorded
@@ -165,13 +85,6 @@ def settle(
     for remark in () if settled.kept is None else settled.kept.remarks:
         say(f"remark: {remark}")
     return settled
-
-
-def _still(wiring: Wiring, left: Unsettled, found: ReadChange) -> Unsettled | None:
-    """What is open of it still, now that nobody else is at it."""
-    if left.recorded is None and not left.resumes:
-        return left if _is_half(wiring, found, left.database) else None
-    return next((each for each in unsettled_here(wiring) if each.key == left.key), None)
 
 
 def _order(wiring: Wiring, found: ReadChange, left: Unsettled) -> ChangeRun:

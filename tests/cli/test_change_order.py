@@ -196,7 +196,7 @@ def test_a_run_that_was_killed_is_settled(ops: Ops, monkeypatch: pytest.MonkeyPa
     again = done(ops.run("change", "resume", WORK))
     assert again.stderr == (
         f"nothing is open: every run of {WORK} in this host's ledger has a known end,"
-        " and no journal has it half done\n"
+        " and no journal says otherwise\n"
     )
 
 
@@ -243,7 +243,7 @@ def test_a_run_that_is_open_on_another_database_is_named(
     done(ops.run("change", "resume", WORK, "--database", "example"))
     assert done(ops.run("change", "resume", WORK, "--database", "other")).stderr == (
         f"nothing is open: every run of {WORK} on other in this host's ledger has a known end,"
-        " and no journal has it half done\n"
+        " and no journal says otherwise\n"
     )
 
 

@@ -15,7 +15,8 @@ from dbops.change.resume import Onward
 from dbops.change.stage import Moment, Stage
 from dbops.change.step import Direction
 from dbops.cli.change_run import run_reviewed_change
-from dbops.cli.change_settling import left_by_others, settle, unsettled_here
+from dbops.cli.change_settling import settle
+from dbops.cli.change_unsettled import left_by_others, unsettled_here
 from dbops.cli.changing import read_change
 from tests.cli.changes import (
     WORK,
@@ -226,7 +227,7 @@ def test_another_host_asks_the_journal(ops: Ops) -> None:
     assert said(ops.run("change", "drift", "example"))[0] == 0
     assert done(ops.run("change", "resume", WORK, "--database", "example")).stderr == (
         f"nothing is open: every run of {WORK} on example in this host's ledger has a known end,"
-        " and no journal has it half done\n"
+        " and no journal says otherwise\n"
     )
 
 

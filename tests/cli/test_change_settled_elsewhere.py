@@ -14,7 +14,8 @@ from dbops.change.attest import attested_files
 from dbops.change.rehearsed_files import made_by_rehearsal
 from dbops.change.resume import Onward
 from dbops.change.stage import Stage
-from dbops.cli.change_settling import settle, unsettled_here
+from dbops.cli.change_settling import settle
+from dbops.cli.change_unsettled import unsettled_here
 from dbops.cli.changing import read_change
 from dbops.cli.rehearsal_ground import evidence_signer
 from dbops.review.work import EVIDENCE, EVIDENCE_SIGNATURE
@@ -75,6 +76,19 @@ def test_what_another_host_did_is_not_this_ones_run(begun: Ops) -> None:
     assert told.endswith("): it took place, to its end\n")
     assert (ran(begun).result, ran(begun).effect) == (Result.DONE, Effect.NONE)
     assert ran(begun).names[Label.DIRECTION] == "up"
+    assert state(begun) == "pending"
+    request(begun)
+    approve(begun)
+    assert said(run(begun)) == (
+        5,
+        f"error: {WORK} has run on this database already\nhint: another host did that; have this"
+        f" host's ledger know it: dbops change resume {WORK}\n",
+    )
+    told = done(begun.run("change", "resume", WORK)).stdout
+    assert told == f"{WORK} on example (not in this host's ledger): it took place, to its end\n"
+    assert state(begun) == "run"
+    assert "no journal says otherwise" in done(begun.run("change", "resume", WORK)).stderr
+    assert said(begun.run("change", "drift", "example"))[0] == 0
 
 
 def test_nothing_that_it_makes_is_there(begun: Ops) -> None:

@@ -89,7 +89,7 @@ def test_while_an_index_is_built_aside(lab: Lab) -> None:
     resumed = dbops(lab.ops.root, "change", "resume", lab.work)
     assert resumed.err == lab.says(
         "nothing is open: every run of WORK in this host's ledger has a known end,"
-        " and no journal has it half done"
+        " and no journal says otherwise"
     )
 
 
