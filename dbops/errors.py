@@ -65,7 +65,7 @@ class Partly(DbopsError):
 class HalfDone(Partly):
     """Some of the work is done for good; `cause` is the code of what stopped the rest."""
 
-    def __init__(self, code: str, message: str, *, hint: str, cause: str) -> None:
+    def __init__(self, code: str, message: str, *, hint: str, cause: str = "") -> None:
         super().__init__(code, message, hint=hint)
         self.cause = cause
 

@@ -101,6 +101,7 @@ def test_each_class_has_its_exit_status() -> None:
     assert {kind.__name__: int(kind.status) for kind in CLASSES} == {
         "Failed": 1,
         "Partly": 3,
+        "HalfDone": 3,
         "UsageFault": 2,
         "Finding": 4,
         "Refused": 5,

@@ -47,7 +47,7 @@ def carry_up(going: Going, before: Schema, start: Schema | None) -> ChangeReport
     order = going.order
     try:
         _refuse_altered_between(going, start)
-        if order.change.data_loss is not DataLoss.NONE:
+        if order.change.data_loss is not DataLoss.NONE and not order.measured:
             going.seen = look(going) if order.resumed else before
         return carry_out(
             going, parts_left(going), lambda session: judge_up(order, session, before), start
@@ -72,7 +72,8 @@ def carry_down(going: Going, live: Schema, start: Schema | None) -> ChangeReport
     `live` is the schema now. Raises Refused where all was rolled back, Partly `change-partly` where
     parts of it stay, and as `carry_out`.
     """
-    order, going.seen = going.order, live
+    order = going.order
+    going.seen = None if order.measured else live  # nobody else is at a copy
     try:
         _refuse_altered_between(going, start)
         return carry_out(

@@ -62,8 +62,8 @@ class PartEnds:
         """Afterwards it is known, inside of a transaction that ends with the step, that it may.
 
         Returns the schema where it was read. Constraints hold, but for what a later part ends, and
-        the schema is as `compare` says. Raises NotAsDeclared `change-constraints`, the code of what the server did not allow,
-        `schema-unknown`, and as `compare`.
+        the schema is as `compare` says. Raises NotAsDeclared `change-constraints`, the code of what
+        the server did not allow, `schema-unknown`, and as `compare`.
         """
         order = self.order
         try:

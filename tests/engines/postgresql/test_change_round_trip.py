@@ -214,6 +214,7 @@ def test_objects_are_changed_and_taken_back(copy: Copy, number: int) -> None:
     goes_and_comes(copy.engine, there, back, touches)
 
 
+@pytest.mark.sweep  # on SQLite it is tried every time
 @pytest.mark.parametrize("number", range(len(TURNED)))
 def test_the_other_way_as_well(copy: Copy, number: int) -> None:
     """What was there goes, and what was gone comes; down.sql brings back the exact digest."""
