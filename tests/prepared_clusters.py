@@ -35,7 +35,8 @@ data=$2
 shift 2
 model=$kept/$(printf %s "$*" | cksum | tr ' ' -)
 if [ ! -d "$model" ]; then
-    fresh=$(mktemp -d "$kept/new.XXXXXX") || exit
+    fresh=$kept/new.$$
+    mkdir "$fresh" || exit
     "$true" -D "$fresh" "$@" || exit
     mv -T "$fresh" "$model" 2>/dev/null || rm -r "$fresh"
 fi

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Final
 
-from dbops.change.diff import Difference, Verb, compare_schemas, is_only_order
+from dbops.change.diff import Difference, Verb, compare_schemas
 from dbops.change.diff_text import same_effect
 from dbops.change.execute import carry_out
 from dbops.change.going import Going, look
@@ -130,14 +130,8 @@ def _refuse_strange(order: ChangeRun, found: Sequence[Difference]) -> None:
     rehearsed = order.rehearsed
     if rehearsed is None:
         return
-    known = (*rehearsed.ends.values(), rehearsed.differences)
-    seen = [(each.name, each) for differences in known for each in differences]
-    strange = [
-        each
-        for each in found
-        if not is_only_order(each)
-        and all(name != each.name or same_effect([each], [one]) for name, one in seen)
-    ]
+    known = [*chain(*rehearsed.ends.values(), rehearsed.differences)]
+    strange = [each for each in found if all(same_effect([each], [one]) for one in known)]
     refuse_other_effect(order, strange, (), revert=True)
 
 

@@ -22,7 +22,7 @@ def written_lines(written: WrittenEvidence) -> Iterator[str]:
     """Yield the lines of the key `written`, one text a table."""
     yield f"{_KEY}:" if written else f"{_KEY}: {{}}"
     for direction in (each for each in Direction if each in written):
-        rows = {name: _text(each) for name, each in written[direction].items()}
+        rows = {name: quoted_text(str(each)) for name, each in written[direction].items()}
         yield from (f"  {line}" for line in mapping_lines(direction.value, rows))
 
 
@@ -33,10 +33,6 @@ def read_written(top: EvidenceReader) -> WrittenEvidence:
     found = {each: below.below(each.value).each(_written) for each in directions}
     below.refuse_others()
     return found
-
-
-def _text(rows: Written) -> str:
-    return quoted_text(f"{rows.inserted} inserted, {rows.updated} updated, {rows.deleted} deleted")
 
 
 def _written(reader: EvidenceReader, key: str) -> Written:

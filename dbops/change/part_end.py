@@ -75,7 +75,7 @@ class PartEnds:
             raise NotAsDeclared(fault.code, fault.message, hint=fault.hint) from None
 
     def compare(
-        self, step: int, look: Callable[[], Schema], *, back: bool | None = None
+        self, step: int, look: Callable[[], Schema], *, back: bool = False
     ) -> Schema | None:
         """Afterwards the schema is as it was rehearsed where the part ended with the step.
 
@@ -94,7 +94,7 @@ class PartEnds:
         down = self.direction is Direction.DOWN
         if down:
             found, wanted = (touched(each, order.change.touches) for each in (found, wanted))
-        refuse_other_effect(order, found, wanted, revert=down if back is None else back)
+        refuse_other_effect(order, found, wanted, revert=down or back)
         return now
 
     def _rehearsed(self, step: int) -> tuple[Difference, ...] | None:

@@ -171,6 +171,7 @@ def _hint_of_intent(wiring: Wiring, sequence: int | None) -> str:
     """Repairs and changes have a witness inside of the database; of others only a person knows."""
     from dbops.audit.entry import Event, Label
     from dbops.audit.links import entry_at
+    from dbops.change.step import Direction
     from dbops.cli.ledger import segments_of
 
     with suppress(DbopsError):
@@ -178,7 +179,7 @@ def _hint_of_intent(wiring: Wiring, sequence: int | None) -> str:
         if intent.event in {Event.REPAIR_RUN, Event.REPAIR_UNDO}:
             return f"the database knows what became of it: dbops repair resume {intent.work}"
         if intent.event in {Event.CHANGE_RUN, Event.CHANGE_REVERT, Event.CHANGE_RESUME}:
-            back = intent.names.get(Label.DIRECTION) == "down"
+            back = intent.names.get(Label.DIRECTION) == Direction.DOWN
             flag = " --revert" if intent.event is Event.CHANGE_RESUME and back else ""
             return f"the database knows what became of it: dbops change resume {intent.work}{flag}"
     return f"find out what it did, then: dbops audit close {sequence} --reason TEXT"

@@ -25,6 +25,13 @@ class Written:
             self.deleted + other.deleted,
         )
 
+    def __sub__(self, other: Written) -> Written:
+        return Written(
+            self.inserted - other.inserted,
+            self.updated - other.updated,
+            self.deleted - other.deleted,
+        )
+
     def __str__(self) -> str:
         """As errors and reports say it."""
         return f"{self.inserted} inserted, {self.updated} updated, {self.deleted} deleted"

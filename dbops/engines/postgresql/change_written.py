@@ -48,7 +48,7 @@ class Counting:
             return None
         found = {}
         for oid, name, rows in self._read():
-            since = _less(rows, self._zero.get(oid, Written()))
+            since = rows - self._zero.get(oid, Written())
             if since.total:
                 found[name] = since
         return found
@@ -65,9 +65,3 @@ class Counting:
             (oid, ObjectName(_KINDS[kind], (schema, name)), Written(*rows))
             for oid, kind, schema, name, *rows in ask(self._session, _WRITTEN, doing=_DOING)
         ]
-
-
-def _less(rows: Written, zero: Written) -> Written:
-    return Written(
-        rows.inserted - zero.inserted, rows.updated - zero.updated, rows.deleted - zero.deleted
-    )

@@ -113,7 +113,7 @@ class Ledger:
         tables: dict[int, tuple[TableName, Written]] = {}
         catalogues: dict[str, Written] = {}
         for relid, schema, name, _, temporary, system, *counts in self._rows():
-            ops = _less(Written(*counts), self._zero.get(relid, Written()))
+            ops = Written(*counts) - self._zero.get(relid, Written())
             if ops.total and system:
                 catalogues[name] = ops
             elif ops.total and not temporary:
@@ -178,9 +178,3 @@ class Ledger:
                 doing=_DOING,
             )
         )
-
-
-def _less(ops: Written, zero: Written) -> Written:
-    return Written(
-        ops.inserted - zero.inserted, ops.updated - zero.updated, ops.deleted - zero.deleted
-    )

@@ -35,6 +35,13 @@ def pg_change_site(pg15: PgServer) -> Iterator[PgChangeSite]:
         yield found
 
 
+@pytest.fixture(scope="package")
+def pg_change_each(pg_server: PgServer) -> Iterator[PgChangeSite]:
+    """The same on each of the servers."""
+    with change_site(pg_server) as found:
+        yield found
+
+
 @pytest.fixture
 def pg_change_empty(pg_change_site: PgChangeSite) -> PgChangeSite:
     """It has an empty schema, and nothing else."""

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import pytest
 
 from dbops.change.ports import ChangeSession
 from dbops.errors import Refused
 from tests.engines.change_suite_site import begun, entry, hospital, journal_of, step
-from tests.engines.postgresql.change_database import PgChangeSite, change_site
-from tests.fix_postgresql import PgServer
+from tests.engines.postgresql.change_database import PgChangeSite
 
 AGAIN = (
     "a deferred trigger puts work off again until COMMIT, where nothing would compare what it does"
@@ -20,19 +19,12 @@ LATE = "CREATE TABLE his.late (i integer)"
 ROUNDS = 3  # of SET CONSTRAINTS, before anything is judged
 
 
-@pytest.fixture(scope="module")
-def made(pg_server: PgServer) -> Iterator[PgChangeSite]:
-    """A database on each of the servers."""
-    with change_site(pg_server) as found:
-        yield found
-
-
 @pytest.fixture
-def site(made: PgChangeSite) -> PgChangeSite:
+def site(pg_change_each: PgChangeSite) -> PgChangeSite:
     """It has the hospital's tables, and nothing else."""
-    made.reset()
-    hospital(made)
-    return made
+    pg_change_each.reset()
+    hospital(pg_change_each)
+    return pg_change_each
 
 
 def put_off(times: int, last: str) -> list[str]:

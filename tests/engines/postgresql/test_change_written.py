@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from dbops.change.schema import ObjectKind, ObjectName
@@ -11,24 +9,16 @@ from dbops.sql.written import Written
 from tests.engines import change_suite_written
 from tests.engines.change_suite_site import begun, hospital
 from tests.engines.change_suite_written import ran
-from tests.engines.postgresql.change_database import PgChangeSite, change_site
-from tests.fix_postgresql import PgServer
+from tests.engines.postgresql.change_database import PgChangeSite
 
 LATE = "CREATE FUNCTION his.late() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {}; END $$"
 
 
-@pytest.fixture(scope="module")
-def made(pg_server: PgServer) -> Iterator[PgChangeSite]:
-    """A database on each of the servers."""
-    with change_site(pg_server) as found:
-        yield found
-
-
 @pytest.fixture
-def site(made: PgChangeSite) -> PgChangeSite:
+def site(pg_change_each: PgChangeSite) -> PgChangeSite:
     """It is empty again."""
-    made.reset()
-    return made
+    pg_change_each.reset()
+    return pg_change_each
 
 
 class TestWriting(change_suite_written.Writing):
