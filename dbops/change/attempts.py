@@ -19,6 +19,18 @@ _DIRECTIONS: Final = {Event.CHANGE_RUN: Direction.UP, Event.CHANGE_REVERT: Direc
 
 
 @dataclass(frozen=True, slots=True)
+class Resume:
+    """Who was to bring a run to its end; `sequence` is the intent, `run` the id in the journal.
+
+    `is_open` says that it has no outcome: it is at work, or died.
+    """
+
+    sequence: int
+    run: str
+    is_open: bool
+
+
+@dataclass(frozen=True, slots=True)
 class RecordedChange:
     """One run as the ledger has it; `sequence` is its intent, `ended` when its end was recorded.
 
@@ -27,8 +39,8 @@ class RecordedChange:
     recorded. `identity` is that of the database, in the form of a ledger. `judged` says that it
     came to its end, or that a resume asked the journal since: the change is whole or gone.
     `foreign` says that it began under another ledger: then `direction` is how it stands since, and
-    its effect is unknown until a resume has brought it to an end. `resumes` are the ids in the
-    journal of all who were to bring it to one.
+    its effect is unknown until a resume has brought it to an end. `resumes` are all who were to
+    bring it to one.
     """
 
     sequence: int
@@ -45,7 +57,7 @@ class RecordedChange:
     identity: str | None = None
     judged: bool = False
     foreign: bool = False
-    resumes: tuple[str, ...] = ()
+    resumes: tuple[Resume, ...] = ()
 
     @property
     def is_half(self) -> bool:
@@ -58,57 +70,15 @@ class RecordedChange:
         return self.effect is Effect.UNKNOWN or self.is_half
 
 
-@dataclass(frozen=True, slots=True)
-class OpenResume:
-    """A resume that has no outcome; `sequence` is its intent, `run` the id of its journal rows.
-
-    `scripts` is the digest of the files that it went by, but for those that a rehearsal makes.
-    """
-
-    sequence: int
-    work: str
-    database: str
-    run: str
-    scripts: str | None = None
-
-
-def open_resumes(entries: Iterable[Entry]) -> tuple[OpenResume, ...]:
-    """Return the resumes of this ledger's runs without an end: they are at work, or died."""
-    found: dict[int, OpenResume] = {}
-    for entry in entries:
-        draft = entry.draft
-        if draft.of is not None:
-            found.pop(draft.of, None)
-        run, work, database = draft.names.get(Label.RUN), draft.work, draft.target
-        if not _is_resume(entry) or _is_foreign(entry):
-            continue
-        if run is not None and work is not None and database is not None:
-            scripts = draft.digests.get(DigestOf.SCRIPTS)
-            found[entry.sequence] = OpenResume(entry.sequence, work, database, run, scripts)
-    return tuple(found.values())
-
-
 def recorded_changes(entries: Iterable[Entry]) -> tuple[RecordedChange, ...]:
     """Return the runs of changes in the ledger's order, with what is known of their effects.
 
     A run whose process is still at work is UNKNOWN, as is one that broke off.
     """
-    outcomes = Outcomes()
-    answers: dict[int, Entry] = {}
-    intents = []
-    resumes: dict[str, list[str]] = {}
+    heard = _Heard()
     for entry in entries:
-        draft = entry.draft
-        if draft.phase is Phase.OUTCOME:
-            outcomes.hear(draft)
-            if draft.of is not None:
-                answers[draft.of] = entry
-        elif draft.phase is Phase.INTENT and (draft.event in _DIRECTIONS or _is_foreign(entry)):
-            intents.append(entry)
-        elif _is_resume(entry):
-            of = draft.names[Label.RESUMES]
-            resumes.setdefault(of, []).append(draft.names.get(Label.RUN, ""))
-    return tuple(_changes(intents, outcomes, answers, resumes))
+        heard.hear(entry)
+    return tuple(heard.changes())
 
 
 def standing_on(
@@ -132,35 +102,6 @@ def _is_foreign(entry: Entry) -> bool:
     return _is_resume(entry) and Label.RESUMES not in entry.draft.names
 
 
-def _changes(
-    intents: Iterable[Entry],
-    outcomes: Outcomes,
-    answers: dict[int, Entry],
-    resumes: dict[str, list[str]],
-) -> Iterator[RecordedChange]:
-    for entry in intents:
-        draft, answer = entry.draft, answers.get(entry.sequence)
-        run, work, database = draft.names.get(Label.RUN), draft.work, draft.target
-        if run is not None and work is not None and database is not None:
-            yield RecordedChange(
-                sequence=entry.sequence,
-                at=entry.at,
-                ended=None if answer is None else answer.at,
-                run=run,
-                work=work,
-                database=database,
-                direction=_direction(entry, answer),
-                effect=_effect(entry, answer, outcomes),
-                plan=draft.digests.get(DigestOf.PLAN),
-                scripts=draft.digests.get(DigestOf.SCRIPTS),
-                schema=None if answer is None else answer.draft.digests.get(DigestOf.SCHEMA),
-                identity=draft.names.get(Label.IDENTITY),
-                judged=_is_judged(answer),
-                foreign=_is_foreign(entry),
-                resumes=tuple(resumes.get(run, ())),
-            )
-
-
 def _is_judged(answer: Entry | None) -> bool:
     return answer is not None and answer.draft.result is Result.DONE
 
@@ -176,3 +117,59 @@ def _effect(entry: Entry, answer: Entry | None, outcomes: Outcomes) -> Effect:
     if _is_foreign(entry) and not _is_judged(answer):
         return Effect.UNKNOWN  # it may be half done, whatever this one did of it
     return outcomes.effect_of(entry.sequence)
+
+
+class _Heard:
+    """The entries of one ledger that speak of runs: what was to be done, and what came of it."""
+
+    def __init__(self) -> None:
+        self._intents: list[Entry] = []
+        self._resumes: dict[str, list[tuple[int, str]]] = {}
+        self._answers: dict[int, Entry] = {}
+        self._answered: set[int] = set()
+        self._outcomes = Outcomes()
+
+    def hear(self, entry: Entry) -> None:
+        """Take in what an entry says; those of a ledger come in its order."""
+        draft = entry.draft
+        if draft.of is not None:
+            self._answered.add(draft.of)
+        if draft.phase is Phase.OUTCOME:
+            self._outcomes.hear(draft)
+            if draft.of is not None:
+                self._answers[draft.of] = entry
+        elif draft.phase is Phase.INTENT and (draft.event in _DIRECTIONS or _is_foreign(entry)):
+            self._intents.append(entry)
+        elif _is_resume(entry) and Label.RUN in draft.names:
+            of = self._resumes.setdefault(draft.names[Label.RESUMES], [])
+            of.append((entry.sequence, draft.names[Label.RUN]))
+
+    def changes(self) -> Iterator[RecordedChange]:
+        """Yield what was heard, run by run."""
+        for entry in self._intents:
+            draft, answer = entry.draft, self._answers.get(entry.sequence)
+            run, work, database = draft.names.get(Label.RUN), draft.work, draft.target
+            if run is not None and work is not None and database is not None:
+                yield RecordedChange(
+                    sequence=entry.sequence,
+                    at=entry.at,
+                    ended=None if answer is None else answer.at,
+                    run=run,
+                    work=work,
+                    database=database,
+                    direction=_direction(entry, answer),
+                    effect=_effect(entry, answer, self._outcomes),
+                    plan=draft.digests.get(DigestOf.PLAN),
+                    scripts=draft.digests.get(DigestOf.SCRIPTS),
+                    schema=None if answer is None else answer.draft.digests.get(DigestOf.SCHEMA),
+                    identity=draft.names.get(Label.IDENTITY),
+                    judged=_is_judged(answer),
+                    foreign=_is_foreign(entry),
+                    resumes=self._resumed(run),
+                )
+
+    def _resumed(self, run: str) -> tuple[Resume, ...]:
+        return tuple(
+            Resume(sequence, own, sequence not in self._answered)
+            for sequence, own in self._resumes.get(run, ())
+        )

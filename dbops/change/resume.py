@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 
 from dbops.change.carry import carry_back, carry_down, carry_up, partly
+from dbops.change.fate import Became, Fate
 from dbops.change.going import (
     Clock,
     Going,
@@ -29,17 +30,8 @@ from dbops.change.run_order import ChangeRun
 from dbops.change.schema import Schema
 from dbops.change.stage import Moment, Stage
 from dbops.change.standing import WHOLE, Standing, State, got_to_its_end, standing_of
-from dbops.change.step import Direction, Step
+from dbops.change.step import Direction
 from dbops.errors import DbopsError
-
-
-class Fate(StrEnum):
-    """What became of a change on a database."""
-
-    NOTHING = "nothing"  # it did not take place
-    WHOLE = "whole"  # it ran to its end, and was judged
-    RETURNED = "returned"  # it was taken back
-    HALF = "half"
 
 
 class Onward(StrEnum):
@@ -47,26 +39,6 @@ class Onward(StrEnum):
 
     FINISH = "finish"
     REVERT = "revert"
-
-
-@dataclass(frozen=True, slots=True)
-class Became:
-    """How far a change has come. `done` of `steps` in the direction that began last are done.
-
-    `began` is a step outside of a transaction that nobody saw end, and `remains` what the
-    catalogue says of it. `run` is the id of the run that wrote last; None where none did. `wrote`
-    are the ids of all that wrote of the change, `ended` who brought which direction to its end.
-    """
-
-    fate: Fate
-    direction: Direction
-    done: int
-    steps: int
-    began: Step | None = None
-    remains: Remains | None = None
-    run: str | None = None
-    wrote: frozenset[str] = frozenset()
-    ended: frozenset[tuple[str, Direction]] = frozenset()
 
 
 def what_became(order: ChangeRun, engine: ChangeEngine) -> Became:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from dbops.audit.entry import Effect
+from dbops.change.attempts import RecordedChange
 from dbops.change.diff import Difference, Verb, compare_schemas
 from dbops.change.diff_text import same_effect
+from dbops.change.drift import told
+from dbops.change.fate import Became, Fate
 from dbops.change.judging import touched
 from dbops.change.recorded import with_differences
 from dbops.change.report import ChangeReport
-from dbops.change.resume import Became, Fate
 from dbops.change.run_order import ChangeRun, Rehearsed
 from dbops.change.schema import Schema
 from dbops.change.step import Direction
@@ -62,6 +66,22 @@ def made_before(order: ChangeRun, fate: Fate, live: Schema) -> Made | None:
     return None
 
 
+def traces_of(
+    run: RecordedChange, rehearsed: Rehearsed | None, look: Callable[[], Schema]
+) -> str | None:
+    """Return why a run of which the journal has nothing did something all the same; None if none.
+
+    What the change makes tells that where it was rehearsed; and the ledger, where its first part
+    makes nothing that could be there.
+    """
+    found = () if rehearsed is None else already_there(rehearsed, look())
+    if found:
+        return f"what it makes is there: {told(found)}"
+    unseen = rehearsed is None or not _first_end(rehearsed)
+    ledger = unseen and run.effect is Effect.COMMITTED
+    return "the ledger says that some of it is done" if ledger else None
+
+
 def already_there(rehearsed: Rehearsed, live: Schema) -> tuple[Difference, ...]:
     """Return what of the rehearsed differences the database has: each at least in a property."""
     found = {each.name: each for each in compare_schemas(rehearsed.source, live)}
@@ -70,6 +90,12 @@ def already_there(rehearsed: Rehearsed, live: Schema) -> tuple[Difference, ...]:
         for each in rehearsed.differences
         if each.name in found and _is_begun(each, found[each.name])
     )
+
+
+def _first_end(rehearsed: Rehearsed) -> Sequence[Difference]:
+    """What differs from the start once the first part has ended."""
+    steps = [step for direction, step in rehearsed.ends if direction is Direction.UP]
+    return rehearsed.ends[Direction.UP, min(steps)] if steps else rehearsed.differences
 
 
 def _is_begun(made: Difference, found: Difference) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dbops.audit.entry import Count, DigestOf, Draft, Effect, Event, Label, Phase, Result
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dbops.audit.recording import Account
-    from dbops.change.attempts import OpenResume, RecordedChange
+    from dbops.change.attempts import RecordedChange, Resume
     from dbops.change.evidence import ChangeEvidence
     from dbops.change.manifest import Change
     from dbops.change.report import ChangeReport
@@ -71,38 +72,37 @@ def resume_intent(
     )
 
 
-def settled(
-    run: RecordedChange, effect: Effect, direction: Direction, steps: int, schema: str | None
+def came_to(
+    run: RecordedChange, effect: Effect, stands: Direction, steps: int, schema: str | None
 ) -> Draft:
     """The last word on a run: what came of it, and the digest of the schema that is recorded.
 
-    The change stands where the direction is up, and is gone where it is down; `steps` of it were
-    done just now.
+    The change stands where `stands` is up, and is gone where it is down; `steps` of it were done
+    just now.
     """
-    return Draft(
-        event=Event.CHANGE_RESUME,
-        phase=Phase.OUTCOME,
-        of=run.sequence,
-        target=run.database,
-        work=run.work,
-        names={Label.RUN: run.run, Label.DIRECTION: direction.value},
+    draft = _answer(run, run.sequence, run.run, Result.DONE, effect)
+    return replace(
+        draft,
+        names={**draft.names, Label.DIRECTION: stands.value},
         counts={Count.STEPS: steps} if steps else {},
         digests={} if schema is None else {DigestOf.SCHEMA: schema},
-        result=Result.DONE,
-        effect=effect,
     )
 
 
-def broken_off(resume: OpenResume, effect: Effect) -> Draft:
-    """What the journal says of a resume that nobody saw end."""
+def broken_off(run: RecordedChange, resume: Resume, effect: Effect) -> Draft:
+    """What the journal says of a resume of the run that nobody saw end."""
+    return _answer(run, resume.sequence, resume.run, Result.INTERRUPTED, effect)
+
+
+def _answer(run: RecordedChange, of: int, rows: str, result: Result, effect: Effect) -> Draft:
     return Draft(
         event=Event.CHANGE_RESUME,
         phase=Phase.OUTCOME,
-        of=resume.sequence,
-        target=resume.database,
-        work=resume.work,
-        names={Label.RUN: resume.run},
-        result=Result.INTERRUPTED,
+        of=of,
+        target=run.database,
+        work=run.work,
+        names={Label.RUN: rows},
+        result=result,
         effect=effect,
     )
 

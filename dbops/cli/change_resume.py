@@ -141,7 +141,7 @@ def _settle_one(wiring: Wiring, left: Unsettled, onward: Onward, stops: Stopping
 
 
 def _sentence(left: Unsettled, settled: Settled) -> str:
-    from dbops.change.resume import Fate
+    from dbops.change.fate import Fate
     from dbops.change.step import Direction
 
     became, report = settled.became, settled.report

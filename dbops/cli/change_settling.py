@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 from dbops.errors import Refused
 
 if TYPE_CHECKING:
-    from dbops.audit.entry import Effect
     from dbops.audit.recording import Account
-    from dbops.change.attempts import RecordedChange
+    from dbops.change.fate import Became
     from dbops.change.going import Observe
     from dbops.change.report import ChangeReport
-    from dbops.change.resume import Became, Onward
+    from dbops.change.resume import Onward
     from dbops.change.run_order import ChangeRun
     from dbops.change.stage import Moment
     from dbops.change.step import Direction
@@ -38,15 +37,9 @@ class Settled:
     compared: bool = False
 
     @property
-    def direction(self) -> Direction:
-        """Up where the change stands now, down where it is gone."""
-        from dbops.change.resume import Fate
-        from dbops.change.step import Direction
-
-        stands = self.became.fate is Fate.WHOLE
-        if self.report is not None:
-            stands = self.report.direction is Direction.UP
-        return Direction.UP if stands else Direction.DOWN
+    def brought(self) -> Direction | None:
+        """The direction that was brought to its end just now."""
+        return None if self.report is None else self.report.direction
 
 
 def settle(
@@ -107,6 +100,7 @@ def _brought(
 ) -> Settled:
     """Afterwards it is where it is to be, and the account says what was done for that."""
     from dbops.audit.entry import DigestOf, Label
+    from dbops.change.fate import foreign_effect, stands_since
     from dbops.change.resume import resume_change
     from dbops.cli.change_entries import changed, follow_change
 
@@ -125,31 +119,23 @@ def _brought(
     elif kept is not None and kept.digest is not None:
         account.digest(DigestOf.SCHEMA, kept.digest)
     settled = Settled(became, report, kept, order.rehearsed is not None)
-    account.name(Label.DIRECTION, settled.direction.value)
+    account.name(Label.DIRECTION, stands_since(became, settled.brought).value)
     if left.recorded is None:
-        account.effect(_foreign_effect(became))
+        account.effect(foreign_effect(became))
     return settled
 
 
 def _refuse_lost_journal(wiring: Wiring, left: Unsettled, became: Became, order: ChangeRun) -> None:
-    """Raise Refused `change-journal` where the journal has nothing of a run that did something.
-
-    What the change makes tells that where it was rehearsed, and else what the ledger says.
-    """
-    from dbops.audit.entry import Effect
-    from dbops.change.drift import told
-    from dbops.change.resume import Fate
-    from dbops.change.settled import already_there
+    """Raise Refused `change-journal` where the journal has nothing of a run that did something."""
+    from dbops.change.fate import Fate
+    from dbops.change.settled import traces_of
     from dbops.cli.change_drift import live_schema
 
     run = left.recorded
     if became.fate is not Fate.NOTHING or run is None:
         return
-    why = "the ledger says that some of it is done" if run.effect is Effect.COMMITTED else ""
-    if order.rehearsed is not None:
-        found = already_there(order.rehearsed, live_schema(wiring, left.database))
-        why = f"what it makes is there: {told(found)}" if found else ""
-    if why:
+    why = traces_of(run, order.rehearsed, lambda: live_schema(wiring, left.database))
+    if why is not None:
         raise Refused(
             "change-journal",
             f"the journal of {left.database} has nothing of {left.work}, and {why}",
@@ -161,20 +147,21 @@ def _refuse_lost_journal(wiring: Wiring, left: Unsettled, became: Became, order:
 def _answer(wiring: Wiring, left: Unsettled, settled: Settled) -> None:
     """Afterwards the ledger has the ends of those that had none; the run's is the last."""
     from dbops.audit.entry import Effect
-    from dbops.cli import change_entries
+    from dbops.change.fate import effect_of, stands_since
+    from dbops.cli.change_entries import broken_off, came_to
     from dbops.cli.ledger import ledger_of
 
-    ledger, became = ledger_of(wiring), settled.became
-    for resume in left.resumes:
+    run, became, brought = left.recorded, settled.became, settled.brought
+    if run is None:
+        return
+    ledger = ledger_of(wiring)
+    for resume in (each for each in run.resumes if each.is_open):
         effect = Effect.COMMITTED if resume.run in became.wrote else Effect.NONE
-        ledger.append(change_entries.broken_off(resume, effect))
-    if left.recorded is not None:
-        steps = 0 if settled.report is None else len(settled.report.steps)
-        schema = None if settled.kept is None else settled.kept.digest
-        effect = _effect(left.recorded, settled)
-        ledger.append(
-            change_entries.settled(left.recorded, effect, settled.direction, steps, schema)
-        )
+        ledger.append(broken_off(run, resume, effect))
+    steps = 0 if settled.report is None else len(settled.report.steps)
+    schema = None if settled.kept is None else settled.kept.digest
+    effect, stands = effect_of(run, became, brought), stands_since(became, brought)
+    ledger.append(came_to(run, effect, stands, steps, schema))
 
 
 def _refuse_other_files(wiring: Wiring, left: Unsettled, work: Work) -> None:
@@ -186,35 +173,30 @@ def _refuse_other_files(wiring: Wiring, left: Unsettled, work: Work) -> None:
     from dbops.change.rehearsed_files import made_by_rehearsal, own_files
     from dbops.review.evidence import attested_at
 
-    ran = (*(() if left.recorded is None else (left.recorded,)), *left.resumes)
-    hint = "check out the commit that ran"
-    if ran:
-        hint = f"{hint}: dbops audit show {ran[0].sequence}"
-    if any(each.scripts not in {None, own_files(work)} for each in ran):
-        raise Refused(
-            "change-plan",
-            f"the files of {left.work} are not those that ran on {left.database}",
-            hint=hint,
-        )
-    foreign = left.recorded is None or left.recorded.foreign
-    if left.recorded is not None and not foreign and left.recorded.plan in {None, work.plan}:
+    run, hint = left.recorded, "check out the commit that ran"
+    if run is not None:
+        hint = f"{hint}: dbops audit show {run.sequence}"
+        if run.scripts not in {None, own_files(work)}:
+            message = f"the files of {left.work} are not those that ran on {left.database}"
+            raise Refused("change-plan", message, hint=hint)
+    began_here = run is not None and not run.foreign
+    if run is not None and began_here and run.plan in {None, work.plan}:
         return
-    if foreign and not made_by_rehearsal(work.files):
+    if not began_here and not made_by_rehearsal(work.files):
         return  # the policy says whether it goes without
+    what = f"what was rehearsed of {left.work} is"
     try:
         made = attested_at(work, wiring.trust, wiring.clock())
     except Refused as fault:
         raise Refused(
             "change-plan",
-            f"what was rehearsed of {left.work} is not what ran on {left.database}, and nobody"
-            f" vouches for it: {fault.message}",
+            f"{what} not what ran on {left.database}, and nobody vouches for it: {fault.message}",
             hint=hint,
         ) from None
-    if left.recorded is not None and not foreign and made < left.recorded.at:
+    if run is not None and began_here and made < run.at:
         raise Refused(
             "change-plan",
-            f"what was rehearsed of {left.work} is older than the run on {left.database}, and not"
-            " what was approved then",
+            f"{what} older than the run on {left.database}, and not what was approved then",
             hint=hint,
         )
 
@@ -266,7 +248,7 @@ def _kept(
     wiring: Wiring, became: Became, report: ChangeReport | None, order: ChangeRun
 ) -> Kept | None:
     """The schema that the database is to have now; None where nobody can vouch for it."""
-    from dbops.change.resume import Fate
+    from dbops.change.fate import Fate
     from dbops.change.settled import made_before, made_by_report
     from dbops.cli.baselines import has_baseline, record_run
     from dbops.cli.change_drift import live_schema
@@ -281,27 +263,3 @@ def _kept(
     if found is None or not (found.is_live or has_baseline(wiring, order.database)):
         return None
     return record_run(wiring, order.database, found.before, found.after, live)
-
-
-def _effect(run: RecordedChange, settled: Settled) -> Effect:
-    """Whether what was approved took place: the run up, or the way back; a resume of it counts.
-
-    What another run came to, as one of another host, is none of its effect.
-    """
-    from dbops.audit.entry import Effect
-
-    became, report = settled.became, settled.report
-    if run.foreign:
-        return _foreign_effect(became)
-    if report is not None:
-        return Effect.COMMITTED if report.direction is run.direction else Effect.NONE
-    own = {(each, run.direction) for each in (run.run, *run.resumes)}
-    return Effect.COMMITTED if own & became.ended else Effect.NONE
-
-
-def _foreign_effect(became: Became) -> Effect:
-    """Of what began under another ledger: whether any of it took place."""
-    from dbops.audit.entry import Effect
-    from dbops.change.resume import Fate
-
-    return Effect.NONE if became.fate is Fate.NOTHING else Effect.COMMITTED

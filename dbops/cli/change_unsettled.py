@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 from dbops.errors import NotFound, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from dbops.change.attempts import OpenResume, RecordedChange
+    from dbops.change.attempts import RecordedChange
     from dbops.cli.changing import ReadChange
     from dbops.cli.wiring import Wiring
 
@@ -20,42 +18,20 @@ class Unsettled:
     """A change on a database that has no known end.
 
     `recorded` is its run as this host's ledger has it; None where only the journal of the database
-    knows one, by another host or under another ledger. `resumes` are those that died at it.
+    knows one, by another host or under another ledger.
     """
 
     work: str
     database: str
     recorded: RecordedChange | None = None
-    resumes: tuple[OpenResume, ...] = ()
-
-    @property
-    def key(self) -> tuple[str, str, int | None]:
-        """What it is, whatever was tried of it since."""
-        return self.work, self.database, None if self.recorded is None else self.recorded.sequence
 
 
 def unsettled_here(wiring: Wiring) -> tuple[Unsettled, ...]:
     """All that this host's ledger knows of, the runs in its order."""
-    from dbops.change.attempts import open_resumes, recorded_changes
-    from dbops.cli.change_list import entries_of_work
+    from dbops.cli.change_list import recorded_on
 
-    entries = tuple(entries_of_work(wiring))
-    runs, left = recorded_changes(entries), open_resumes(entries)
-    return tuple(_unsettled([run for run in runs if run.is_open], left))
-
-
-def _unsettled(
-    runs: Sequence[RecordedChange], resumes: Sequence[OpenResume]
-) -> Iterator[Unsettled]:
-    for run in runs:
-        at = (run.work, run.database)
-        own = tuple(each for each in resumes if (each.work, each.database) == at)
-        yield Unsettled(run.work, run.database, run, own)
-    known = {(run.work, run.database) for run in runs}
-    for work, database in dict.fromkeys((each.work, each.database) for each in resumes):
-        if (work, database) not in known:
-            own = tuple(each for each in resumes if (each.work, each.database) == (work, database))
-            yield Unsettled(work, database, None, own)
+    runs = recorded_on(wiring)
+    return tuple(Unsettled(run.work, run.database, run) for run in runs if run.is_open)
 
 
 def left_by_others(wiring: Wiring, work_id: str, only: str | None) -> tuple[Unsettled, ...]:
@@ -80,25 +56,21 @@ def left_by_others(wiring: Wiring, work_id: str, only: str | None) -> tuple[Unse
 
 def _is_news(wiring: Wiring, found: ReadChange, database: str) -> bool:
     """Whether the journal says otherwise than this host's ledger how the change stands."""
+    from dbops.change.other_hosts import is_news, other_revision_half_done
     from dbops.change.rehearsed_files import own_files
-    from dbops.change.standing import State, standing_of_work
+    from dbops.change.standing import standing_of_work
     from dbops.cli.change_drift import journal_of
 
     standings = standing_of_work(journal_of(wiring, database), found.change.id)
-    half = [plan for plan, each in standings.items() if each.state is State.HALF]
     plan = own_files(found.work)
-    if half and plan not in half:
+    other = other_revision_half_done(standings, plan)
+    if other is not None:
         raise Refused(
             "change-plan",
-            f"another revision of {found.change.id} is half done on {database}"
-            f" (plan {half[0][:12]})",
+            f"another revision of {found.change.id} is half done on {database} (plan {other[:12]})",
             hint="check that revision out, and ask again",
         )
-    stands = _stands(wiring, found, database)
-    own = standings.get(plan)
-    if half or own is None:
-        return bool(half)
-    return not stands if own.state is State.WHOLE else stands
+    return is_news(standings, plan, stands=_stands(wiring, found, database))
 
 
 def _stands(wiring: Wiring, found: ReadChange, database: str) -> bool:
@@ -114,6 +86,8 @@ def _stands(wiring: Wiring, found: ReadChange, database: str) -> bool:
 
 def still_unsettled(wiring: Wiring, left: Unsettled, found: ReadChange) -> Unsettled | None:
     """What is open of it still, now that nobody else is at it."""
-    if left.recorded is None and not left.resumes:
+    run = left.recorded
+    if run is None:
         return left if _is_news(wiring, found, left.database) else None
-    return next((each for each in unsettled_here(wiring) if each.key == left.key), None)
+    here = unsettled_here(wiring)
+    return next((each for each in here if each.recorded == run), None)

@@ -6,7 +6,8 @@ from contextlib import suppress
 
 import pytest
 
-from dbops.change.resume import Fate, Onward, resume_change, what_became
+from dbops.change.fate import Fate
+from dbops.change.resume import Onward, resume_change, what_became
 from dbops.change.revert import revert_change
 from dbops.change.run_order import ChangeRun
 from dbops.change.standing import State

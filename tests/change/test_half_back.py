@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import pytest
 
+from dbops.change.fate import Fate
 from dbops.change.half_back import made_by, spares_rows
 from dbops.change.parsed import read_step
 from dbops.change.reading import Reading
-from dbops.change.resume import Fate, Onward, resume_change, what_became
+from dbops.change.resume import Onward, resume_change, what_became
 from dbops.change.run_order import ChangeRun
 from dbops.change.script import parse_steps
 from dbops.change.step import Step

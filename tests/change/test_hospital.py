@@ -13,10 +13,11 @@ import apsw
 import pytest
 
 from dbops.change.diff import compare_schemas, is_only_order
+from dbops.change.fate import Fate
 from dbops.change.manifest import DataLoss
 from dbops.change.parts import parts_of
 from dbops.change.ports import ChangeEngine
-from dbops.change.resume import Fate, Onward, resume_change, what_became
+from dbops.change.resume import Onward, resume_change, what_became
 from dbops.change.revert import revert_change
 from dbops.change.rules.lint import accepts, blocking
 from dbops.change.run import run_change

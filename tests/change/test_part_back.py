@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from dbops.change.resume import Fate, Onward
+from dbops.change.fate import Fate
+from dbops.change.resume import Onward
 from dbops.change.revert import revert_change
 from dbops.change.run_order import ChangeRun
 from dbops.change.stage import Moment, Stage

@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
+from dbops.change.fate import Fate
 from dbops.change.manifest import DataLoss
-from dbops.change.resume import Fate, Onward, resume_change
+from dbops.change.resume import Onward, resume_change
 from dbops.change.revert import revert_change
 from dbops.change.run import run_change
 from dbops.change.run_order import ChangeRun

@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 import pytest
 
-from dbops.change.resume import Fate, Onward, what_became
+from dbops.change.fate import Fate
+from dbops.change.resume import Onward, what_became
 from dbops.change.revert import revert_change
 from dbops.change.run import run_change
 from dbops.change.stage import Moment, SoFar, Stage

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from dbops.change.fate import Fate
 from dbops.change.ports import CommitUnknown, Remains
-from dbops.change.resume import Fate, Onward, resume_change, what_became
+from dbops.change.resume import Onward, resume_change, what_became
 from dbops.change.revert import revert_change
 from dbops.change.run import run_change
 from dbops.change.run_order import ChangeRun

@@ -9,6 +9,7 @@ from functools import reduce
 
 import pytest
 
+from dbops.change.fate import Fate
 from dbops.change.ports import (
     ChangeSession,
     CommitUnknown,
@@ -16,7 +17,7 @@ from dbops.change.ports import (
     Progress,
     StepEffect,
 )
-from dbops.change.resume import Fate, Onward, resume_change, what_became
+from dbops.change.resume import Onward, resume_change, what_became
 from dbops.change.run import run_change
 from dbops.change.run_order import ChangeRun
 from dbops.change.stage import SoFar, Stage

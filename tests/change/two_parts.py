@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dbops.change.resume import Fate, Onward, resume_change
+from dbops.change.fate import Fate
+from dbops.change.resume import Onward, resume_change
 from dbops.change.run_order import ChangeRun
 from dbops.review.policy_document import FailedVerify
 from tests.change.bench import Bench

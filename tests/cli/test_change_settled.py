@@ -2,141 +2,50 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from dbops.audit.entry import Draft, Effect, Event, Label, Phase, Result
+from dbops.audit.entry import Effect, Event, Label, Result
 from dbops.change.resume import Onward
 from dbops.change.stage import Moment, Stage
-from dbops.change.step import Direction
-from dbops.cli.change_run import run_reviewed_change
 from dbops.cli.change_settling import settle
-from dbops.cli.change_unsettled import left_by_others, unsettled_here
-from dbops.cli.changing import read_change
+from dbops.cli.change_unsettled import left_by_others
 from tests.cli.changes import (
     WORK,
-    agreed,
     alter,
     approve,
     folder,
-    found_changes,
-    record,
     request,
     run,
 )
 from tests.cli.ops import Ops, copy_ops
-from tests.cli.repairs import done, rows, said, wiring_of
-from tests.support.ledger import Deed, deeds_of, entries_of
+from tests.cli.repairs import done, said, wiring_of
+from tests.cli.settling import (
+    DEAD,
+    at,
+    broken_off,
+    forget,
+    killed,
+    open_intents,
+    outcome,
+    resume_watched,
+    resumes,
+    run_watched,
+    runs_of_journal,
+    signed,
+    void,
+)
+from tests.support.ledger import deeds_of
 
-UP = """\
--- step: rooms
-CREATE TABLE room (code TEXT PRIMARY KEY);
--- part: index
-CREATE INDEX visit_note ON visit (note);
--- part: phones
-ALTER TABLE place ADD COLUMN phone TEXT;
-"""
-DOWN = """\
-DROP INDEX IF EXISTS visit_note;
--- part: the rooms
-DROP TABLE IF EXISTS room;
-"""
-TOUCHES = ("create table room", "create index visit_note", "create column place.phone")
-DEAD = 9  # an exit status
-
-
-@pytest.fixture(scope="module")
-def signed(tmp_path_factory: pytest.TempPathFactory) -> Ops:
-    """An estate with a change of three parts that everybody agreed to."""
-    ops = found_changes(tmp_path_factory.mktemp("settled") / "estate")
-    record(ops)
-    for words in (("backup", "run", "example"), ("backup", "verify", "example")):
-        done(ops.run(*words))
-    down = f"ALTER TABLE place DROP COLUMN phone;\n-- part: index\n{DOWN}"
-    agreed(ops, up=UP, down=down, touches=TOUCHES, verify="SELECT 1 = 1;\n", more="")
-    return ops
+__all__ = ["signed"]
 
 
 @pytest.fixture
 def ops(signed: Ops, tmp_path: Path) -> Ops:
     """A copy of the estate, in which a run was killed behind the first part."""
-    found = copy_ops(signed, tmp_path / "estate")
-    request(found)
-    approve(found)
-    killed(lambda: _run(found, _at(Stage.COMMITTED)))
-    return found
-
-
-def void(_: object) -> None:
-    """Nobody wants it."""
-
-
-def killed(act: Callable[[], None]) -> None:
-    """Afterwards a process has died in the middle of it."""
-    child = os.fork()
-    if child == 0:
-        try:
-            act()
-        finally:
-            os._exit(1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == DEAD
-
-
-def _at(stage: Stage) -> Callable[[Moment], None]:
-    def observe(moment: Moment) -> None:
-        if moment.stage is stage:
-            os._exit(DEAD)
-
-    return observe
-
-
-def _run(ops: Ops, watch: Callable[[Moment], None]) -> None:
-    wiring = wiring_of(ops)
-    run_reviewed_change(wiring, read_change(wiring, WORK), "example", Direction.UP, watch)
-
-
-def _resume(ops: Ops, watch: Callable[[Moment], None]) -> None:
-    wiring = wiring_of(ops)
-    (left,) = unsettled_here(wiring)
-    settle(wiring, left, Onward.FINISH, watch)
-
-
-def resumes(ops: Ops) -> list[Deed]:
-    """The attempts to settle it that the ledger has."""
-    return deeds_of(ops.root, Event.CHANGE_RESUME)
-
-
-def outcome(deed: Deed) -> Draft:
-    assert deed.outcome is not None
-    return deed.outcome
-
-
-def runs_of_journal(ops: Ops) -> list[str]:
-    """The runs that wrote into the journal, in its order."""
-    found = json.loads(rows(ops, "SELECT run FROM dbops_change ORDER BY sequence"))
-    return [row[0] for row in found]
-
-
-def open_intents(ops: Ops) -> list[Event]:
-    """What the ledger has no end of."""
-    entries = entries_of(ops.root)
-    answered = {entry.draft.of for entry in entries}
-    return [
-        entry.draft.event
-        for entry in entries
-        if entry.draft.phase is Phase.INTENT and entry.sequence not in answered
-    ]
-
-
-def forget(ops: Ops) -> None:
-    """Another host, or a new ledger: nothing is known of any run."""
-    shutil.rmtree(ops.root / "audit")
-    done(ops.run("audit", "heartbeat"))
+    return broken_off(signed, tmp_path / "estate", Stage.COMMITTED)
 
 
 def test_a_resume_is_announced_and_answered(ops: Ops) -> None:
@@ -178,7 +87,7 @@ def test_a_resume_that_is_killed_is_found_by_the_next(
     ops: Ops, stage: Stage, effect: Effect
 ) -> None:
     """What it did for good the journal says by its id; `audit verify` names who can ask it."""
-    killed(lambda: _resume(ops, _at(stage)))
+    killed(lambda: resume_watched(ops, at(stage)))
     assert open_intents(ops) == [Event.CHANGE_RUN, Event.CHANGE_RESUME]
     heard = ops.run("audit", "verify")
     assert f"the database knows what became of it: dbops change resume {WORK}\n" in heard.stderr
@@ -199,7 +108,7 @@ def test_a_resume_that_is_killed_behind_its_end(ops: Ops) -> None:
         if count == 2:
             os._exit(DEAD)
 
-    killed(lambda: _resume(ops, last))
+    killed(lambda: resume_watched(ops, last))
     told = done(ops.run("change", "resume", WORK)).stdout
     assert told.endswith("): it took place, to its end\n")
     assert open_intents(ops) == []
@@ -236,7 +145,7 @@ def test_another_host_that_dies_is_found_as_well(ops: Ops) -> None:
     forget(ops)
     wiring = wiring_of(ops)
     (left,) = left_by_others(wiring, WORK, None)
-    killed(lambda: void(settle(wiring, left, Onward.FINISH, _at(Stage.COMMITTED))))
+    killed(lambda: void(settle(wiring, left, Onward.FINISH, at(Stage.COMMITTED))))
     assert open_intents(ops) == [Event.CHANGE_RESUME]
     told = done(ops.run("change", "resume")).stdout
     assert told.endswith(": 2 of 3 steps were done; now all are, and it was judged\n")
@@ -292,7 +201,7 @@ def test_nothing_approved_is_recorded_meanwhile_either(signed: Ops, tmp_path: Pa
     for work in (baseline, WORK):
         request(found, work)
         approve(found, work)
-    killed(lambda: _run(found, _at(Stage.COMMITTED)))
+    killed(lambda: run_watched(found, at(Stage.COMMITTED)))
     status, text = said(found.run(*words, "--review", baseline, "--yes"))
     half = f"error: {WORK} is half done on this database: 1 step of up.sql\n"
     assert (status, text.partition("hint")[0]) == (5, half)

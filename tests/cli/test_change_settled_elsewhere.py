@@ -20,32 +20,31 @@ from dbops.cli.changing import read_change
 from dbops.cli.rehearsal_ground import evidence_signer
 from dbops.review.work import EVIDENCE, EVIDENCE_SIGNATURE
 from tests.cli.changes import WORK, alter, approve, folder, request, run
-from tests.cli.ops import Ops, copy_ops
+from tests.cli.ops import Ops
 from tests.cli.repairs import done, said, wiring_of
-from tests.cli.test_change_settled import (
-    _at,
-    _run,
+from tests.cli.settling import (
+    broken_off,
     forget,
-    killed,
     open_intents,
-    ops,
     outcome,
     resumes,
     signed,
 )
 from tests.support.ledger import deeds_of, lines_of
 
-__all__ = ["ops", "signed"]
+__all__ = ["signed"]
+
+
+@pytest.fixture
+def ops(signed: Ops, tmp_path: Path) -> Ops:
+    """A run was killed behind the first part."""
+    return broken_off(signed, tmp_path / "estate", Stage.COMMITTED)
 
 
 @pytest.fixture
 def begun(signed: Ops, tmp_path: Path) -> Ops:
-    """A copy of the estate, in which a run was killed before anything was committed."""
-    found = copy_ops(signed, tmp_path / "estate")
-    request(found)
-    approve(found)
-    killed(lambda: _run(found, _at(Stage.BEGUN)))
-    return found
+    """A run was killed before anything was committed."""
+    return broken_off(signed, tmp_path / "estate", Stage.BEGUN)
 
 
 def ran(estate: Ops) -> Draft:
@@ -62,7 +61,7 @@ def state(estate: Ops) -> str:
     return str(place["state"])
 
 
-def test_what_another_host_did_is_not_this_ones_run(begun: Ops) -> None:
+def test_what_another_host_did_is_not_this_onesrun_watched(begun: Ops) -> None:
     """It did not take place here, whatever the change came to since; its own is on the other."""
     here, aside = begun.root / "audit", begun.root / "aside"
     shutil.copytree(here, aside)

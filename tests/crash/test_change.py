@@ -15,7 +15,8 @@ import pytest
 
 from dbops.audit.entry import Effect, decode
 from dbops.change.attempts import RecordedChange, recorded_changes
-from dbops.change.resume import Became, Fate, Onward, resume_change, what_became
+from dbops.change.fate import Became, Fate
+from dbops.change.resume import Onward, resume_change, what_became
 from dbops.change.run_order import ChangeRun
 from dbops.change.schema import Schema
 from dbops.change.standing import State

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from dbops.change.resume import Became, Fate, Onward, resume_change, what_became
+from dbops.change.fate import Became, Fate
+from dbops.change.resume import Onward, resume_change, what_became
 from dbops.change.revert import revert_change
 from dbops.change.run import run_change
 from dbops.change.run_order import ChangeRun
