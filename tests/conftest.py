@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from pathlib import Path
 
@@ -17,6 +18,15 @@ settings.load_profile("dbops")
 
 _MEMORY = Path("/dev/shm")  # noqa: S108 - a directory of our own is made below it
 _ROOM = 8 << 30  # bytes
+
+
+def _hear_interrupts() -> None:
+    """Afterwards whatever a test starts hears Ctrl-C, as it does in a terminal.
+
+    What a shell starts in its background ignores it, and so would all that come from that.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _lie_in_memory() -> None:
@@ -38,6 +48,7 @@ def _lie_in_memory() -> None:
     os.environ["TMPDIR"] = tempfile.tempdir = str(place)
 
 
+_hear_interrupts()
 _lie_in_memory()
 
 

@@ -134,6 +134,15 @@ def pg17() -> Iterator[PgServer]:
         yield server
 
 
+on_one_server = pytest.mark.parametrize(
+    "pg_server",
+    [*(pytest.param(major, marks=pytest.mark.sweep) for major in MAJORS[:-1]), MAJORS[-1]],
+    ids=lambda major: f"pg{major}",
+    indirect=True,
+)
+"""For long tests of what has nothing to do with the version: `make sweep` tries the others."""
+
+
 @pytest.fixture(scope="session", params=MAJORS, ids=lambda major: f"pg{major}")
 def pg_server(request: pytest.FixtureRequest) -> PgServer:
     """Each of the running servers in turn."""

@@ -32,7 +32,7 @@ from tests.engines.postgresql.repair_database import parameters_of
 from tests.engines.sqlite.changes import SqliteChangeSite
 from tests.fix_postgresql import PgServer
 
-KILLS = [pytest.param(5, id="5"), pytest.param(50, id="50", marks=pytest.mark.sweep)]
+KILLS = [pytest.param(3, id="3"), pytest.param(50, id="50", marks=pytest.mark.sweep)]
 SETTLING = 30.0  # seconds
 ROOMS = 20_000
 FILL = (
@@ -218,7 +218,7 @@ def die(ward: Ward, how: How, span: float, source: random.Random) -> bool:
     return child.kill()
 
 
-BREAKS = [pytest.param(4, id="4"), pytest.param(50, id="50", marks=pytest.mark.sweep)]
+BREAKS = [pytest.param(2, id="2"), pytest.param(50, id="50", marks=pytest.mark.sweep)]
 
 
 @pytest.mark.parametrize("breaks", BREAKS)

@@ -35,7 +35,7 @@ from tests.support.estate import (
     verify,
 )
 
-KILLS = [pytest.param(10, id="10"), pytest.param(50, id="50", marks=pytest.mark.sweep)]
+KILLS = [pytest.param(4, id="4"), pytest.param(50, id="50", marks=pytest.mark.sweep)]
 OLD = 12  # marked long ago: these are to be deleted
 TOTAL = 24  # of which the rules keep the newest one
 PROVEN = 15  # the only proven one: kept whatever the rules say

@@ -24,7 +24,7 @@ from tests.crash.processes import (
 from tests.crash.wholeness import Witness
 from tests.fix_postgresql import Connection, PgDatabase
 
-KILLS = [pytest.param(10, id="10"), pytest.param(50, id="50", marks=pytest.mark.sweep)]
+KILLS = [pytest.param(4, id="4"), pytest.param(50, id="50", marks=pytest.mark.sweep)]
 MORE_ROWS = 200_000
 END_SECONDS = 15.0
 RUN = ("backup", "run", NAME, "--jobs", "2")

@@ -24,7 +24,7 @@ from tests.engines.sqlite.repairs import SqliteSite
 from tests.fix_postgresql import PgServer
 from tests.repair.bench import Bench
 
-KILLS = [pytest.param(10, id="10"), pytest.param(50, id="50", marks=pytest.mark.sweep)]
+KILLS = [pytest.param(4, id="4"), pytest.param(50, id="50", marks=pytest.mark.sweep)]
 STAGES = [stage for stage in Stage if stage is not Stage.ROLLED_BACK]
 HOWS = list(How)
 AT_STAGES = [
@@ -155,7 +155,7 @@ def test_killed_at_a_stage(ward: Ward, how: How, stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(
-    "breaks", [pytest.param(4, id="4"), pytest.param(30, id="30", marks=pytest.mark.sweep)]
+    "breaks", [pytest.param(2, id="2"), pytest.param(30, id="30", marks=pytest.mark.sweep)]
 )
 def test_the_server_ends_the_connection_at_random_moments(
     postgresql_ward: Ward, site: PgSite, breaks: int

@@ -24,7 +24,7 @@ from tests.crash.wholeness import Witness
 from tests.support.estate import DATABASE, found_test_estate
 
 MEGABYTE_ROWS = 500  # of 2 kB each
-KILLS = [pytest.param(10, id="10"), pytest.param(50, id="50", marks=pytest.mark.sweep)]
+KILLS = [pytest.param(4, id="4"), pytest.param(50, id="50", marks=pytest.mark.sweep)]
 
 
 def _estate(root: Path, megabytes: int = 6) -> Path:

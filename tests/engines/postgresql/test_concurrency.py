@@ -33,7 +33,7 @@ from tests.engines.postgresql.sealed import (
     fresh_database,
     scratch_directory,
 )
-from tests.fix_postgresql import Connection, PgDatabase, PgServer
+from tests.fix_postgresql import Connection, PgDatabase, PgServer, on_one_server
 
 ROWS = 2000
 WHOLE = 3  # snapshots that must succeed
@@ -168,6 +168,7 @@ def _set_up(database: PgDatabase) -> None:
             connection.execute(statement.encode())
 
 
+@on_one_server
 def test_a_snapshot_of_a_busy_database_is_one_instant(pg_database: PgDatabase) -> None:
     """TRUNCATE, CLUSTER, VACUUM FULL, DROP, CREATE, ALTER and updates never show half-done."""
     _set_up(pg_database)

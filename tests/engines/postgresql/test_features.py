@@ -37,7 +37,7 @@ from tests.engines.postgresql.features import (
 from tests.engines.postgresql.installation import with_own_extension
 from tests.engines.postgresql.mutations import DATABASE, MUTATIONS, Mutation
 from tests.engines.postgresql.repair_database import parameters_of
-from tests.fix_postgresql import PgServer
+from tests.fix_postgresql import PgServer, on_one_server
 
 _BUILD_SECONDS = 20.0  # it takes half a second; the rest is for machines with other work
 
@@ -165,6 +165,7 @@ def test_huge_row(pg_server: PgServer) -> None:
         assert _number(connection, query) == 5_000_003
 
 
+@on_one_server
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name)
 def test_mutation_shows(copied: Copied, mutation: Mutation) -> None:
     """Each change to the copy is found, and the finding names what was changed."""
