@@ -61,7 +61,7 @@ def state(estate: Ops) -> str:
     return str(place["state"])
 
 
-def test_what_another_host_did_is_not_this_onesrun_watched(begun: Ops) -> None:
+def test_what_another_host_did_is_not_this_ones_run(begun: Ops) -> None:
     """It did not take place here, whatever the change came to since; its own is on the other."""
     here, aside = begun.root / "audit", begun.root / "aside"
     shutil.copytree(here, aside)

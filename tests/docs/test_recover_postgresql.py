@@ -28,7 +28,7 @@ from tests.engines.postgresql.features import (
     build_features,
 )
 from tests.engines.postgresql.sealed import NAME, Sealed, back_up, engine_of
-from tests.fix_postgresql import Connection, PgServer
+from tests.fix_postgresql import Connection, PgServer, on_one_server
 from tests.fix_tools import require_tool
 
 RECOVER = DOCS / "recover.py"
@@ -127,6 +127,7 @@ def source(
         server.drop_database(name)
 
 
+@on_one_server
 def test_the_page_brings_every_feature_back(
     pg_server: PgServer, new_server: NewServer, tmp_path: Path
 ) -> None:

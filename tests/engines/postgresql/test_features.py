@@ -98,6 +98,7 @@ def test_is_built_quickly(pg_server: PgServer) -> None:
         assert time.monotonic() - started < _BUILD_SECONDS
 
 
+@on_one_server
 def test_two_builds_are_equal(pg_server: PgServer, copied: Copied) -> None:
     """Nothing in it depends on the clock, on chance or on what the roles were before."""
     with _database(pg_server, "again") as name, pg_server.connect(name) as connection:

@@ -34,7 +34,7 @@ from tests.engines.postgresql.features import (
 from tests.engines.postgresql.installation import with_own_extension
 from tests.engines.postgresql.mutations import MUTATIONS, Mutation
 from tests.engines.postgresql.sealed import back_up, engine_of, fresh_database, scratch_directory
-from tests.fix_postgresql import PgServer
+from tests.fix_postgresql import PgServer, on_one_server
 
 SOURCE = "proof_source"
 COPY = "proof_copy"
@@ -152,6 +152,7 @@ def _rounds(mutations: Sequence[Mutation]) -> list[list[Mutation]]:
     return rounds
 
 
+@on_one_server
 @pytest.mark.parametrize("changes", _rounds(MUTATIONS), ids=lambda group: group[0].name)
 def test_every_change_of_the_copy_is_found_and_named(
     proven: Proven, changes: list[Mutation]
@@ -167,6 +168,7 @@ def test_every_change_of_the_copy_is_found_and_named(
     assert missed == [], "\n".join(findings)
 
 
+@on_one_server
 @pytest.mark.parametrize("encoding", OddEncoding)
 def test_database_in_another_encoding_is_proven_equal(
     pg_server: PgServer, encoding: OddEncoding
@@ -189,6 +191,7 @@ def test_database_in_another_encoding_is_proven_equal(
         pg_server.drop_database(name)
 
 
+@on_one_server
 def test_site_rows_of_an_extension_come_back(pg_server: PgServer) -> None:
     """Rows that the site added to an extension's tables are restored beside the shipped ones."""
     with scratch_directory() as programs, scratch_directory() as parent:

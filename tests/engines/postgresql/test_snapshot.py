@@ -18,7 +18,7 @@ from dbops.engines.postgresql.streams import SCHEMA, SEQUENCES
 from dbops.errors import Failed, NotFound, Unreachable
 from tests.engines.postgresql.collecting import CollectingSink, parameters, read_all, row_streams
 from tests.engines.postgresql.processes import until
-from tests.fix_postgresql import Connection, PgDatabase, PgServer
+from tests.fix_postgresql import Connection, PgDatabase, PgServer, on_one_server
 
 _WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'AccessShareLock'"
 
@@ -247,6 +247,7 @@ def test_a_definition_that_changed_is_noticed(
     assert caught.value.message == f"{kind} were changed or dropped while the schema was read"
 
 
+@on_one_server
 def test_sequences_are_never_behind_the_rows(pg_database: PgDatabase) -> None:
     """While rows are inserted all the time, each sequence is at or past the largest number."""
     with pg_database.connect() as connection:
