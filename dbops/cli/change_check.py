@@ -70,7 +70,7 @@ def check(
 
 
 def _look(wiring: Wiring, desk: Desk, folder: Path, *, ask: bool) -> Looked:
-    from dbops.change.manifest_checks import refuse_unknown_required
+    from dbops.cli.change_open import refuse_requiring_unknown
     from dbops.cli.changing import parsed_change
     from dbops.cli.lint_shown import Looked
     from dbops.errors import NotFound, Refused
@@ -80,20 +80,10 @@ def _look(wiring: Wiring, desk: Desk, folder: Path, *, ask: bool) -> Looked:
     try:
         found = parsed_change(read_work(desk.worktree, folder))
         looked = looked_at(wiring, found, ask=ask)
-        if found.change.requires:
-            refuse_unknown_required(found.work, found.change, _known_changes(wiring, desk))
+        refuse_requiring_unknown(wiring, desk, found)
     except (Refused, NotFound) as fault:
         return replace(looked, fault=fault)
     return looked
-
-
-def _known_changes(wiring: Wiring, desk: Desk) -> set[str]:
-    """The ids of those in the ops repository, and of those that ran and are there no longer."""
-    from dbops.cli.change_list import recorded_on
-    from dbops.review.work import Kind
-
-    folders = (each for each in desk.folders(None) if each.parent.name == Kind.CHANGE.folder)
-    return {each.name for each in folders} | {run.work for run in recorded_on(wiring)}
 
 
 def looked_at(wiring: Wiring, found: ReadChange, *, ask: bool) -> Looked:

@@ -81,7 +81,7 @@ def written_words(evidence: ChangeEvidence) -> Iterator[str]:
         for table, rows in tables.items():
             yield f"{direction.file} writes rows of {printable(table)}: {_rows_words(rows)}"
         if not tables:
-            yield f"{direction.file} writes no rows"
+            yield f"{direction.file} inserts, updates and deletes no rows"
 
 
 def _rows_words(rows: Written) -> str:

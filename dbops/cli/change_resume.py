@@ -95,8 +95,8 @@ def _asked(
     """What the journals have half done of a work that the ledger has nothing open of.
 
     Raises where the wrong words were typed: NotFound `no-database`, and `work-missing` where
-    neither the work tree nor the ledger knows the work; Refused `change-open-elsewhere` where it is
-    open on another database.
+    neither the work tree nor the ledger knows the work, `change-not-of` where it is not of the
+    database; Refused `change-open-elsewhere` where it is open on another one.
     """
     from dbops.cli.change_list import recorded_on
     from dbops.cli.change_unsettled import left_by_others
@@ -123,7 +123,22 @@ def _asked(
             f"nothing of {work_id} is open on {database}",
             hint=f"open on {', '.join(elsewhere)}: {commands}",
         )
+    if database is not None and not found:
+        _refuse_not_of(wiring, work_id, database)
     return list(found)
+
+
+def _refuse_not_of(wiring: Wiring, work_id: str, database: str) -> None:
+    """Raise NotFound `change-not-of` where the change lies here, and is not of the database."""
+    from dbops.change.step import Direction
+    from dbops.cli.changing import databases_of, read_change
+    from dbops.errors import NotFound
+
+    try:
+        change = read_change(wiring, work_id).change
+    except NotFound:
+        return  # the ledger knew it, and on that database it has a known end
+    databases_of(change, None, database, Direction.UP)
 
 
 def _settle_one(wiring: Wiring, left: Unsettled, onward: Onward, stops: Stopping) -> Settled | None:

@@ -211,7 +211,7 @@ def _sign(estate: str | None, wanted: _Wanted) -> None:
     overview = desk.look(folder, Asked.THERE_OR_TO_BE if author else Asked.THERE)
     order = _order(desk, overview, wanted)
     approves = wanted.decision in {Decision.APPROVE, Decision.BREAK_GLASS}
-    stops = list(open_errors(wiring, overview)) if approves else []
+    stops = list(open_errors(wiring, desk, overview)) if approves else []
     signer = ShownSigner(load_signer(Path(wanted.key)), lambda text: _agree(text, stops, wanted))
     for alias in overview.identities.unchecked:
         if author:

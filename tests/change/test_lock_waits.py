@@ -81,7 +81,7 @@ def test_a_reader_waits_no_longer_than_one_lock_may(
     assert 0.2 < waited < WAIT.total_seconds() + MARGIN
     assert refused.message == (
         "c-1 waited once for a lock, 1s each, and did not get it: locking his.audit before the"
-        " first step: a lock was not to be had in time (55P03)"
+        " first step of the part: a lock was not to be had in time (55P03)"
     )
 
 
@@ -102,7 +102,7 @@ def test_a_whole_run_with_its_retries(
     assert caught.value.code == "change-locked"
     assert caught.value.message == (
         "c-1 waited 3 times for a lock, 1s each, with 30s of pauses, and did not get it: locking"
-        " his.visit before the first step: a lock was not to be had in time (55P03)"
+        " his.visit before the first step of the part: a lock was not to be had in time (55P03)"
     )
     assert bench.slept == [10.0, 20.0]
     attempt = [Stage.BEGUN, Stage.ROLLED_BACK]

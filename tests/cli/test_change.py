@@ -100,6 +100,12 @@ def test_a_change_requires_one_that_there_is(ops: Ops) -> None:
         f"{WORK}: changes/{WORK}/change.yml line 13: requires: there is no change 2026-120-refer\n"
         f"  hint: there are: none\n{WORK}: change.yml: warning DDL-TICKET: "
     )
+    request(ops)
+    refused = said(ops.run("change", "rehearse", WORK))
+    assert (refused[0], refused[1].splitlines()[0]) == (
+        5,
+        f"error: changes/{WORK}/change.yml line 13: requires: there is no change 2026-120-refer",
+    )
     write(ops, "2026-120-refer")
     assert done(ops.run("change", "check", WORK)).stdout.endswith(f"{WORK}: nothing stops it\n")
 

@@ -110,7 +110,7 @@ def is_locked_out(ops: Ops, database: PgDatabase) -> None:
         assert said(changes.run(ops)) == (
             11,
             f"error: {WORK} waited once for a lock, 1s each, and did not get it: locking his.visit"
-            " before the first step: a lock was not to be had in time (55P03)\n"
+            " before the first step of the part: a lock was not to be had in time (55P03)\n"
             "hint: run the same command again once it is free; whose transactions are open: select"
             " pid, usename, xact_start from pg_stat_activity where xact_start is not null\n",
         )

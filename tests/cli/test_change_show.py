@@ -198,7 +198,7 @@ def test_the_rows_that_scripts_write_are_said(ops: Ops) -> None:
         "",
         "up.sql writes rows of place: 3 inserted, 20,000 updated",
         "up.sql writes rows of visit: 1 deleted",
-        "down.sql writes no rows",
+        "down.sql inserts, updates and deletes no rows",
         "",
     ]
     with found(ops, written=None):

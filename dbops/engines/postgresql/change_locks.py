@@ -96,7 +96,7 @@ def take_locks(session: Session, locks: Sequence[Lock], patience: Patience) -> N
     patience.begin()
     for table in tables:
         title = written(table.schema, table.name)
-        doing = f"locking {title} before the first step"
+        doing = f"locking {title} before the first step of the part"
         bound_waits(session, patience.left(), doing)
         name = f"{quoted(table.schema)}.{quoted(table.name)}"
         command(session, f"LOCK TABLE ONLY {name} IN {_MODES[table.mode]} MODE", doing=doing)

@@ -44,6 +44,8 @@ _ARRAY_TYPE: Final = re.compile(
     r"(?:\ with(?:out)?\ time\ zone)?)\[\](?!\[)"
 )
 _BARE: Final = re.compile(rf"(?:'(?:[^']|'')*'|[\d.]+|{_NAME}(?:\.{_NAME})*)(?:::[\w .\"]+)*")
+_CONCERNED: Final = re.compile(r"ARRAY|\((?:\s|\(|\[)")
+"""What stands in every text that is rewritten, and in few others."""
 _CLOSING: Final = {"(": ")", "[": "]"}
 
 
@@ -66,6 +68,8 @@ def as_restored(text: str) -> str:
 
     A text whose brackets do not match is returned as it is.
     """
+    if not _CONCERNED.search(text):
+        return text
     items = _grouped([found.group() for found in _TOKEN.finditer(text)])
     return text if items is None else _text(_rewritten(items))
 

@@ -75,7 +75,8 @@ def test_a_partition_is_locked_behind_its_parent(site: PgChangeSite) -> None:
                 session.lock([lock("a_part"), lock("log")])
             reader.execute("SELECT FROM his.a_part")  # nobody holds it
     assert caught.value.message == (
-        "locking his.log before the first step: a lock was not to be had in time (55P03)"
+        "locking his.log before the first step of the part: a lock was not to be had in time"
+        " (55P03)"
     )
 
 
