@@ -89,5 +89,7 @@ def still_unsettled(wiring: Wiring, left: Unsettled, found: ReadChange) -> Unset
     run = left.recorded
     if run is None:
         return left if _is_news(wiring, found, left.database) else None
-    here = unsettled_here(wiring)
-    return next((each for each in here if each.recorded == run), None)
+    for each in unsettled_here(wiring):
+        if each.recorded is not None and each.recorded.sequence == run.sequence:
+            return each  # with whatever was tried of it meanwhile
+    return None

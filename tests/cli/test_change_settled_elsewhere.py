@@ -23,10 +23,13 @@ from tests.cli.changes import WORK, alter, approve, folder, request, run
 from tests.cli.ops import Ops
 from tests.cli.repairs import done, said, wiring_of
 from tests.cli.settling import (
+    at,
     broken_off,
     forget,
+    killed,
     open_intents,
     outcome,
+    resume_watched,
     resumes,
     signed,
 )
@@ -127,6 +130,17 @@ def test_what_was_settled_meanwhile_is_left_alone(ops: Ops) -> None:
     before = lines_of(ops.root)
     assert settle(wiring, left, Onward.FINISH) is None
     assert lines_of(ops.root) == before
+
+
+def test_what_died_meanwhile_is_settled_with_the_rest(ops: Ops) -> None:
+    """Of two who found the same run open one was killed: the other goes on behind it."""
+    wiring = wiring_of(ops)
+    (left,) = unsettled_here(wiring)
+    killed(lambda: resume_watched(ops, at(Stage.COMMITTED)))
+    settled = settle(wiring, left, Onward.FINISH)
+    assert settled is not None
+    assert settled.became.done == 2
+    assert open_intents(ops) == []
 
 
 @pytest.mark.parametrize("newer", [True, False])
