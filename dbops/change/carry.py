@@ -21,13 +21,14 @@ from dbops.change.judging import (
 )
 from dbops.change.manifest import DataLoss
 from dbops.change.parsed import read_step
-from dbops.change.part_end import PartEnds
+from dbops.change.part_end import PartEnds, refuse_altered_meanwhile
 from dbops.change.parts import judged_last, parts_of, remaining
 from dbops.change.ports import ChangeSession, CommitUnknown, Remains
 from dbops.change.report import ChangeReport
 from dbops.change.run_order import ChangeRun
 from dbops.change.schema import Schema
-from dbops.change.standing import Standing, half_done, onward_hint, standing_of
+from dbops.change.stage import Stage
+from dbops.change.standing import Standing, all_done, half_done, onward_hint, standing_of
 from dbops.change.step import Direction, Part, Step
 from dbops.errors import DbopsError, HalfDone, Refused
 from dbops.review.policy_document import FailedVerify
@@ -47,11 +48,10 @@ def carry_up(going: Going, before: Schema, start: Schema | None) -> ChangeReport
     order = going.order
     try:
         _refuse_altered_between(going, start)
-        if order.change.data_loss is not DataLoss.NONE and not order.measured:
+        parts = parts_left(going)
+        if _must_see(order, parts):
             going.seen = look(going) if order.resumed else before
-        return carry_out(
-            going, parts_left(going), lambda session: judge_up(order, session, before), start
-        )
+        return carry_out(going, parts, lambda session: judge_up(order, session, before), start)
     except CommitUnknown:
         raise
     except NotAsDeclared as fault:
@@ -64,6 +64,18 @@ def carry_up(going: Going, before: Schema, start: Schema | None) -> ChangeReport
         if not going.committed:
             raise
         raise partly(order, fault) from None
+
+
+def _must_see(order: ChangeRun, parts: Sequence[Part]) -> bool:
+    """Whether what others alter between the parts has to be known: it would be lost, or dropped.
+
+    Where no rehearsal saw how parts end, nothing else tells that before the policy's way back.
+    """
+    if order.measured:
+        return False
+    unseen = order.rehearsed is None or not order.rehearsed.ends
+    taken_back = order.on_failed_verify is FailedVerify.DOWN and len(parts) > 1
+    return order.change.data_loss is not DataLoss.NONE or (taken_back and unseen)
 
 
 def carry_down(going: Going, live: Schema, start: Schema | None) -> ChangeReport:
@@ -93,16 +105,18 @@ def carry_back(going: Going, start: Schema | None) -> ChangeReport:
     """Afterwards down.sql has taken back a change that did not get to its end.
 
     All is as at the `start`. Without one it must have got to its last step: then it is taken back
-    as a change that did. As far as it can be it is one transaction, whatever parts down.sql names:
-    nobody alters anything between them. Raises Refused `change-half-done` where down.sql cannot do
-    that, NotAsDeclared where it did not and was rolled back, and as `carry_out`.
+    as a change that did, in the parts of down.sql. Else it is one transaction as far as it can be,
+    whatever parts down.sql names: nobody alters anything between them. Raises Refused
+    `change-half-done` where down.sql cannot do that, NotAsDeclared `change-altered` where the
+    schema is not as it was seen last, or the code of what it did not do, and as `carry_out`.
     """
     order, live, parts = going.order, look(going), parts_left(going)
-    going.seen = live
+    refuse_altered_meanwhile(going, lambda: live)
+    followed, going.seen = going.seen is not None, live
     standing = standing_of(going.journal, order.plan)
     if standing.direction is Direction.UP:  # else it was found to be possible before
         _refuse_altered_between(going, start)
-        _refuse_half(going, standing, parts, start)
+        _refuse_half(going, standing, parts, start, followed=followed)
     elif start is not None:
         _refuse_strange(order, compare_schemas(start, live))
 
@@ -111,13 +125,14 @@ def carry_back(going: Going, start: Schema | None) -> ChangeReport:
             return judge_down(order, session, live, None)
         return judge_back(order, session, live, start)
 
-    return carry_out(going, _in_one(parts), judge)
+    whole = all_done(going.journal, order.plan, order.up)
+    return carry_out(going, parts if whole else _in_one(parts), judge)
 
 
-def _in_one(parts: Sequence[Part]) -> tuple[Part, ...]:
+def _in_one(parts: Sequence[Part]) -> Sequence[Part]:
     """The parts as one transaction, where none of their steps stands outside of any."""
     if any(part.alone for part in parts):
-        return tuple(parts)
+        return parts
     return (Part(tuple(step for part in parts for step in part.steps), alone=False),)
 
 
@@ -142,15 +157,15 @@ def _refuse_altered_between(going: Going, start: Schema | None) -> None:
     made by hand under the name of something that the change is to make would go with a way back.
     """
     standing, back = standing_of(going.journal, going.order.plan), going.direction is Direction.DOWN
-    if standing.whole or not standing.done or _has_left(going, standing):
+    if standing.whole or not standing.done or has_left(going, standing):
         return
     if standing.direction is going.direction or back:
         ends = PartEnds(going.order, standing.direction, start)
         ends.compare(max(standing.done), lambda: look(going), back=back)
 
 
-def _has_left(going: Going, standing: Standing) -> bool:
-    """Whether something is there of a step that began."""
+def has_left(going: Going, standing: Standing) -> bool:
+    """Return whether something is there of a step that began."""
     steps = going.order.scripts[standing.direction]
     began = next((step for step in steps if step.number == standing.began), None)
     return began is not None and going.session.remains(began) is not Remains.NOTHING
@@ -178,11 +193,18 @@ def partly(order: ChangeRun, fault: DbopsError, *, back: bool = False) -> HalfDo
 
 
 def _refuse_half(
-    going: Going, standing: Standing, parts: Sequence[Part], start: Schema | None
+    going: Going,
+    standing: Standing,
+    parts: Sequence[Part],
+    start: Schema | None,
+    *,
+    followed: bool,
 ) -> None:
     """Raise Refused unless down.sql can be tried on a change of which only some steps are done.
 
-    In one transaction it can: what does not come back rolls it back. Of several parts each step
+    `followed` says that all was looked at since it began. Else a rehearsal must have seen how the
+    last part that is done ends: what others made since would go with the way back. In one
+    transaction it can be tried: what does not come back rolls it back. Of several parts each step
     must say IF EXISTS, or one that finds nothing to take back would end it half way. Rows are not
     compared, so each step must leave them alone.
     """
@@ -195,6 +217,12 @@ def _refuse_half(
     if not order.down or start is None or not (len(parts) == 1 or guarded):
         message = f"{half}, and down.sql takes back a whole one only"
         raise Refused("change-half-done", message, hint=hint)
+    if standing.done and not (followed or _end_is_known(order, max(standing.done))):
+        message = (
+            f"{half}, and no rehearsal saw how the schema is then: what others made since would go"
+            " with the way back"
+        )
+        raise Refused("change-half-done", message, hint=hint)
     unsafe = _rows_at_risk(going, parts)
     if unsafe is not None:
         message = (
@@ -202,6 +230,11 @@ def _refuse_half(
             " are as they always were"
         )
         raise Refused("change-half-done", message, hint=hint)
+
+
+def _end_is_known(order: ChangeRun, step: int) -> bool:
+    rehearsed = order.rehearsed
+    return rehearsed is not None and (Direction.UP, step) in rehearsed.ends
 
 
 def _rows_at_risk(going: Going, parts: Sequence[Part]) -> Step | None:
@@ -218,16 +251,19 @@ def _taken_back(going: Going, fault: NotAsDeclared, start: Schema | None) -> Dbo
     """What is said once down.sql has taken the committed parts back, or has not."""
     order = going.order
     down = going.turned(Direction.DOWN, instead=None, committed=True)
-    down.journal = going.session.journal()
     try:
+        down.journal = going.session.journal()
         carry_back(down, start)
+        if not order.resumed:  # else there was something before, and it is gone
+            down.tell(Stage.TAKEN_BACK)
     except CommitUnknown as failure:
         return failure
     except DbopsError as failure:
         told = partly(order, fault)
         why = "" if failure.message == fault.message else f": {failure.message}"
         message = f"{told.message}; and it was not taken back{why}"
-        return HalfDone(told.code, message, hint=told.hint, cause=told.cause)
+        hint = failure.hint if failure.code == "change-half-done" else told.hint
+        return HalfDone(told.code, message, hint=hint, cause=told.cause)
     message = f"{order.work} was taken back by down.sql: {fault.message}"
     # All is as it was: what differed was made by the change alone.
     compared = order.resumed and fault.code in _COMPARED

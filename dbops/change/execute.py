@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from dbops.change.going import Going, clean_up, look, note, note_entry, patiently
-from dbops.change.judging import Judged
+from dbops.change.judging import Judged, NotAsDeclared
 from dbops.change.part_end import PartEnds, refuse_altered_meanwhile
 from dbops.change.ports import (
     ChangeSession,
@@ -85,7 +85,7 @@ def _part(going: Going, part: Part, ends: PartEnds) -> list[StepReport]:
     if not part.alone:
         return _together(going, part, lambda session: ends.judge(session, last))
     refuse_altered_meanwhile(going, lambda: look(going))
-    reports = _alone(going, part.steps[0])
+    reports = _alone(going, part.steps[0], ends)
     now = ends.compare(last, lambda: look(going))
     if going.seen is not None:
         going.seen = now or look(going)
@@ -162,10 +162,11 @@ def _roll_back(going: Going) -> None:
     going.tell(Stage.ROLLED_BACK)
 
 
-def _alone(going: Going, step: Step) -> list[StepReport]:
+def _alone(going: Going, step: Step, ends: PartEnds) -> list[StepReport]:
     was = Remains.NOTHING
     if _began_before(going, step):
         if going.session.remains(step) is Remains.DONE:
+            _refuse_of_others(going, step, ends)
             _end(going, step)
             return []
     else:
@@ -179,6 +180,18 @@ def _alone(going: Going, step: Step) -> list[StepReport]:
     except CommitUnknown:
         going.tell(Stage.COMMITTING, step)
         raise _unknown(going) from None
+
+
+def _refuse_of_others(going: Going, step: Step, ends: PartEnds) -> None:
+    """Raise NotAsDeclared where somebody else made what a step that began was to make.
+
+    What is written down as done is what was rehearsed; the change stays half done.
+    """
+    try:
+        ends.compare(step.number, lambda: look(going))
+    except NotAsDeclared:
+        going.committed = True
+        raise
 
 
 def _carried_out_alone(going: Going, step: Step, was: Remains) -> StepReport:

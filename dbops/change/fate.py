@@ -26,7 +26,8 @@ class Became:
 
     `began` is a step outside of a transaction that nobody saw end, and `remains` what the
     catalogue says of it. `run` is the id of the run that wrote last; None where none did. `wrote`
-    are the ids of all that wrote of the change, `ended` who brought which direction to its end.
+    are the ids of all that wrote of the change, `ended` those whose steps are in a direction that
+    came to its end.
     """
 
     fate: Fate

@@ -6,10 +6,20 @@ begins lets others queue behind all that the steps before it have locked.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
+from typing import Final
 
+from dbops.change.diff import Verb
 from dbops.change.ports import Lock
+from dbops.change.schema import ObjectKind
 from dbops.change.step import Direction, Part
+from dbops.change.touch import Touch
+
+_ROWS: Final = {ObjectKind.TABLE, ObjectKind.COLUMN}
+_LAST: Final = re.compile(r'\.(?:"(?:[^"]|"")*"|[^."]+)$')
+_STRONGEST: Final = "AccessExclusiveLock"
+"""PostgreSQL's word; elsewhere a writer has the whole file."""
 
 RehearsedLocks = Mapping[tuple[Direction, int], tuple[Lock, ...]]
 """The locks that each step added when it was rehearsed, by its direction and number."""
@@ -23,6 +33,20 @@ def lock_plan(seen: RehearsedLocks, direction: Direction, part: Part) -> tuple[L
     """
     steps = (seen.get((direction, step.number), ()) for step in part.steps)
     return tuple(_last(lock for locks in steps for lock in locks))
+
+
+def unrehearsed_locks(touches: Iterable[Touch], direction: Direction) -> tuple[Lock, ...]:
+    """Return locks that nobody rehearsed: of the tables that are to be dropped, or lose columns.
+
+    What others add to those while a transaction waits for them would go with it.
+    """
+    lost = Verb.DROP if direction is Direction.UP else Verb.CREATE
+    tables = [_table_of(each) for each in touches if each.verb is lost and each.kind in _ROWS]
+    return tuple(Lock(table, _STRONGEST, "reads") for table in dict.fromkeys(tables))
+
+
+def _table_of(touch: Touch) -> str:
+    return touch.written if touch.kind is ObjectKind.TABLE else _LAST.sub("", touch.written)
 
 
 def _last(locks: Iterable[Lock]) -> Iterable[Lock]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from typing import Protocol
@@ -56,7 +56,8 @@ class SessionOrder:
     Where `identity` is given the session itself is of that database, or Refused
     `change-database`: a name may lead to another server each time. `read_only` sessions change
     nothing. `measured` ones, of a rehearsal, look on while a step runs that holds its locks no
-    longer than itself, and count the rows that steps write.
+    longer than itself, and count the rows that steps write. `start` is the schema in which the
+    change began, where a rehearsal saw it.
     """
 
     work: str
@@ -65,6 +66,7 @@ class SessionOrder:
     identity: str | None = None
     read_only: bool = False
     measured: bool = False
+    start: Schema | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -189,7 +191,10 @@ class ChangeSession(Protocol):
         ...
 
     def clean_up(self, step: Step) -> None:
-        """Afterwards what a step outside a transaction left half done is gone."""
+        """Afterwards what a step outside a transaction left half done is gone.
+
+        What was being dropped or detached may be so for good then: it remains as DONE.
+        """
         ...
 
     def verify(self, step: Step) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from enum import StrEnum
 
-from dbops.change.carry import carry_back, carry_down, carry_up, partly
+from dbops.change.carry import carry_back, carry_down, carry_up, has_left, partly
 from dbops.change.fate import Became, Fate
 from dbops.change.going import (
     Clock,
@@ -24,13 +24,20 @@ from dbops.change.going import (
     note_entry,
     patiently,
 )
+from dbops.change.judging import refuse_altered_since
 from dbops.change.ports import ChangeEngine, CommitUnknown, Progress, Remains
 from dbops.change.report import ChangeReport
 from dbops.change.run_order import ChangeRun
 from dbops.change.schema import Schema
 from dbops.change.stage import Moment, Stage
-from dbops.change.standing import WHOLE, Standing, State, got_to_its_end, standing_of
-from dbops.change.step import Direction
+from dbops.change.standing import (
+    Standing,
+    State,
+    brought_to_end,
+    got_to_its_end,
+    standing_of,
+)
+from dbops.change.step import Direction, Step
 from dbops.errors import DbopsError
 
 
@@ -76,18 +83,24 @@ def resume_change(
         start = None if order.rehearsed is None else order.rehearsed.source
         if became.direction is Direction.DOWN:
             down = going.turned(Direction.DOWN, instead=None, committed=became.done > 0)
-            return became, _taken_on(down, start)
+            return became, _taken_on(down, became, start)
         if onward is Onward.REVERT:
             return became, _reverted(going, became)
         up = going.turned(Direction.UP, instead=Direction.DOWN, committed=became.done > 0)
         return became, carry_up(up, start or look(up), start)
 
 
-def _taken_on(down: Going, start: Schema | None) -> ChangeReport:
+def _taken_on(down: Going, became: Became, start: Schema | None) -> ChangeReport:
     """Go on with down.sql; of a change that never got to its end all is compared, as at first."""
     if got_to_its_end(down.journal, down.order.plan):
-        return carry_down(down, look(down), start)
+        live, standing = look(down), standing_of(down.journal, down.order.plan)
+        if not standing.done and not has_left(down, standing):
+            refuse_altered_since(down.order, live)
+        return carry_down(down, live, start)
     try:
+        if became.began is not None and became.remains is Remains.HALF:
+            _end_half(down, became.began)
+            down.journal = down.session.journal()
         return carry_back(down, start)
     except DbopsError as fault:
         raise _still_half(down.order, fault) from None
@@ -109,7 +122,7 @@ def _became(going: Going) -> Became:
         remains=remains,
         run=standing.run,
         wrote=frozenset(entry.run for entry in own),
-        ended=frozenset((entry.run, entry.direction) for entry in own if entry.step == WHOLE),
+        ended=brought_to_end(going.journal, order.plan),
     )
 
 
@@ -134,8 +147,10 @@ def _reverted(going: Going, became: Became) -> ChangeReport | None:
     if began is not None and became.remains is Remains.DONE:
         note(going, began, Progress.DONE)
     elif began is not None:
-        clean_up(going, began)
-        going.tell(Stage.CLEANED, began)
+        try:
+            _end_half(going, began)
+        except DbopsError as fault:
+            raise _still_half(order, fault) from None
     journal = going.session.journal()
     if not standing_of(journal, order.plan).done:
         note_entry(going, order.author.whole(Direction.DOWN))
@@ -147,6 +162,19 @@ def _reverted(going: Going, became: Became) -> ChangeReport | None:
         return carry_back(down, start)
     except DbopsError as fault:
         raise _still_half(order, fault) from None
+
+
+def _end_half(going: Going, began: Step) -> None:
+    """Afterwards nothing is left half done of the step: what was being dropped is gone, and noted.
+
+    So is a partition that was being detached: to clean that up is to finish it.
+    """
+    clean_up(going, began)
+    if going.session.remains(began) is Remains.DONE:
+        note(going, began, Progress.DONE)
+        going.tell(Stage.COMMITTED, began)
+    else:
+        going.tell(Stage.CLEANED, began)
 
 
 def _still_half(order: ChangeRun, fault: DbopsError) -> DbopsError:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from dbops.change.diff import Difference
-from dbops.change.lock_plan import RehearsedLocks, lock_plan
+from dbops.change.lock_plan import RehearsedLocks, lock_plan, unrehearsed_locks
 from dbops.change.manifest import Change
 from dbops.change.ports import Lock, SessionOrder
 from dbops.change.schema import Schema
@@ -78,8 +78,13 @@ class ChangeRun:
         return {Direction.UP: self.up, Direction.DOWN: self.down}
 
     def locks_of(self, direction: Direction, part: Part) -> tuple[Lock, ...]:
-        """Return the locks that a transaction takes first; none where it was not rehearsed."""
-        return () if self.rehearsed is None else lock_plan(self.rehearsed.locks, direction, part)
+        """Return the locks that a transaction takes first.
+
+        Where it was not rehearsed those of what is to be dropped; a rehearsal itself takes none.
+        """
+        if self.rehearsed is not None:
+            return lock_plan(self.rehearsed.locks, direction, part)
+        return () if self.measured else unrehearsed_locks(self.change.touches, direction)
 
     def session(self, *, read_only: bool = False) -> SessionOrder:
         """Return how a session for this run is opened."""
@@ -90,4 +95,5 @@ class ChangeRun:
             identity=self.identity,
             read_only=read_only,
             measured=self.measured,
+            start=None if self.rehearsed is None else self.rehearsed.source,
         )

@@ -18,6 +18,7 @@ class Stage(StrEnum):
     COMMITTED = "committed"  # a part is done for good
     ROLLED_BACK = "rolled back"  # nothing of the part happened, for sure
     ALONE = "alone"  # the journal says so; what follows is a step outside of any transaction
+    TAKEN_BACK = "taken back"  # the parts that were committed are undone, and that was judged
     CLEANED = "cleaned"  # what such a step left half done is gone again
     WAITING = "waiting"  # a lock was not to be had; after a pause all of the part is tried again
 
@@ -34,8 +35,11 @@ class Moment:
 def took_place(so_far: bool | None, moment: Moment) -> bool | None:  # noqa: FBT001
     """Return whether anything took place for good, None where nobody knows, given the last word.
 
-    Begin with False. What one part committed stays, whatever becomes of the next.
+    Begin with False. What one part committed stays, whatever becomes of the next, unless all of it
+    was taken back.
     """
+    if moment.stage is Stage.TAKEN_BACK:
+        return False
     if so_far or moment.stage is Stage.COMMITTED:
         return True
     if moment.stage in {Stage.COMMITTING, Stage.ALONE}:
@@ -73,6 +77,8 @@ class SoFar:
             case Stage.COMMITTED:
                 done = found.ran if moment.step is None else 1
                 return replace(found, doubtful=False, steps=found.steps + done, ran=0)
+            case Stage.TAKEN_BACK:
+                return SoFar(begun=True)
             case Stage.ROLLED_BACK | Stage.CLEANED:
                 return replace(found, doubtful=False, ran=0)
             case _:

@@ -129,6 +129,31 @@ def got_to_its_end(journal: Iterable[JournalEntry], plan: str) -> bool:
     return whole
 
 
+def all_done(journal: Iterable[JournalEntry], plan: str, steps: Iterable[Step]) -> bool:
+    """Return whether all steps of up.sql were done when it ran last, judged or not."""
+    found, up = Standing(), frozenset[int]()
+    for entry in sorted(journal, key=lambda each: each.sequence):
+        if entry.plan == plan:
+            found = _after(found, entry)
+            up = found.done if found.direction is Direction.UP else up
+    return up == {step.number for step in steps}
+
+
+def brought_to_end(journal: Iterable[JournalEntry], plan: str) -> frozenset[tuple[str, Direction]]:
+    """Return the runs whose steps are in a direction that came to its end, with that direction."""
+    ended: set[tuple[str, Direction]] = set()
+    under_way: set[tuple[str, Direction]] = set()
+    for entry in sorted(journal, key=lambda each: each.sequence):
+        if entry.plan != plan or entry.progress is not Progress.DONE:
+            continue
+        under_way = {each for each in under_way if each[1] is entry.direction}
+        under_way.add((entry.run, entry.direction))
+        if entry.step == WHOLE:
+            ended |= under_way
+            under_way = set()
+    return frozenset(ended)
+
+
 def refuse_altered(
     journal: Iterable[JournalEntry], plan: str, scripts: dict[Direction, tuple[Step, ...]]
 ) -> None:

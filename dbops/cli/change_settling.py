@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from dbops.errors import Refused
+from dbops.errors import NotFound
 
 if TYPE_CHECKING:
     from dbops.audit.recording import Account
@@ -54,40 +54,77 @@ def settle(
     next one finds.
     """
     from dbops.cli.change_entries import resume_intent
+    from dbops.cli.change_resume_refusals import refuse_other_files, refuse_unprotected_rules
     from dbops.cli.change_unsettled import still_unsettled
-    from dbops.cli.changing import read_change
     from dbops.cli.ledger import recording
     from dbops.cli.render import say
     from dbops.review.authorize import only_run
 
     # Who is at it holds the lock of the work; what is not decided yet must not be recorded.
     with only_run(wiring.state.locks, left.work):
-        found = read_change(wiring, left.work)
+        found = _found(wiring, left)
         still = still_unsettled(wiring, left, found)
         if still is None:
             return None
         left, run = still, still.recorded
-        _refuse_other_files(wiring, left, found.work)
-        _refuse_unapproved(wiring, left, found.work)
+        refuse_other_files(wiring, left, found.work)
+        refuse_unprotected_rules(wiring, left)
         order = _order(wiring, found, left)
+        known = _known(wiring, left, found.work, order, onward)
         resumes = None if run is None else run.run
         intent = resume_intent(found.work, found.change, left.database, order.run, resumes, onward)
         with recording(wiring, intent) as account:
-            settled = _brought(wiring, left, order, onward, account, watch)
+            settled = _brought(wiring, left, order, onward, known, account, watch)
         _answer(wiring, left, settled)
     for remark in () if settled.kept is None else settled.kept.remarks:
         say(f"remark: {remark}")
     return settled
 
 
+def _found(wiring: Wiring, left: Unsettled) -> ReadChange:
+    """The change as it lies here; raises NotFound `work-missing` with where the ledger has it."""
+    from dbops.cli.changing import read_change
+
+    try:
+        return read_change(wiring, left.work)
+    except NotFound as fault:
+        if left.recorded is None:
+            raise
+        hint = f"check out the commit that ran: dbops audit show {left.recorded.sequence}"
+        raise NotFound(fault.code, fault.message, hint=hint) from None
+
+
 def _order(wiring: Wiring, found: ReadChange, left: Unsettled) -> ChangeRun:
     """What ran; the database itself is asked for its identity, which the run's must be."""
+    from dbops.cli.change_resume_refusals import refuse_other_database
     from dbops.cli.change_run import order_of
 
     identity = wiring.change_engine(wiring.database(left.database)).identity()
-    _refuse_other(left, identity)
+    refuse_other_database(left, identity)
     order = order_of(wiring, found, left.database, secrets.token_hex(16), None)
     return replace(order, identity=identity)
+
+
+def _known(
+    wiring: Wiring, left: Unsettled, work: Work, order: ChangeRun, onward: Onward
+) -> Became | None:
+    """What the journal says of what began under another ledger; None of what this one began.
+
+    Raises Refused where some of it is to be run, and that is not approved here. To take note of
+    what has an end nobody is asked.
+    """
+    from dbops.change.fate import Fate
+    from dbops.change.resume import Onward, what_became
+    from dbops.change.step import Direction
+    from dbops.cli.change_resume_refusals import began_elsewhere, refuse_unapproved
+
+    if not began_elsewhere(left):
+        return None
+    became = what_became(order, wiring.change_engine(wiring.database(left.database)))
+    if became.fate is Fate.HALF:
+        back = onward is Onward.REVERT or became.direction is Direction.DOWN
+        refuse_unapproved(wiring, left, work, order.identity, back=back)
+    return became
 
 
 def _brought(
@@ -95,6 +132,7 @@ def _brought(
     left: Unsettled,
     order: ChangeRun,
     onward: Onward,
+    known: Became | None,
     account: Account,
     watch: Observe,
 ) -> Settled:
@@ -103,6 +141,7 @@ def _brought(
     from dbops.change.fate import foreign_effect, stands_since
     from dbops.change.resume import resume_change
     from dbops.cli.change_entries import changed, follow_change
+    from dbops.cli.change_resume_refusals import refuse_lost_journal
 
     follow = follow_change(account)
 
@@ -111,8 +150,11 @@ def _brought(
         watch(moment)
 
     engine = wiring.change_engine(wiring.database(left.database))
-    became, report = resume_change(order, engine, onward, observe, wiring.sleep)
-    _refuse_lost_journal(wiring, left, became, order)
+    if known is not None and known.is_settled:
+        became, report = known, None
+    else:
+        became, report = resume_change(order, engine, onward, observe, wiring.sleep)
+    refuse_lost_journal(wiring, left, became, order)
     kept = _kept(wiring, became, report, order)
     if report is not None:
         changed(account, report, None if kept is None else kept.digest)
@@ -123,25 +165,6 @@ def _brought(
     if left.recorded is None:
         account.effect(foreign_effect(became))
     return settled
-
-
-def _refuse_lost_journal(wiring: Wiring, left: Unsettled, became: Became, order: ChangeRun) -> None:
-    """Raise Refused `change-journal` where the journal has nothing of a run that did something."""
-    from dbops.change.fate import Fate
-    from dbops.change.settled import traces_of
-    from dbops.cli.change_drift import live_schema
-
-    run = left.recorded
-    if became.fate is not Fate.NOTHING or run is None:
-        return
-    why = traces_of(run, order.rehearsed, lambda: live_schema(wiring, left.database))
-    if why is not None:
-        raise Refused(
-            "change-journal",
-            f"the journal of {left.database} has nothing of {left.work}, and {why}",
-            hint="find the journal (dbops_change) that was there, or take back by hand what is"
-            f" there; then: dbops change resume {left.work}",
-        )
 
 
 def _answer(wiring: Wiring, left: Unsettled, settled: Settled) -> None:
@@ -162,86 +185,6 @@ def _answer(wiring: Wiring, left: Unsettled, settled: Settled) -> None:
     schema = None if settled.kept is None else settled.kept.digest
     effect, stands = effect_of(run, became, brought), stands_since(became, brought)
     ledger.append(came_to(run, effect, stands, steps, schema))
-
-
-def _refuse_other_files(wiring: Wiring, left: Unsettled, work: Work) -> None:
-    """Raise Refused where the files are not those that ran, or nobody vouches for the rehearsal.
-
-    What the schema is compared with, and recorded as, comes from what was rehearsed: that is either
-    what ran, or signed by who rehearses.
-    """
-    from dbops.change.rehearsed_files import made_by_rehearsal, own_files
-    from dbops.review.evidence import attested_at
-
-    run, hint = left.recorded, "check out the commit that ran"
-    if run is not None:
-        hint = f"{hint}: dbops audit show {run.sequence}"
-        if run.scripts not in {None, own_files(work)}:
-            message = f"the files of {left.work} are not those that ran on {left.database}"
-            raise Refused("change-plan", message, hint=hint)
-    began_here = run is not None and not run.foreign
-    if run is not None and began_here and run.plan in {None, work.plan}:
-        return
-    if not began_here and not made_by_rehearsal(work.files):
-        return  # the policy says whether it goes without
-    what = f"what was rehearsed of {left.work} is"
-    try:
-        made = attested_at(work, wiring.trust, wiring.clock())
-    except Refused as fault:
-        raise Refused(
-            "change-plan",
-            f"{what} not what ran on {left.database}, and nobody vouches for it: {fault.message}",
-            hint=hint,
-        ) from None
-    if run is not None and began_here and made < run.at:
-        raise Refused(
-            "change-plan",
-            f"{what} older than the run on {left.database}, and not what was approved then",
-            hint=hint,
-        )
-
-
-def _refuse_unapproved(wiring: Wiring, left: Unsettled, work: Work) -> None:
-    """Raise Refused `change-plan` where files of another ledger's run are not approved here.
-
-    A journal can be written by whoever has the admin login; what runs is what people signed.
-    """
-    from dbops.cli.reviewing import policy_of
-    from dbops.review.judge import judge
-    from dbops.review.memory import Memory
-    from dbops.review.work import read_manifest
-
-    if left.recorded is not None and not left.recorded.foreign:
-        return
-    judged = judge(
-        work,
-        read_manifest(work),
-        policy_of(wiring),
-        wiring.trust,
-        Memory(),
-        None,
-        None,
-        wiring.clock(),
-    )
-    if not judged.complete:
-        raise Refused(
-            "change-plan",
-            f"{left.work} began on {left.database} under another ledger, and what lies here may not"
-            f" run: {judged.reasons[0].message}",
-            hint=f"check out the commit that ran; what is missing: dbops review show {left.work}",
-        )
-
-
-def _refuse_other(left: Unsettled, identity: str) -> None:
-    """Raise Refused where the alias leads to another database than then: it knows nothing."""
-    from dbops.cli.entries import fit
-
-    if left.recorded is not None and left.recorded.identity not in {None, fit(identity)}:
-        raise Refused(
-            "change-database",
-            f"{left.database} is another database now than the one that {left.work} ran on",
-            hint="let the name in dbops.toml lead to that one, and ask again",
-        )
 
 
 def _kept(

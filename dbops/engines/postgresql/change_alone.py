@@ -1,7 +1,7 @@
 """Steps that the server runs only outside of a transaction: what they leave, and how it goes away.
 
 An index that was being built CONCURRENTLY stays behind when that fails, not valid and still kept
-up to date by every write. A lost connection is no end: the server may still be at work, and then
+up to date by every write, and so does one that was being dropped. A lost connection is no end: the server may still be at work, and then
 cleaning up waits for its lock and gives up in time.
 https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY
 """
@@ -85,16 +85,17 @@ def remains_of(session: Session, step: Step, invalid: Collection[int] = frozense
             return Remains.NOTHING
 
 
-def clean_up(session: Session, step: Step) -> None:
-    """Afterwards what the step left half done is gone; a partition is detached for good.
+def clean_up(session: Session, step: Step, invalid: Collection[int] = frozenset()) -> bool:
+    """Afterwards what the step left half done is gone; returns whether that was to finish it.
 
-    An index that is half dropped needs nothing: the step runs again.
+    So it is with an index that was being dropped and a partition that was being detached: there is
+    no way back from there. `invalid` is as in `remains_of`.
     """
-    if remains_of(session, step) is not Remains.HALF:
-        return
+    if remains_of(session, step, invalid) is not Remains.HALF:
+        return False
     target, doing = target_of(step), f"cleaning up after {place(step)}"
     match target.kind:
-        case Alone.CREATE_INDEX:
+        case Alone.CREATE_INDEX | Alone.DROP_INDEX:
             _drop(session, target.name, doing)
         case Alone.REINDEX:
             for name in _left(session, target, doing):
@@ -102,8 +103,9 @@ def clean_up(session: Session, step: Step) -> None:
         case Alone.DETACH:
             parent, part = _sql(target.table), _sql(target.name)
             command(session, f"ALTER TABLE {parent} DETACH PARTITION {part} FINALIZE", doing=doing)
-        case Alone.DROP_INDEX | Alone.VACUUM:
+        case Alone.VACUUM:
             pass
+    return target.kind in {Alone.DROP_INDEX, Alone.DETACH}
 
 
 def refuse_unfinished(session: Session, step: Step) -> None:

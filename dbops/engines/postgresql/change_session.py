@@ -20,6 +20,7 @@ from dbops.change.ports import (
 from dbops.change.schema import ObjectName, Schema
 from dbops.change.step import Step
 from dbops.engines.postgresql import change_alone, change_opening
+from dbops.engines.postgresql.change_alone_before import Before
 from dbops.engines.postgresql.change_alone_effects import expected_of, locks_of, rewritten_of
 from dbops.engines.postgresql.change_beside import Beside
 from dbops.engines.postgresql.change_counting import invalid_indexes, row_counts, table_sizes
@@ -87,7 +88,7 @@ class PostgresqlChangeSession:
         if not order.read_only:
             change_opening.refuse_unfit(session, self._opened)
             make_journal(session)
-        self._invalid = frozenset(invalid_indexes(session))
+        self._before = Before(session, order)
 
     @property
     def server(self) -> str:
@@ -163,10 +164,10 @@ class PostgresqlChangeSession:
         doing = place(step)
         self._refuse_read_only(doing)
         refuse_control(step)
-        target = target_of(step)
+        target_of(step)
         self._refuse_within(doing)
         pin(self._session, self._pins)
-        if target.kind is Alone.DETACH and step.digest in self._finished:
+        if step.digest in self._finished and self.remains(step) is Remains.DONE:
             return StepEffect(0.0)
         expected = expected_of(self._session, step)
         statement = encoded(self._session, step.sql, doing)
@@ -184,11 +185,11 @@ class PostgresqlChangeSession:
         return StepEffect(seconds, locks_of(expected, seen), rewritten)
 
     def remains(self, step: Step) -> Remains:
-        """An index to be dropped that was not valid before the session is as good as untouched."""
-        return change_alone.remains_of(self._session, step, self._invalid)
+        """An index to be dropped that was not valid before the step began is as good as untouched."""
+        return change_alone.remains_of(self._session, step, self._before.invalid(step))
 
     def clean_up(self, step: Step) -> None:
-        """A partition that was being detached is detached for good: that cannot be taken back.
+        """What was being dropped or detached is that for good: it cannot be taken back.
 
         Running the step again does nothing then.
         """
@@ -196,8 +197,8 @@ class PostgresqlChangeSession:
         self._refuse_read_only(doing)
         self._refuse_within(doing)
         pin(self._session, self._pins)
-        change_alone.clean_up(self._session, step)
-        self._finished.add(step.digest)
+        if change_alone.clean_up(self._session, step, self._before.invalid(step)):
+            self._finished.add(step.digest)
 
     def verify(self, step: Step) -> bool:
         """Inside of a transaction, or in one of its own that only reads."""
@@ -228,7 +229,7 @@ class PostgresqlChangeSession:
         return tuple(
             f"index {wrong}"
             for oid, wrong in invalid_indexes(self._session).items()
-            if oid not in self._invalid
+            if oid not in self._before.opened
         )
 
     def written(self) -> Mapping[ObjectName, Written] | None:
@@ -249,6 +250,7 @@ class PostgresqlChangeSession:
             command(self._session, _BEGIN, doing=doing)
             note_entries(self._session, entries)
             self._commit(doing)
+            self._before.noted(entries)
 
     def commit(self) -> None:
         """Raises Refused `change-deferred` where COMMIT would do more than what is done by now."""

@@ -23,7 +23,7 @@ from dbops.change.parts import parts_of
 from dbops.change.ports import ChangeEngine, SessionOrder, TableSize
 from dbops.change.rehearsal import ChangeRehearsal, ChangeRehearsalOrder
 from dbops.change.rehearse import rehearse_change
-from dbops.change.rehearsed_files import difference_file, source_file
+from dbops.change.rehearsed_files import difference_file, end_files, source_file
 from dbops.change.report import ChangeReport
 from dbops.change.revert import revert_change
 from dbops.change.rules.finding import Facts
@@ -250,6 +250,8 @@ def _order(engine: ChangeEngine, found: Rehearsal, others: tuple[Proposed, ...])
     change, database = own.change, own.database
     work = replace(own.work, files={**own.work.files, **found.found.files})
     source, difference = source_file(database), difference_file(database)
+    paths = end_files(database, work.files)
+    ends = {end: parse_diff(work.files[path], path) for end, path in paths.items()}
     return ChangeRun(
         change=change,
         up=own.up,
@@ -263,6 +265,7 @@ def _order(engine: ChangeEngine, found: Rehearsal, others: tuple[Proposed, ...])
             parse_schema(work.files[source], source),
             parse_diff(work.files[difference], difference),
             found.found.evidence.locks,
+            ends,
         ),
         required_by=tuple(each.change.id for each in others if change.id in each.change.requires),
     )
