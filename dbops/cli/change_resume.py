@@ -9,7 +9,7 @@ import click
 from dbops.cli.options import json_option
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from dbops.change.resume import Onward
     from dbops.cli.change_settling import Settled
@@ -60,16 +60,16 @@ def resume(
     ]
     if not left:
         left = _asked(wiring, here, work_id, database)
+    found: list[tuple[Unsettled, Settled]] = []
     with stopping() as stops:
-        settled = [(each, _settle_one(wiring, each, onward, stops)) for each in left]
-    found = [(each, one) for each, one in settled if one is not None]
+        for each, one in _settled(wiring, left, onward, stops):
+            found.append((each, one))
+            if not as_json:  # what fails next does not hide it
+                click.echo(_sentence(each, one))
     if as_json:
         show_json([_json(*each) for each in found])
-        return 0
-    if not found:
+    elif not found:
         _say_nothing_is_open(work_id, database)
-    for each, one in found:
-        click.echo(_sentence(each, one))
     return 0
 
 
@@ -139,6 +139,28 @@ def _refuse_not_of(wiring: Wiring, work_id: str, database: str) -> None:
     except NotFound:
         return  # the ledger knew it, and on that database it has a known end
     databases_of(change, None, database, Direction.UP)
+
+
+def _settled(
+    wiring: Wiring, left: Sequence[Unsettled], onward: Onward, stops: Stopping
+) -> Iterator[tuple[Unsettled, Settled]]:
+    """Yield each that is settled, as soon as it is.
+
+    Once all runs of a change on a database are, its journal is asked whether another host made it
+    stand otherwise since.
+    """
+    from dbops.cli.change_unsettled import left_by_others
+
+    waiting = list(left)
+    while waiting:
+        each = waiting.pop(0)
+        one = _settle_one(wiring, each, onward, stops)
+        if one is not None:
+            yield each, one
+        place = (each.work, each.database)
+        more = any((later.work, later.database) == place for later in waiting)
+        if each.recorded is not None and not more:
+            waiting[:0] = left_by_others(wiring, *place)
 
 
 def _settle_one(wiring: Wiring, left: Unsettled, onward: Onward, stops: Stopping) -> Settled | None:

@@ -106,9 +106,7 @@ def refuse_unapproved(
         )
 
 
-def _judged(
-    wiring: Wiring, left: Unsettled, work: Work, identity: str, *, back: bool
-) -> Judgement:
+def _judged(wiring: Wiring, left: Unsettled, work: Work, identity: str, *, back: bool) -> Judgement:
     from dbops.cli.reviewing import policy_of
     from dbops.review.judge import judge
     from dbops.review.purpose import Purpose
@@ -144,9 +142,7 @@ def _seen(wiring: Wiring, work: Work, policy: Policy) -> Memory:
     from dbops.review.authorize import see_statements
 
     before = memory_of(wiring)
-    found = see_statements(
-        work, policy, before, ledger_of(wiring), wiring.trust, wiring.clock()
-    )
+    found = see_statements(work, policy, before, ledger_of(wiring), wiring.trust, wiring.clock())
     if len(found.seen) > len(before.seen):
         checkpoint_quietly(wiring)
     return replace(found, uses=())
@@ -164,9 +160,7 @@ def _approval_hint(left: Unsettled, reason: Reason) -> str:
     return f"check out the commit that ran; what is missing: {show}"
 
 
-def refuse_lost_journal(
-    wiring: Wiring, left: Unsettled, became: Became, order: ChangeRun
-) -> None:
+def refuse_lost_journal(wiring: Wiring, left: Unsettled, became: Became, order: ChangeRun) -> None:
     """Raise Refused `change-journal` where the journal has nothing of a run that did something."""
     from dbops.change.fate import Fate
     from dbops.change.settled import traces_of

@@ -49,9 +49,10 @@ def settle(
 
     None where another process has settled it since it was `left`.
 
-    The ledger has an intent before anything is done. Raises where the database cannot be asked, and
-    Refused `change-plan` where the files are not those that ran. Who is killed here leaves what the
-    next one finds.
+    The ledger has an intent before anything is done. Raises where the database cannot be asked,
+    NotFound `work-missing`, Refused `change-plan` where the files are not those that ran, and of
+    what another ledger began where the rest of it may not be run here. Who is killed here leaves
+    what the next one finds.
     """
     from dbops.cli.change_entries import resume_intent
     from dbops.cli.change_resume_refusals import refuse_other_files, refuse_unprotected_rules
@@ -127,6 +128,13 @@ def _known(
     return became
 
 
+def _is_at_its_end(known: Became) -> bool:
+    """Whether nothing is to be done: neither run, nor written down of a step that only began."""
+    from dbops.change.fate import Fate
+
+    return known.fate is not Fate.HALF and known.began is None
+
+
 def _brought(
     wiring: Wiring,
     left: Unsettled,
@@ -150,7 +158,7 @@ def _brought(
         watch(moment)
 
     engine = wiring.change_engine(wiring.database(left.database))
-    if known is not None and known.is_settled:
+    if known is not None and _is_at_its_end(known):
         became, report = known, None
     else:
         became, report = resume_change(order, engine, onward, observe, wiring.sleep)

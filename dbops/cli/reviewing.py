@@ -216,7 +216,7 @@ def authorize_or_refuse(
     from dbops.review.command import refuse_other, refuse_unnamed, refuse_unreviewed
 
     policy, now = policy_of(wiring), wiring.clock()
-    _refuse_server_of_demo(wiring, policy, database)
+    refuse_server_of_demo(wiring, policy, database)
     for path in _as_path(database):
         refuse_known_file(wiring, path)
         if work_id is not None:
@@ -242,7 +242,7 @@ def authorize_or_refuse(
     return allowed
 
 
-def _refuse_server_of_demo(wiring: Wiring, policy: Policy, database: str | None) -> None:
+def refuse_server_of_demo(wiring: Wiring, policy: Policy, database: str | None) -> None:
     """Raise Refused where a demo's rules would reach what its own files do not let it into."""
     if not policy.demo or database is None or _as_path(database):
         return

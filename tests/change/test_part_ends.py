@@ -18,6 +18,7 @@ from dbops.change.step import Direction
 from dbops.errors import Partly, Refused
 from dbops.review.policy_document import FailedVerify
 from tests.change.bench import APART_DOWN, APART_TOUCHES, APART_UP, Bench, Died, up_and_down
+from tests.change.bench import UP as ROOM
 from tests.change.two_parts import ROOMS_DOWN, ROOMS_UP, VERIFY, onward
 from tests.change.two_parts import TOUCHES as ROOMS
 
@@ -234,3 +235,29 @@ def test_half_a_way_back_is_compared_with_all_that_was_rehearsed(postgresql_benc
     bench.site.run("ALTER TABLE his.room DROP COLUMN hand")
     assert onward(bench, order, Onward.REVERT) is Fate.HALF
     assert (bench.state(), bench.has("room")) == (State.NOTHING, False)
+
+
+def test_resume_compares_with_the_end_of_the_last_part_that_is_done(sqlite_bench: Bench) -> None:
+    """Not with that of an earlier one: nobody altered anything, so it goes on."""
+    bench = sqlite_bench
+    order = three(bench)
+    assert bench.killed_at(8, order)  # in the third part
+    assert bench.journal()[-1].step == 2
+    assert onward(bench, order, Onward.FINISH) is Fate.HALF
+    assert bench.state() is State.WHOLE
+
+
+def test_a_part_of_two_steps_is_compared_behind_the_second(sqlite_bench: Bench) -> None:
+    """The rehearsal knows its end by the number of its last step."""
+    bench = sqlite_bench
+    up = f"{ROOM}-- part: beds\nCREATE TABLE {{bed}} (n integer);\n"
+    order = bench.order(
+        up.replace("code varchar", "kind integer, code varchar"),
+        THREE_DOWN,
+        VERIFY,
+        TOUCHES,
+        rehearsed=bench.rehearsed(up),
+    )
+    with pytest.raises(Refused) as caught:
+        bench.run(order)
+    assert (caught.value.code, bench.journal()) == ("change-effect", ())

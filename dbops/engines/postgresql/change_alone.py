@@ -1,8 +1,8 @@
 """Steps that the server runs only outside of a transaction: what they leave, and how it goes away.
 
 An index that was being built CONCURRENTLY stays behind when that fails, not valid and still kept
-up to date by every write, and so does one that was being dropped. A lost connection is no end: the server may still be at work, and then
-cleaning up waits for its lock and gives up in time.
+up to date by every write, and so does one that was being dropped. A lost connection is no end: the
+server may still be at work, and then cleaning up waits for its lock and gives up in time.
 https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY
 """
 

@@ -53,7 +53,7 @@ from dbops.engines.postgresql.change_wire import (
     is_open,
     send,
 )
-from dbops.engines.postgresql.change_words import Alone, place, refuse_control, target_of
+from dbops.engines.postgresql.change_words import place, refuse_control, target_of
 from dbops.engines.postgresql.change_written import Counting
 from dbops.engines.postgresql.connect import Session
 from dbops.engines.postgresql.faults import server_fault
@@ -185,7 +185,7 @@ class PostgresqlChangeSession:
         return StepEffect(seconds, locks_of(expected, seen), rewritten)
 
     def remains(self, step: Step) -> Remains:
-        """An index to be dropped that was not valid before the step began is as good as untouched."""
+        """An index to be dropped that was not valid before it began is as good as untouched."""
         return change_alone.remains_of(self._session, step, self._before.invalid(step))
 
     def clean_up(self, step: Step) -> None:
