@@ -183,13 +183,13 @@ def partly(order: ChangeRun, fault: DbopsError, *, back: bool = False) -> HalfDo
 
     `back` says that what goes on is the way back. On a copy nobody goes on.
     """
-    looked_at = order.measured or (order.resumed and fault.code in _COMPARED)
-    return HalfDone(
-        "change-partly",
-        f"{order.work} is half done on {order.database}: {fault.message}",
-        hint=fault.hint if looked_at else onward_hint(order.work, back=back),
-        cause=fault.code,
-    )
+    hint = onward_hint(order.work, back=back)
+    if order.measured or (order.resumed and fault.code in _COMPARED):
+        hint = fault.hint
+    elif fault.code == "change-effect":
+        hint = f"look at it, and bring back what others altered; then {hint}"
+    message = f"{order.work} is half done on {order.database}: {fault.message}"
+    return HalfDone("change-partly", message, hint=hint, cause=fault.code)
 
 
 def _refuse_half(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from dbops.audit.entry import Effect
@@ -12,6 +12,7 @@ from dbops.change.diff_text import same_effect
 from dbops.change.drift import told
 from dbops.change.fate import Became, Fate
 from dbops.change.judging import touched
+from dbops.change.ports import JournalEntry
 from dbops.change.recorded import with_differences
 from dbops.change.report import ChangeReport
 from dbops.change.run_order import ChangeRun, Rehearsed
@@ -80,6 +81,24 @@ def traces_of(
     unseen = rehearsed is None or not _first_end(rehearsed)
     ledger = unseen and run.effect is Effect.COMMITTED
     return "the ledger says that some of it is done" if ledger else None
+
+
+def is_same_journal(
+    journal: Iterable[JournalEntry], changes: Iterable[RecordedChange], run: RecordedChange
+) -> bool:
+    """Return whether the journal is the one that was there before the run: it has what ran before.
+
+    Then it is no lost one: where it has nothing of the run, that did nothing. False also where
+    nothing is known to have run on that database before.
+    """
+    before = {
+        each.run
+        for each in changes
+        if each.database == run.database
+        and each.sequence < run.sequence
+        and each.effect is Effect.COMMITTED
+    }
+    return any(entry.run in before for entry in journal)
 
 
 def already_there(rehearsed: Rehearsed, live: Schema) -> tuple[Difference, ...]:

@@ -14,8 +14,8 @@ from dbops.change.fate import Became, Fate, effect_of, foreign_effect, stands_si
 from dbops.change.other_hosts import is_news, other_revision_half_done
 from dbops.change.run_order import Rehearsed
 from dbops.change.schema import ObjectKind, ObjectName, Schema
-from dbops.change.settled import traces_of
-from dbops.change.standing import Standing
+from dbops.change.settled import is_same_journal, traces_of
+from dbops.change.standing import Author, Standing
 from dbops.change.step import Direction
 from tests.change.schemas import schema
 
@@ -143,6 +143,24 @@ def test_a_first_part_that_makes_nothing_leaves_no_trace(
     run, rehearsed = replace(RUN, effect=Effect.COMMITTED), Rehearsed(_empty(), MADE, ends=ends)
     assert traces_of(run, rehearsed, _empty) == trace
     assert traces_of(RUN, rehearsed, _empty) is None
+
+
+@pytest.mark.parametrize(
+    ("earlier", "same"),
+    [
+        (replace(RUN, sequence=3, run=OTHER, effect=Effect.COMMITTED), True),
+        (replace(RUN, sequence=3, run="d" * 32, effect=Effect.COMMITTED), False),
+        (replace(RUN, sequence=3, run=OTHER, effect=Effect.NONE), False),
+        (replace(RUN, sequence=8, run=OTHER, effect=Effect.COMMITTED), False),
+        (replace(RUN, sequence=3, run=OTHER, effect=Effect.COMMITTED, database="lab"), False),
+    ],
+)
+def test_a_journal_that_has_what_ran_before_was_not_lost(
+    earlier: RecordedChange, same: bool
+) -> None:
+    """What this ledger knows to have run on the database before is in it."""
+    author = Author(OTHER, "2026-030-x", "p" * 64)
+    assert is_same_journal([author.whole(UP)], [earlier, RUN], RUN) is same
 
 
 def test_without_a_rehearsal_the_ledger_is_asked() -> None:

@@ -79,6 +79,10 @@ def test_what_others_alter_between_two_parts_stops_the_next(bench: Bench) -> Non
     with pytest.raises(Partly) as caught:
         run_change(three(bench), bench.site.engine, by_hand_once(bench), bench.slept.append)
     assert caught.value.message == f"c-1 is half done on lab: {OTHER}{hand(bench)}"
+    assert caught.value.hint == (
+        "look at it, and bring back what others altered; then finish it: dbops change resume c-1,"
+        " or take it back: dbops change resume c-1 --revert"
+    )
     assert up_and_down(bench.journal()) == [(UP, 1)]
     assert (bench.has("room"), bench.has("bed")) == (True, False)
 
