@@ -22,12 +22,14 @@ def close_intent(
     silence: timedelta | None = None,
     running: Callable[[int, int], bool] = still_runs,
     boot: str | None = None,
+    refuse: Callable[[OpenIntent], None] = lambda _: None,
 ) -> Entry:
     """Afterwards an entry says for good what a person knows of entry `sequence`; return it.
 
     That entry is an intent without an outcome whose process no longer runs or, where `silence`
     says how long one is, the last before a silence. `boot` is the kernel's id of this start.
-    Raises UsageFault `ledger-reason…`, NotFound `ledger-entry`, `Refused` `close-running` and
+    `refuse` raises Refused of an intent that is not for a person to explain. Raises as that,
+    UsageFault `ledger-reason…`, NotFound `ledger-entry`, `Refused` `close-running` and
     `close-ended`, and as `Ledger.append`.
     """
     check_reason(reason)
@@ -41,6 +43,7 @@ def close_intent(
     intent = next((each for each in seen.open_intents if each.sequence == sequence), None)
     if intent is not None:
         _refuse_running(intent, running, boot or boot_id())
+        refuse(intent)
     elif all(each.after != sequence for each in seen.silences):
         raise Refused(
             "close-ended",

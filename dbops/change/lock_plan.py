@@ -35,14 +35,24 @@ def lock_plan(seen: RehearsedLocks, direction: Direction, part: Part) -> tuple[L
     return tuple(_last(lock for locks in steps for lock in locks))
 
 
-def unrehearsed_locks(touches: Iterable[Touch], direction: Direction) -> tuple[Lock, ...]:
+def unrehearsed_locks(
+    touches: Iterable[Touch], direction: Direction, part: Part
+) -> tuple[Lock, ...]:
     """Return locks that nobody rehearsed: of the tables that are to be dropped, or lose columns.
 
-    What others add to those while a transaction waits for them would go with it.
+    What others add to those while a transaction waits for them would go with it. Locked are those
+    that the steps of the part name; what a function does is not known.
     """
     lost = Verb.DROP if direction is Direction.UP else Verb.CREATE
     tables = [_table_of(each) for each in touches if each.verb is lost and each.kind in _ROWS]
-    return tuple(Lock(table, _STRONGEST, "reads") for table in dict.fromkeys(tables))
+    named = [table for table in tables if any(_names(step.sql, table) for step in part.steps)]
+    return tuple(Lock(table, _STRONGEST, "reads") for table in dict.fromkeys(named))
+
+
+def _names(sql: str, table: str) -> bool:
+    found = _LAST.search(f".{table}")
+    last = table if found is None else found[0][1:].strip('"').replace('""', '"')
+    return re.search(rf"(?i)(?<!\w){re.escape(last)}(?!\w)", sql) is not None
 
 
 def _table_of(touch: Touch) -> str:

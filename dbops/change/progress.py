@@ -43,6 +43,12 @@ def places_of(change: Change, changes: Sequence[RecordedChange]) -> tuple[Place,
     )
 
 
+def open_places(work: str, changes: Sequence[RecordedChange]) -> tuple[Place, ...]:
+    """Return each database on which a run of the work is open, whatever files it has by now."""
+    names = dict.fromkeys(run.database for run in changes if run.work == work and run.is_open)
+    return tuple(_place("", name, standing_on(changes, work, name)) for name in names)
+
+
 def _place(ring: str, database: str, last: RecordedChange | None) -> Place:
     if last is None:
         return Place(ring, database, ChangeState.PENDING)

@@ -84,7 +84,7 @@ class ChangeRun:
         """
         if self.rehearsed is not None:
             return lock_plan(self.rehearsed.locks, direction, part)
-        return () if self.measured else unrehearsed_locks(self.change.touches, direction)
+        return () if self.measured else unrehearsed_locks(self.change.touches, direction, part)
 
     def session(self, *, read_only: bool = False) -> SessionOrder:
         """Return how a session for this run is opened."""

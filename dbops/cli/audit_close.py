@@ -14,17 +14,20 @@ import click
 def close(estate: str | None, sequence: int, reason: str) -> None:
     """Explain the intent SEQ that has no outcome, so that it is no longer reported as dangling.
 
-    SEQ may also be the last entry before a silence. The reason stays in the ledger for good: it
-    names a ticket, never a patient. What was approved and begun stays used up.
+    SEQ may also be the last entry before a silence. What became of a repair or a change is asked of
+    its database, as long as the estate has that. The reason stays in the ledger for good: it names
+    a ticket, never a patient. What was approved and begun stays used up.
 
     \b
     Example: dbops audit close 1204 --reason "power failed; the backup was taken again, ticket 311"
     Exit statuses: 0 done, 1 the ledger is damaged, 2 such a reason is not taken, 5 nothing is open
-    there, or it still runs, 10 no such entry, 11 the ledger cannot be written.
+    there, it still runs, or its database can be asked, 10 no such entry, 11 the ledger cannot be
+    written.
     """
     from dbops.audit.close import close_intent
     from dbops.cli.ledger import checkpoint_quietly, ledger_of, segments_of
     from dbops.cli.wiring import open_wiring
+    from dbops.cli.witness import refuse_witnessed
 
     wiring = open_wiring(estate)
     closing = close_intent(
@@ -33,6 +36,7 @@ def close(estate: str | None, sequence: int, reason: str) -> None:
         sequence,
         reason,
         silence=wiring.estate.audit.heartbeat,
+        refuse=lambda intent: refuse_witnessed(wiring, intent),
     )
     checkpoint_quietly(wiring)
     click.echo(f"entry {sequence} is closed by entry {closing.sequence}: {reason}")

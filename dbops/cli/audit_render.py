@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dbops.audit.entry import Label, Phase
+from dbops.audit.entry import Count, Event, Label, Phase
 from dbops.cli.render import counted, moment
 from dbops.estate.times import format_moment
 
@@ -87,6 +87,8 @@ def _remarks(draft: Draft) -> Iterator[str]:
     yield from (f"{label} {_short(label, name)}" for label, name in sorted(draft.names.items()))
     if draft.approvals:
         yield counted(len(draft.approvals), "approval")
+    if draft.event is Event.CHANGE_DRIFT and Count.DIFFERENCES in draft.counts:
+        yield counted(draft.counts[Count.DIFFERENCES], "difference")
     if draft.effect is not None and draft.phase is Phase.OUTCOME:
         yield f"effect {draft.effect}"
     if draft.reason is not None:

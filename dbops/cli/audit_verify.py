@@ -169,20 +169,14 @@ def _hint(wiring: Wiring, finding: LedgerFinding) -> str:
 
 def _hint_of_intent(wiring: Wiring, sequence: int | None) -> str:
     """Repairs and changes have a witness inside of the database; of others only a person knows."""
-    from dbops.audit.entry import Event, Label
     from dbops.audit.links import entry_at
-    from dbops.change.step import Direction
     from dbops.cli.ledger import segments_of
+    from dbops.cli.witness import witness_hint
 
+    hint = None
     with suppress(DbopsError):
-        intent = entry_at(segments_of(wiring), sequence or 0).draft
-        if intent.event in {Event.REPAIR_RUN, Event.REPAIR_UNDO}:
-            return f"the database knows what became of it: dbops repair resume {intent.work}"
-        if intent.event in {Event.CHANGE_RUN, Event.CHANGE_REVERT, Event.CHANGE_RESUME}:
-            back = intent.names.get(Label.DIRECTION) == Direction.DOWN
-            flag = " --revert" if intent.event is Event.CHANGE_RESUME and back else ""
-            return f"the database knows what became of it: dbops change resume {intent.work}{flag}"
-    return f"find out what it did, then: dbops audit close {sequence} --reason TEXT"
+        hint = witness_hint(entry_at(segments_of(wiring), sequence or 0).draft)
+    return hint or f"find out what it did, then: dbops audit close {sequence} --reason TEXT"
 
 
 def _show_json(wiring: Wiring, report: LedgerReport) -> None:

@@ -6,16 +6,25 @@ digest. A text that is not of the ledger's digest counts for nothing.
 
 from __future__ import annotations
 
+import time
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
 
-from dbops.errors import DbopsError, Failed, NotFound
+from dbops.errors import DbopsError, Failed, NotFound, Unreachable
+from dbops.locks import try_lock
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dbops.audit.entry import Entry
     from dbops.change.diff import Difference
     from dbops.change.schema import Schema
     from dbops.cli.wiring import Wiring
+
+WAIT: Final = timedelta(seconds=5)
+_PAUSE: Final = 0.05  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +37,31 @@ class Kept:
     digest: str | None
     drift: tuple[Difference, ...]
     remarks: tuple[str, ...] = ()
+
+
+@contextmanager
+def recorded_alone(wiring: Wiring, database: str, wait: timedelta = WAIT) -> Iterator[None]:
+    """No other process of this host alters meanwhile what the database is to have.
+
+    To be held from before it is read until the outcome that names the new one is in the ledger: two
+    at once would both build on the same one, and what the first made would be drift from then on.
+    Raises Unreachable `change-running` where others hold it all the while; the lock ends with the
+    process.
+    """
+    path, end = wiring.state.locks / f"schema-{database}.lock", time.monotonic()
+    end += wait.total_seconds()
+    while True:
+        with try_lock(path) as ours:
+            if ours:
+                yield
+                return
+        if time.monotonic() >= end:
+            raise Unreachable(
+                "change-running",
+                f"another process is recording the schema of {database}, or runs a change there",
+                hint=f"wait for it, or see who it is: fuser -v {path}",
+            )
+        wiring.sleep(_PAUSE)
 
 
 def keep_schema(wiring: Wiring, database: str, schema: Schema) -> str:

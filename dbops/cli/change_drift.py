@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dbops.cli.options import databases_argument, json_option
+from dbops.errors import DbopsError
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from dbops.change.ports import ChangeSession, JournalEntry
     from dbops.change.schema import Schema
     from dbops.cli.wiring import Wiring
-    from dbops.errors import DbopsError
 
 LOCK_WAIT = timedelta(seconds=5)
 STATEMENT = timedelta(minutes=5)
@@ -50,7 +50,7 @@ def drift(
     """
     from dbops.cli.render import show_json
     from dbops.cli.wiring import open_wiring
-    from dbops.errors import DbopsError, ExitStatus
+    from dbops.errors import ExitStatus
 
     wiring = open_wiring(estate)
     found, failed = False, False
@@ -68,9 +68,11 @@ def drift(
                 _say_why(database.name, fault)
             continue
         found = found or bool(differences)
-        results.append(_json(database.name, entry, differences, open_work(wiring, database.name)))
-        if not as_json and (differences or not quiet):
+        unsettled = open_work(wiring, database.name)
+        results.append(_json(database.name, entry, differences, unsettled))
+        if not as_json and (differences or unsettled or not quiet):
             _show(wiring, database.name, entry, differences)
+            _remark_open(unsettled)
     if as_json:
         show_json({"databases": results})
     if found:
@@ -89,18 +91,34 @@ def _say_why(database: str, fault: DbopsError) -> None:
 
 
 def look_for_drift(wiring: Wiring, database: str) -> tuple[Entry, tuple[Difference, ...]]:
-    """How the database differs from what was recorded, and where that was; the ledger knows."""
+    """How the database differs from what was recorded, and where that was; the ledger knows.
+
+    Raises as `baseline_of`; where a run has no known end the hint is to settle that first.
+    """
     from dbops.change.drift import drift as compared
     from dbops.cli.baselines import baseline_of
     from dbops.cli.change_entries import looked_for_drift
     from dbops.cli.ledger import checkpoint_quietly, ledger_of
 
-    baseline, entry = baseline_of(wiring, database)
+    try:
+        baseline, entry = baseline_of(wiring, database)
+    except DbopsError as fault:
+        raise _settled_first(wiring, database, fault) from None
     live = live_schema(wiring, database)
     differences = compared(baseline, live, database)
     ledger_of(wiring).append(looked_for_drift(database, live.digest, len(differences)))
     checkpoint_quietly(wiring)
     return entry, differences
+
+
+def _settled_first(wiring: Wiring, database: str, fault: DbopsError) -> DbopsError:
+    """The fault; where nothing can be recorded yet, with what comes before that."""
+    unsettled = open_work(wiring, database)
+    if fault.code not in {"no-baseline", "baseline-lost"} or not unsettled:
+        return fault
+    work = unsettled[0]
+    hint = f"first, a run of {work} has not come to an end: dbops change resume {work}"
+    return type(fault)(fault.code, fault.message, hint=hint)
 
 
 def live_schema(wiring: Wiring, database: str) -> Schema:
@@ -112,13 +130,18 @@ def live_schema(wiring: Wiring, database: str) -> Schema:
 def settled_schema(wiring: Wiring, database: str) -> Schema:
     """The same, where no change is half done.
 
-    Raises Refused `change-half-done` where its journal has one: that may be taken back still.
+    Raises Refused `change-half-done` where its journal has one: that may be taken back still. A
+    journal that is lost says nothing; then this host's ledger does, and `change-open` is raised
+    where it does not know how a run on the database ended.
     """
     from dbops.change.standing import refuse_half_beside
+    from dbops.cli.open_runs import refuse_open_on
 
     with _looking_at(wiring, database) as session:
         refuse_half_beside(session.journal(), "")
-        return session.schema()
+        found = session.schema()
+    refuse_open_on(wiring, database)
+    return found
 
 
 def journal_of(wiring: Wiring, database: str) -> tuple[JournalEntry, ...]:
@@ -146,15 +169,18 @@ def _show(wiring: Wiring, database: str, entry: Entry, differences: tuple[Differ
     click.echo(f"{database}: {counted(len(differences), 'difference')} from what was {recorded}")
     for line in told_in_full(differences):
         click.echo(f"  {line}")
-    for work in open_work(wiring, database):
+
+
+def _remark_open(unsettled: tuple[str, ...]) -> None:
+    for work in unsettled:
         click.echo(f"  remark: a run of {work} has not come to an end: dbops change resume {work}")
 
 
 def open_work(wiring: Wiring, database: str) -> tuple[str, ...]:
     """The changes whose runs on the database have no known end, as this host's ledger says."""
-    from dbops.cli.change_list import recorded_on
+    from dbops.cli.open_runs import open_runs
 
-    runs = [run for run in recorded_on(wiring) if run.database == database and run.is_open]
+    runs = [run for run in open_runs(wiring) if run.database == database]
     return tuple(dict.fromkeys(run.work for run in runs))
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dbops.change.report import ChangeReport
     from dbops.repository.chain import Backup
     from dbops.review.authorize import Authorization
+    from dbops.review.judge import Judgement
     from dbops.review.work import Work
 
 _EVENTS = {Direction.UP: Event.CHANGE_RUN, Direction.DOWN: Event.CHANGE_REVERT}
@@ -70,6 +71,20 @@ def resume_intent(
         names=names,
         digests={DigestOf.SCRIPTS: own_files(work)},
     )
+
+
+def taken_over(draft: Draft, work: Work, judged: Judgement, identity: str) -> Draft:
+    """Return the intent to go on with another ledger's run, with what allows that here.
+
+    It uses the approvals up on this host, as the run did on the other.
+    """
+    from dbops.review.statement import Decision  # commands without approvals read no YAML
+
+    names = {**draft.names, Label.IDENTITY: fit(identity)}
+    if judged.break_glass:
+        names[Label.DECISION] = Decision.BREAK_GLASS.value
+    digests = {**draft.digests, DigestOf.PLAN: work.plan}
+    return replace(draft, names=names, digests=digests, approvals=judged.approvals)
 
 
 def came_to(

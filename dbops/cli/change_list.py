@@ -11,14 +11,14 @@ from dbops.cli.options import json_option
 from dbops.cli.review_list import worktree_option_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from zoneinfo import ZoneInfo
 
     from dbops.audit.entry import Entry
     from dbops.change.attempts import RecordedChange
     from dbops.change.progress import Place
     from dbops.cli.changing import ReadChange
-    from dbops.cli.review_overview import Desk
+    from dbops.cli.review_overview import Desk, Overview
     from dbops.cli.wiring import Wiring
     from dbops.review.memory import Use
     from dbops.review.purpose import Purpose
@@ -39,11 +39,11 @@ def list_(
 
     Where a change ran is what this host's ledger says; what a run that broke off came to is found
     out by "dbops change resume". A draft that nobody signed yet may be unfinished; any other that
-    cannot be read is a finding.
+    cannot be read is a finding, and so is one whose folder is gone while a run of it is open.
 
     \b
     Example: dbops change list
-    Exit statuses: 0 done, 2 no ops repository, 4 one cannot be read that is no draft.
+    Exit statuses: 0 done, 2 no ops repository, 4 one cannot be read that is no draft, or is gone.
     """
     from dbops.change.progress import places_of
     from dbops.cli.changing import every_change
@@ -54,33 +54,64 @@ def list_(
 
     wiring = open_wiring(estate)
     desk = open_desk(wiring, worktree)
-    changes = recorded_on(wiring)
-    found = every_change(desk, {run.work for run in changes})
+    found = every_change(desk, {run.work for run in desk.changes})
     drafts = found.drafts if ticket is None else ()  # nobody knows whose they are
     listed = [
-        _look(desk, each, places_of(each.change, changes))
+        _look(desk, each, places_of(each.change, desk.changes))
         for each in found.read
         if ticket in {None, each.change.ticket}
     ]
+    others = _without_files(desk, {each.change.id for each in found.read})
+    listed += (each for each in others if ticket in {None, each.ticket})
+    faults = (*found.faults, *_gone(desk, listed))
     if as_json:
         told = list(map(_json, listed))
-        show_json({"changes": told, "drafts": drafts, "faults": found.faults})
+        show_json({"changes": told, "drafts": drafts, "faults": faults})
     elif listed or drafts:
         _show(listed, drafts, wiring.estate.zone)
-    elif not found.faults:
+    elif not faults:
         say("no change" if ticket is None else f"no change of ticket {ticket}")
-    for fault in found.faults:
+    for fault in faults:
         click.echo(f"error: {fault}", err=True)
-    return ExitStatus.FINDING if found.faults else ExitStatus.DONE
+    return ExitStatus.FINDING if faults else ExitStatus.DONE
 
 
 @dataclass(frozen=True, slots=True)
 class _Listed:
-    """A change, how it stands on each database, and who must act next."""
+    """A change, how it stands on each database, and who must act next.
 
-    found: ReadChange
+    `title` and `author` are None where no manifest says them.
+    """
+
+    id: str
+    title: str | None
+    ticket: str | None
+    author: str | None
     places: tuple[Place, ...]
     next: tuple[str, ...]
+
+
+def _without_files(desk: Desk, read: Collection[str]) -> Iterator[_Listed]:
+    """Yield the changes that are gone, or cannot be read, while a run of them is open."""
+    from dbops.change.progress import open_places
+
+    last = {run.work: run for run in desk.open_runs if run.work not in read}
+    for work, run in last.items():
+        tickets = (each.draft.ticket for each in desk.entries if each.sequence == run.sequence)
+        files = f"check out the commit that ran (dbops audit show {run.sequence})"
+        onward = f"{files}, then: dbops change resume {work}"
+        yield _Listed(work, None, next(tickets), None, open_places(work, desk.changes), (onward,))
+
+
+def _gone(desk: Desk, listed: Iterable[_Listed]) -> tuple[str, ...]:
+    """Why those have no folder of which a run is open."""
+    there = {folder.name for folder in desk.folders(None)}
+    return tuple(
+        f"{each.id}: a run of it on {', '.join(place.database for place in each.places)} has not"
+        " come to an end, and its folder is gone"
+        for each in listed
+        if each.id not in there
+    )
 
 
 def _look(desk: Desk, found: ReadChange, places: tuple[Place, ...]) -> _Listed:
@@ -92,9 +123,10 @@ def _look(desk: Desk, found: ReadChange, places: tuple[Place, ...]) -> _Listed:
         places = places_set_aside(places, seen.uses)
     waits = waits_for(seen, desk.policy)
     ready = not waits and seen.state in {State.APPROVED, State.FREE}
-    broken = _resumed(found, places)
     command = _command(found, places, seen.purpose) if ready else ()
-    return _Listed(found, places, broken or (command if ready else waits))
+    onward = _resumed(seen, places) or _rehearsed(seen) or (command if ready else waits)
+    change = found.change
+    return _Listed(change.id, change.title, change.ticket, change.author, places, onward)
 
 
 def places_set_aside(places: tuple[Place, ...], uses: Sequence[Use]) -> tuple[Place, ...]:
@@ -111,13 +143,26 @@ def places_set_aside(places: tuple[Place, ...], uses: Sequence[Use]) -> tuple[Pl
     )
 
 
-def _resumed(found: ReadChange, places: tuple[Place, ...]) -> tuple[str, ...]:
+def _resumed(seen: Overview, places: tuple[Place, ...]) -> tuple[str, ...]:
     """The command that settles a run that broke off; its approvals are used, so nobody signs."""
     from dbops.change.progress import ChangeState
 
-    if any(place.state in {ChangeState.UNKNOWN, ChangeState.HALF} for place in places):
-        return (f"dbops change resume {found.change.id}",)
-    return ()
+    broken = any(place.state in {ChangeState.UNKNOWN, ChangeState.HALF} for place in places)
+    return (f"dbops change resume {seen.id}",) if seen.open_runs or broken else ()
+
+
+def _rehearsed(seen: Overview) -> tuple[str, ...]:
+    """The command that makes the evidence that the policy asks for, once the author has asked.
+
+    What else forbids the run comes first; so does the author, whose request it is rehearsed for.
+    """
+    from dbops.review.purpose import Purpose
+
+    judgement = seen.judgement
+    if judgement is None or not seen.author_asks or seen.purpose is not Purpose.RUN:
+        return ()
+    lacking = judgement.evidence and judgement.faults == judgement.evidence
+    return (f"dbops change rehearse {seen.id}",) if lacking else ()
 
 
 def _command(
@@ -152,7 +197,7 @@ def _show(listed: Sequence[_Listed], drafts: Sequence[str], zone: ZoneInfo) -> N
     rows = [row for each in listed for row in _rows(each, zone)]
     rows += [(name, "", "", "", "draft", "") for name in drafts]
     show_table(rows, ("change", "ticket", "ring", "database", "state", "since"))
-    waits = [(each.found.change.id, "; ".join(each.next)) for each in listed if each.next]
+    waits = [(each.id, "; ".join(each.next)) for each in listed if each.next]
     waits += [(name, f"dbops change check {name}") for name in drafts]
     if waits:
         click.echo("\nnext:")
@@ -163,8 +208,7 @@ def _show(listed: Sequence[_Listed], drafts: Sequence[str], zone: ZoneInfo) -> N
 def _rows(listed: _Listed, zone: ZoneInfo) -> Iterator[tuple[str, ...]]:
     from dbops.cli.render import moment
 
-    change = listed.found.change
-    head = (change.id, change.ticket or "")
+    head = (listed.id, listed.ticket or "")
     for number, place in enumerate(listed.places):
         since = moment(place.at, zone) if place.at else ""
         own = head if number == 0 else ("", "")
@@ -172,12 +216,11 @@ def _rows(listed: _Listed, zone: ZoneInfo) -> Iterator[tuple[str, ...]]:
 
 
 def _json(listed: _Listed) -> dict[str, object]:
-    change = listed.found.change
     return {
-        "id": change.id,
-        "title": change.title,
-        "ticket": change.ticket,
-        "author": change.author,
+        "id": listed.id,
+        "title": listed.title,
+        "ticket": listed.ticket,
+        "author": listed.author,
         "databases": listed.places,
         "next": listed.next,
     }

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from dbops.change.schema import Schema
     from dbops.cli.wiring import Wiring
     from dbops.review.authorize import Authorization
-    from dbops.review.work import Work
 
 
 @click.command()
@@ -60,8 +59,8 @@ def record(
     if work_id is not None and new_id is None and not typed:
         if not yes:
             # Nobody is asked about what may not be done.
-            with _allowed(wiring, database, work_id):
-                pass
+            with _allowed(wiring, database, work_id) as allowed:
+                _refuse_in_vain(wiring, database, allowed)
             confirm(f"record the schema of {work_id} for {database}?")
         digest = record_reviewed(wiring, database, work_id)
         click.echo(f"{database}: the schema {digest[:12]} is recorded")
@@ -122,18 +121,20 @@ def _since_before(wiring: Wiring, database: str, live: Schema) -> list[str]:
 def record_reviewed(wiring: Wiring, database: str, work_id: str) -> str:
     """Afterwards the approved schema is the database's; returns its digest.
 
-    Raises as the gate does; Refused `change-other` for another sort of change, and `change-drift`
-    where the database is not so by now.
+    Raises as the gate does; Refused `change-other` for another sort of change, `change-drift` where
+    the database is not so by now, and where a change is half done there, for all that is known.
     """
     from dbops.audit.entry import DigestOf, Effect
-    from dbops.cli.baselines import keep_schema
+    from dbops.cli.baselines import keep_schema, recorded_alone
     from dbops.cli.change_entries import recorded_schema
     from dbops.cli.ledger import recording
 
     with _allowed(wiring, database, work_id) as allowed:
-        assert allowed is not None  # noqa: S101 - there is always leave for work that is named
-        schema = _approved_schema(allowed.work, database)
-        with recording(wiring, recorded_schema(database, allowed, schema.digest)) as account:
+        schema = _approved_schema(allowed, database)
+        with (
+            recorded_alone(wiring, database),
+            recording(wiring, recorded_schema(database, allowed, schema.digest)) as account,
+        ):
             account.effect(Effect.NONE)
             _refuse_other_schema(wiring, work_id, database, schema)
             keep_schema(wiring, database, schema)
@@ -153,11 +154,22 @@ def _allowed(
     return gate(wiring, Kind.CHANGE, database, work_id, event=Event.CHANGE_RECORD)
 
 
-def _approved_schema(work: Work, database: str) -> Schema:
+def _refuse_in_vain(wiring: Wiring, database: str, allowed: Authorization | None) -> None:
+    """Raise Refused where recording would be refused, whatever the schema is by now."""
+    from dbops.cli.open_runs import refuse_open_on
+
+    _approved_schema(allowed, database)
+    refuse_open_on(wiring, database)
+
+
+def _approved_schema(allowed: Authorization | None, database: str) -> Schema:
+    """The schema of the approved work; raises Refused `change-other` where it has none."""
     from dbops.change.schema_text import SOURCE, parse_schema
     from dbops.cli.changing import parsed_change
     from dbops.errors import Refused
 
+    assert allowed is not None  # noqa: S101 - there is always leave for work that is named
+    work = allowed.work
     change = parsed_change(work).change
     data = work.files.get(SOURCE)
     if change.records is None or change.databases != (database,) or data is None:

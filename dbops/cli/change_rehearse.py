@@ -10,6 +10,8 @@ from dbops.cli.options import identity_option, jobs_option, json_option
 from dbops.errors import Interrupted, Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from dbops.change.evidence import ChangeEvidence
     from dbops.cli.wiring import Wiring
 
@@ -29,17 +31,18 @@ def rehearse(
 ) -> None:
     """Run the change ID and take it back on the last proven backup of each of its databases.
 
-    For the verifying host, and only with the author's signature on the files as they are. Each
-    backup is restored into scratch; up.sql runs there, verify.sql must be true, and nothing may
-    differ that "touches" does not name; after down.sql the schema must be as before, and up.sql
-    runs once more. The folder gets what was found of each database, and evidence.yml, signed.
-    Commit them, and have the author request the work again.
+    For the verifying host, and only with the author's signature on the files as they are, and while
+    no run of ID lacks a known end. Each backup is restored into scratch; up.sql runs there,
+    verify.sql must be true, and nothing may differ that "touches" does not name; after down.sql the
+    schema must be as before, and up.sql runs once more. The folder gets what was found of each
+    database, and evidence.yml, signed. Commit them, and have the author request the work again.
 
     \b
     Example: dbops change rehearse 2026-031-visit-ward-fk
     Exit statuses: 0 done, 1 failed, 2 this host signs no evidence, 3 done but not recorded,
-    5 refused as it would be on the database, or not requested, 10 no such work or no proven backup,
-    11 unreachable, 12 no identity opens the backup, 130 stopped: nothing is written.
+    5 refused as it would be on the database, not requested, or a run has no known end, 10 no such
+    work or no proven backup, 11 unreachable, 12 no identity opens the backup, 130 stopped: nothing
+    is written.
     """
     from dbops.cli.change_ground import remark_other_schema
     from dbops.cli.changing import read_change
@@ -51,7 +54,9 @@ def rehearse(
     )
     _show(work_id, found, as_json=as_json)
     rehearsed = read_change(wiring, work_id).work
-    remark_other_schema(wiring, rehearsed, [each.database for each in found])
+    names = [each.database for each in found]
+    remark_other_schema(wiring, rehearsed, names)
+    _remark_stands(wiring, work_id, names)
 
 
 def rehearse_change_recorded(
@@ -123,6 +128,23 @@ def _show(work_id: str, found: tuple[ChangeEvidence, ...], *, as_json: bool) -> 
         for touch in each.unseen:
             say(f"remark: touches names it, and nothing differs: {touch.line}")
     click.echo(f"wrote the evidence: commit it, then dbops review request {work_id} --key KEY")
+
+
+def _remark_stands(wiring: Wiring, work_id: str, databases: Iterable[str]) -> None:
+    """Say where the change stands already: on a backup from before, it was rehearsed once more."""
+    from dbops.change.attempts import standing_on
+    from dbops.change.step import Direction
+    from dbops.cli.change_list import recorded_on
+    from dbops.cli.render import say
+
+    runs = recorded_on(wiring)
+    for database in databases:
+        last = standing_on(runs, work_id, database)
+        if last is not None and last.judged and last.direction is Direction.UP:
+            say(
+                f"remark: {work_id} has run on {database} (ledger entry {last.sequence}): what is"
+                " rehearsed now is not what ran"
+            )
 
 
 def _json(evidence: ChangeEvidence) -> dict[str, object]:

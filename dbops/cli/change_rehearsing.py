@@ -49,18 +49,21 @@ def plan_change_rehearsal(
 
     `identities` are files named on the command line, beside the host's own. Raises NotFound
     `no-proven-backup`; UsageFault `no-host-key` where this host signs no evidence; Refused where
-    the author has not signed the files as they are, they require a change that nobody knows, or
-    others can change the rules.
+    the author has not signed the files as they are, they require a change that nobody knows, others
+    can change the rules, or a run of the change has no known end: what settles that needs the
+    evidence that it ran with.
     """
     from dbops.change.rehearsed_files import made_by_rehearsal
     from dbops.cli.change_open import refuse_requiring_unknown
     from dbops.cli.changing import parsed_change, refuse_set_aside
+    from dbops.cli.open_runs import refuse_open_of
     from dbops.cli.rehearsal_ground import evidence_signer, ground_of, refuse_unasked
     from dbops.cli.reviewing import open_desk
 
     ground = ground_of(wiring, work_id)
     found = parsed_change(ground.work)
     refuse_set_aside(found.change)
+    refuse_open_of(wiring, found.change.id)
     refuse_requiring_unknown(wiring, open_desk(wiring, None), found)
     refuse_unasked(wiring, ground, made_by_rehearsal(ground.work.files))
     return ChangeRehearsing(

@@ -191,6 +191,11 @@ def _sentence(left: Unsettled, settled: Settled) -> str:
             return f"{what}: it took place, to its end"
         case Fate.NOTHING:
             compared = "; nothing that it makes is there" if settled.compared else ""
+            if settled.is_gone_without_trace(left.recorded):
+                return (
+                    f"{what}: by the ledger some of it was done; it is gone, and so is what the"
+                    " journal had of it: others took it away"
+                )
             return f"{what}: it did not take place{compared}"
         case Fate.RETURNED:
             return f"{what}: it was taken back; the schema is as it was"

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from dbops.change.run_order import ChangeRun
     from dbops.cli.change_unsettled import Unsettled
     from dbops.cli.wiring import Wiring
-    from dbops.review.grounds import Reason
     from dbops.review.judge import Judgement
     from dbops.review.memory import Memory
     from dbops.review.policy import Policy
@@ -64,7 +63,7 @@ def refuse_other_files(wiring: Wiring, left: Unsettled, work: Work) -> None:
 def refuse_unprotected_rules(wiring: Wiring, left: Unsettled) -> None:
     """Raise Refused as a run does where others can change what decides about another ledger's run.
 
-    With a `trust-…` code, or `demo-outside`. To be asked before the database is.
+    With a `trust-…` code, or `demo-outside`: who could change them could have approved it himself.
     """
     from dbops.cli.reviewing import check_trust_files, policy_of, refuse_server_of_demo
 
@@ -88,8 +87,8 @@ def refuse_other_database(left: Unsettled, identity: str) -> None:
 
 def refuse_unapproved(
     wiring: Wiring, left: Unsettled, work: Work, identity: str, *, back: bool
-) -> None:
-    """Raise Refused `change-plan` where files of another ledger's run are not approved here.
+) -> Judgement:
+    """Return what allows it; Refused `change-plan` where another ledger's files are not approved.
 
     A journal can be written by whoever has the admin login; what runs is what people signed, for
     this database. A signature to run the change counts for its way `back` as well: down.sql is part
@@ -102,8 +101,9 @@ def refuse_unapproved(
             "change-plan",
             f"{left.work} began on {left.database} under another ledger, and what lies here may not"
             f" {does}: {first.message}",
-            hint=_approval_hint(left, first),
+            hint=_approval_hint(left, judged, back=back),
         )
+    return judged
 
 
 def _judged(wiring: Wiring, left: Unsettled, work: Work, identity: str, *, back: bool) -> Judgement:
@@ -135,24 +135,27 @@ def _any_age(policy: Policy) -> Policy:
 def _seen(wiring: Wiring, work: Work, policy: Policy) -> Memory:
     """This host's memory of statements, those that lie here among them.
 
-    Without its uses: what began under an approval ends under it.
+    Without its uses: what began under an approval ends under it. A host that has no ledger begins
+    it with what it sees.
     """
-    from dbops.cli.ledger import checkpoint_quietly, ledger_of
+    from dbops.cli.ledger import checkpoint_quietly, ledger_of, segments_of
     from dbops.cli.reviewing import memory_of
     from dbops.review.authorize import see_statements
+    from dbops.review.memory import Memory
 
-    before = memory_of(wiring)
+    before = memory_of(wiring) if segments_of(wiring).exist else Memory()
     found = see_statements(work, policy, before, ledger_of(wiring), wiring.trust, wiring.clock())
     if len(found.seen) > len(before.seen):
         checkpoint_quietly(wiring)
     return replace(found, uses=())
 
 
-def _approval_hint(left: Unsettled, reason: Reason) -> str:
-    work, show = left.work, f"dbops review show {left.work}"
-    if reason.code == "database-identity":
+def _approval_hint(left: Unsettled, judged: Judgement, *, back: bool) -> str:
+    work, show, code = left.work, f"dbops review show {left.work}", judged.reasons[0].code
+    if code == "database-identity":
         return f"let the name in dbops.toml lead to the one that was signed for: {show}"
-    if reason.code == "purpose-differs":
+    asked = all(each.role is not None for each in judged.missing)
+    if code == "purpose-differs" and not back and not asked:
         return (
             f"take it back: dbops change resume {work} --revert; or have it asked for:"
             f" dbops review request {work} --key KEY"
@@ -161,13 +164,19 @@ def _approval_hint(left: Unsettled, reason: Reason) -> str:
 
 
 def refuse_lost_journal(wiring: Wiring, left: Unsettled, became: Became, order: ChangeRun) -> None:
-    """Raise Refused `change-journal` where the journal has nothing of a run that did something."""
+    """Raise Refused `change-journal` where the journal has nothing of a run that did something.
+
+    A journal that has what this ledger knows to have run there before is not lost.
+    """
     from dbops.change.fate import Fate
-    from dbops.change.settled import traces_of
-    from dbops.cli.change_drift import live_schema
+    from dbops.change.settled import is_same_journal, traces_of
+    from dbops.cli.change_drift import journal_of, live_schema
+    from dbops.cli.change_list import recorded_on
 
     run = left.recorded
     if became.fate is not Fate.NOTHING or run is None:
+        return
+    if is_same_journal(journal_of(wiring, left.database), recorded_on(wiring), run):
         return
     why = traces_of(run, order.rehearsed, lambda: live_schema(wiring, left.database))
     if why is not None:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from dbops.errors import NotFound
 
 if TYPE_CHECKING:
+    from dbops.audit.entry import Draft
     from dbops.audit.recording import Account
+    from dbops.change.attempts import RecordedChange
     from dbops.change.fate import Became
     from dbops.change.going import Observe
     from dbops.change.report import ChangeReport
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from dbops.cli.change_unsettled import Unsettled
     from dbops.cli.changing import ReadChange
     from dbops.cli.wiring import Wiring
-    from dbops.review.work import Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,14 @@ class Settled:
         """The direction that was brought to its end just now."""
         return None if self.report is None else self.report.direction
 
+    def is_gone_without_trace(self, run: RecordedChange | None) -> bool:
+        """Whether the ledger has some of the run done of which neither journal nor schema knows."""
+        from dbops.audit.entry import Effect
+        from dbops.change.fate import Fate
+
+        nothing = self.became.fate is Fate.NOTHING
+        return nothing and run is not None and run.effect is Effect.COMMITTED
+
 
 def settle(
     wiring: Wiring, left: Unsettled, onward: Onward, watch: Observe = lambda _: None
@@ -54,7 +63,6 @@ def settle(
     what another ledger began where the rest of it may not be run here. Who is killed here leaves
     what the next one finds.
     """
-    from dbops.cli.change_entries import resume_intent
     from dbops.cli.change_resume_refusals import refuse_other_files, refuse_unprotected_rules
     from dbops.cli.change_unsettled import still_unsettled
     from dbops.cli.ledger import recording
@@ -67,13 +75,11 @@ def settle(
         still = still_unsettled(wiring, left, found)
         if still is None:
             return None
-        left, run = still, still.recorded
+        left = still
         refuse_other_files(wiring, left, found.work)
         refuse_unprotected_rules(wiring, left)
         order = _order(wiring, found, left)
-        known = _known(wiring, left, found.work, order, onward)
-        resumes = None if run is None else run.run
-        intent = resume_intent(found.work, found.change, left.database, order.run, resumes, onward)
+        known, intent = _known(wiring, left, found, order, onward)
         with recording(wiring, intent) as account:
             settled = _brought(wiring, left, order, onward, known, account, watch)
         _answer(wiring, left, settled)
@@ -107,25 +113,29 @@ def _order(wiring: Wiring, found: ReadChange, left: Unsettled) -> ChangeRun:
 
 
 def _known(
-    wiring: Wiring, left: Unsettled, work: Work, order: ChangeRun, onward: Onward
-) -> Became | None:
-    """What the journal says of what began under another ledger; None of what this one began.
+    wiring: Wiring, left: Unsettled, found: ReadChange, order: ChangeRun, onward: Onward
+) -> tuple[Became | None, Draft]:
+    """What the journal says of what began under another ledger, and the intent to go on with it.
 
-    Raises Refused where some of it is to be run, and that is not approved here. To take note of
-    what has an end nobody is asked.
+    None of what this ledger began. Raises Refused where some of it is to be run, and that is not
+    approved here. To take note of what has an end nobody is asked.
     """
     from dbops.change.fate import Fate
     from dbops.change.resume import Onward, what_became
     from dbops.change.step import Direction
+    from dbops.cli.change_entries import resume_intent, taken_over
     from dbops.cli.change_resume_refusals import began_elsewhere, refuse_unapproved
 
+    resumes, work = None if left.recorded is None else left.recorded.run, found.work
+    intent = resume_intent(work, found.change, left.database, order.run, resumes, onward)
     if not began_elsewhere(left):
-        return None
+        return None, intent
     became = what_became(order, wiring.change_engine(wiring.database(left.database)))
     if became.fate is Fate.HALF:
         back = onward is Onward.REVERT or became.direction is Direction.DOWN
-        refuse_unapproved(wiring, left, work, order.identity, back=back)
-    return became
+        judged = refuse_unapproved(wiring, left, work, order.identity, back=back)
+        intent = taken_over(intent, work, judged, order.identity)
+    return became, intent
 
 
 def _is_at_its_end(known: Became) -> bool:
@@ -177,7 +187,7 @@ def _brought(
 
 def _answer(wiring: Wiring, left: Unsettled, settled: Settled) -> None:
     """Afterwards the ledger has the ends of those that had none; the run's is the last."""
-    from dbops.audit.entry import Effect
+    from dbops.audit.entry import Effect, Label
     from dbops.change.fate import effect_of, stands_since
     from dbops.cli.change_entries import broken_off, came_to
     from dbops.cli.ledger import ledger_of
@@ -192,7 +202,10 @@ def _answer(wiring: Wiring, left: Unsettled, settled: Settled) -> None:
     steps = 0 if settled.report is None else len(settled.report.steps)
     schema = None if settled.kept is None else settled.kept.digest
     effect, stands = effect_of(run, became, brought), stands_since(became, brought)
-    ledger.append(came_to(run, effect, stands, steps, schema))
+    draft = came_to(run, effect, stands, steps, schema)
+    if settled.is_gone_without_trace(run):
+        draft = replace(draft, names={**draft.names, Label.CAUSE: "change-journal"})
+    ledger.append(draft)
 
 
 def _kept(

@@ -43,7 +43,8 @@ def check(
 
     \b
     Example: dbops review check 2026-117-lab
-    Exit statuses: 0 nothing is missing, 2 usage, 5 something is, 10 no such work.
+    Exit statuses: 0 nothing is missing, 2 usage, 5 something is, or it was done already, 10 no such
+    work.
     """
     from dbops.cli.review_overview import Asked, State
     from dbops.cli.reviewing import open_desk
@@ -60,7 +61,22 @@ def check(
         found = [each for each in found if each.state is not State.DONE]
     remarks = [*_unchecked(found), *_record_seen(desk, found)]
     _show(desk, found, remarks, as_json=as_json)
-    return ExitStatus.REFUSED if any(each.obstacles for each in found) else ExitStatus.DONE
+    return ExitStatus.REFUSED if any(map(_is_stopped, found)) else ExitStatus.DONE
+
+
+def _is_stopped(overview: Overview) -> bool:
+    return bool(overview.obstacles or overview.open_runs)
+
+
+def _lines(overview: Overview) -> tuple[str, ...]:
+    """What stands in the way; of what was run that instead, for its approvals are used up."""
+    from dbops.cli.review_open import done_lines, open_lines
+
+    said = (*open_lines(overview), *done_lines(overview))
+    reasons = tuple(reason.message for reason in overview.obstacles)
+    if said and (overview.is_used_up or not overview.open_runs):
+        return said
+    return (*said, *reasons) or ("complete",)
 
 
 def _refuse_unclear(work_id: str | None, base: str | None, *, every: bool) -> None:
@@ -139,14 +155,12 @@ def _show(desk: Desk, found: list[Overview], remarks: list[str], *, as_json: boo
 
     if as_json:
         works = [summary(each, desk.policy) for each in found]
-        complete = not any(each.obstacles for each in found)
+        complete = not any(map(_is_stopped, found))
         show_json({"complete": complete, "work": works, "remarks": remarks})
         return
     for each in found:
-        for reason in each.obstacles:
-            click.echo(f"{each.id}: {reason.message}")
-        if not each.obstacles:
-            click.echo(f"{each.id}: complete")
+        for line in _lines(each):
+            click.echo(f"{each.id}: {line}")
     for remark in remarks:
         say(f"remark: {remark}")
     if not found:

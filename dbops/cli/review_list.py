@@ -9,6 +9,7 @@ import click
 from dbops.cli.options import json_option
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from zoneinfo import ZoneInfo
 
     from dbops.cli.review_overview import Overview
@@ -43,6 +44,7 @@ def list_work(estate: str | None, worktree: str | None, as_json: bool) -> None: 
     elif found:
         headers = ("id", "kind", "title", "author", "databases", "state", "waits for", "due")
         show_table([_row(each, desk.policy, wiring.estate.zone) for each in found], headers)
+        _show_next(found)
     else:
         say(
             "there is no work yet; ask for some with: dbops change new --help, dbops repair new"
@@ -52,6 +54,7 @@ def list_work(estate: str | None, worktree: str | None, as_json: bool) -> None: 
 
 def summary(overview: Overview, policy: Policy) -> dict[str, object]:
     """What the listing and `review show --json` say of one piece of work."""
+    from dbops.cli.review_open import open_lines
     from dbops.cli.review_overview import waits_for
 
     manifest = overview.manifest
@@ -65,10 +68,20 @@ def summary(overview: Overview, policy: Policy) -> dict[str, object]:
         "state": overview.state,
         "waits_for": waits_for(overview, policy),
         "due": overview.due,
+        "next": open_lines(overview),
         "missing": [
             {"code": reason.code, "message": reason.message} for reason in overview.obstacles
         ],
     }
+
+
+def _show_next(found: Sequence[Overview]) -> None:
+    """What comes next of changes without an end; the commands are whole lines."""
+    from dbops.cli.review_open import open_lines
+
+    lines = [f"  {each.id}: {line}" for each in found for line in open_lines(each)]
+    if lines:
+        click.echo("\n".join(("\nnext:", *lines)))
 
 
 def _row(overview: Overview, policy: Policy, zone: ZoneInfo) -> tuple[str, ...]:

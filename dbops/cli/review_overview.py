@@ -9,7 +9,8 @@ from enum import Enum, StrEnum, auto
 from functools import cached_property
 from pathlib import Path
 
-from dbops.audit.entry import Effect
+from dbops.audit.entry import Effect, Entry, Event
+from dbops.change.attempts import RecordedChange, recorded_changes
 from dbops.cli.ledger import segments_of
 from dbops.cli.reviewing import identity_of, memory_of, policy_of
 from dbops.cli.wiring import Wiring
@@ -23,7 +24,7 @@ from dbops.review.policy import Person, Policy
 from dbops.review.purpose import Purpose, purposes_of
 from dbops.review.statement import Decision, Statement
 from dbops.review.verified import verify_statement
-from dbops.review.work import Manifest, Work, read_manifest
+from dbops.review.work import Kind, Manifest, Work, read_manifest
 
 
 class State(StrEnum):
@@ -37,6 +38,7 @@ class State(StrEnum):
     APPROVED = "approved"
     FREE = "free"  # the policy asks nothing
     DONE = "done"
+    HALF = "half done"  # of a change, whose run ended before its end
     UNKNOWN = "unknown"  # it was run, and nobody knows what came of it
     UNREVIEWED = "unreviewed"  # a glass was broken for it
 
@@ -53,7 +55,8 @@ class Asked(Enum):
     THERE_OR_TO_BE = auto()
 
 
-_AT_REST = frozenset({State.MALFORMED, State.APPROVED, State.FREE, State.DONE, State.UNKNOWN})
+_NOT_ASKED = "request-missing"
+_AT_REST = frozenset({State.MALFORMED, State.APPROVED, State.FREE, State.DONE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,8 @@ class Overview:
     """What there is to say of one folder. `fault` says why it cannot be read as work.
 
     `request` is what the author signed last, whether or not it still counts; None where nobody's
-    signature vouches for it.
+    signature vouches for it. `open_runs` are those of a change that have not come to an end,
+    whatever lies in its folder by now.
     """
 
     folder: Path
@@ -82,6 +86,7 @@ class Overview:
     uses: tuple[Use, ...]
     unreviewed: tuple[Use, ...]
     fault: DbopsError | None
+    open_runs: tuple[RecordedChange, ...] = ()
 
     @property
     def id(self) -> str:
@@ -100,6 +105,8 @@ class Overview:
         """The most telling state; work that was run and is approved again counts as approved."""
         if self.judgement is None:
             return State.MALFORMED
+        if self.open_runs:
+            return State.HALF if all(run.is_half for run in self.open_runs) else State.UNKNOWN
         if self.unreviewed:
             return State.UNREVIEWED
         if self.judgement.complete:
@@ -108,7 +115,7 @@ class Overview:
 
     @property
     def _used_state(self) -> State | None:
-        if self._author_asks:
+        if self.author_asks:
             return None  # once more
         effects = {use.effect for use in self.uses}
         if Effect.UNKNOWN in effects:
@@ -122,10 +129,11 @@ class Overview:
             return State.REJECTED
         if self.judgement is None or faults:
             return State.FORBIDDEN
-        return State.WAITING if self._author_asks else State.DRAFT
+        return State.WAITING if self.author_asks else State.DRAFT
 
     @property
-    def _author_asks(self) -> bool:
+    def author_asks(self) -> bool:
+        """Whether the author's request counts: others are to answer it."""
         missing = self.judgement.missing if self.judgement else ()
         return not any(each.role is None for each in missing)
 
@@ -142,10 +150,24 @@ class Overview:
         """Everything that stands in the way, each once; empty where the work may run."""
         if self.fault is not None:
             return (Reason(self.fault.code, self.fault.message),)
-        found = [] if self.judgement is None else list(self.judgement.reasons)
+        reasons = () if self.judgement is None else self.judgement.reasons
+        found = [each for each in reasons if not (self._was_asked and each.code == _NOT_ASKED)]
         if self.uncommitted is not None:
             found.append(Reason(self.uncommitted.code, self.uncommitted.message))
         return tuple(dict.fromkeys(found))
+
+    @property
+    def is_used_up(self) -> bool:
+        """Whether it was run, perhaps not to its end, and nobody asks anew: nobody is to sign."""
+        return self.state in {State.HALF, State.UNKNOWN} and not self.author_asks
+
+    @property
+    def _was_asked(self) -> bool:
+        """Whether the author's request is there, and was used for a run of these very files."""
+        if self.work is None or self.manifest is None:
+            return False
+        signed = self.work.statements.get(self.manifest.author)
+        return signed is not None and any(signed.sha256 in use.approvals for use in self.uses)
 
 
 @dataclass(frozen=True)
@@ -164,6 +186,25 @@ class Desk:
     def memory(self) -> Memory:
         """What the ledger remembers; nothing on a host that has none, such as a laptop."""
         return memory_of(self.wiring) if segments_of(self.wiring).exist else Memory()
+
+    @cached_property
+    def entries(self) -> tuple[Entry, ...]:
+        """What this host's ledger says about work."""
+        from dbops.cli.change_list import entries_of_work  # it looks at desks
+
+        return tuple(entries_of_work(self.wiring))
+
+    @cached_property
+    def changes(self) -> tuple[RecordedChange, ...]:
+        """The runs of changes that this host's ledger knows of."""
+        return recorded_changes(self.entries)
+
+    @cached_property
+    def open_runs(self) -> tuple[RecordedChange, ...]:
+        """Those of them that have no end, and that nobody has closed."""
+        events = ((each.draft.event, each.draft.of) for each in self.entries)
+        closed = {of for event, of in events if event is Event.LEDGER_CLOSE}
+        return tuple(run for run in self.changes if run.is_open and run.sequence not in closed)
 
     def folders(self, work_id: str | None) -> tuple[Path, ...]:
         """The folder of that id, or of everything."""
@@ -197,7 +238,13 @@ class Desk:
             uses=tuple(use for use in uses if use.plan == plan and use.effect is not Effect.NONE),
             unreviewed=tuple(use for use in self.memory.unreviewed() if use.work == folder.name),
             fault=fault,
+            open_runs=self._open_runs(folder),
         )
+
+    def _open_runs(self, folder: Path) -> tuple[RecordedChange, ...]:
+        if folder.parent.name != Kind.CHANGE.folder:
+            return ()
+        return tuple(run for run in self.open_runs if run.work == folder.name)
 
     def _request(self, work: Work, manifest: Manifest) -> Statement | None:
         if manifest.author not in work.statements:
@@ -266,6 +313,8 @@ def waits_for(overview: Overview, policy: Policy) -> tuple[str, ...]:
     if overview.unreviewed:
         return ("a review after break-glass",)
     if overview.judgement is None or overview.manifest is None or overview.state in _AT_REST:
+        return ()
+    if overview.is_used_up:
         return ()
     author = policy.person_of(overview.manifest.author)
     waiting = []

@@ -283,30 +283,23 @@ def _statement_lines(row: dict[str, object], zone: ZoneInfo) -> Iterator[str]:
 
 
 def _show_missing(overview: Overview) -> None:
+    from dbops.cli.review_open import open_lines
+
     click.echo()
+    for text in open_lines(overview):
+        click.echo(f"{'next':<10} {text}")
     for text in _missing(overview):
         click.echo(f"{'missing':<10} {text}")
 
 
 def _missing(overview: Overview) -> list[str]:
     """What somebody has to do next; that a run used its approvals up is nothing that is missing."""
-    from dbops.cli.review_overview import State
+    from dbops.cli.review_open import done_lines
 
-    match overview.state:
-        case State.DONE:
-            return [
-                "nothing: it was done; to do it again, have it requested again",
-                *_back(overview),
-            ]
-        case State.UNREVIEWED:
-            return [f"a review after break-glass: dbops review confirm {overview.id}"]
-        case _:
-            return [reason.message for reason in overview.obstacles] or ["nothing"]
-
-
-def _back(overview: Overview) -> Iterator[str]:
-    """How a change that was run is taken back."""
-    from dbops.review.purpose import Purpose
-
-    if overview.purpose is Purpose.RUN:
-        yield f"nothing; to take it back: dbops review request {overview.id} --revert --key KEY"
+    if done := done_lines(overview):
+        return [f"nothing: {done[0]}", *(f"nothing; {each}" for each in done[1:])]
+    if overview.unreviewed:
+        return [f"a review after break-glass: dbops review confirm {overview.id}"]
+    if overview.open_runs and overview.is_used_up:
+        return []
+    return [reason.message for reason in overview.obstacles] or ["nothing"]

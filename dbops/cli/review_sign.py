@@ -78,8 +78,8 @@ def request(
 
     \b
     Example: dbops review request 2026-117-lab --key ~/.ssh/id_ed25519
-    Exit statuses: 0 done, 2 usage, 5 it would not count, 10 no such work, key or policy, 11 a
-    database cannot be reached.
+    Exit statuses: 0 done, 2 usage, 5 it would not count, or a change cannot be read or requires one
+    that nobody knows, 10 no such work, key or policy, 11 a database cannot be reached.
     """
     from dbops.review.statement import Decision
 
@@ -197,6 +197,7 @@ def _sign(estate: str | None, wanted: _Wanted) -> None:
     """Afterwards the statement lies beside the work; the ledger has it where it can."""
     from dbops.cli.change_open import open_errors
     from dbops.cli.render import say
+    from dbops.cli.review_open import open_remarks
     from dbops.cli.review_overview import Asked
     from dbops.cli.reviewing import identity_of, open_desk
     from dbops.cli.wiring import open_wiring
@@ -211,7 +212,11 @@ def _sign(estate: str | None, wanted: _Wanted) -> None:
     overview = desk.look(folder, Asked.THERE_OR_TO_BE if author else Asked.THERE)
     order = _order(desk, overview, wanted)
     approves = wanted.decision in {Decision.APPROVE, Decision.BREAK_GLASS}
-    stops = list(open_errors(wiring, desk, overview)) if approves else []
+    asks = wanted.decision is not Decision.REJECT
+    stops = [
+        *(open_errors(wiring, desk, overview) if approves else ()),
+        *(open_remarks(overview) if asks else ()),
+    ]
     signer = ShownSigner(load_signer(Path(wanted.key)), lambda text: _agree(text, stops, wanted))
     for alias in overview.identities.unchecked:
         if author:
@@ -267,6 +272,7 @@ def _refuse_note(wanted: _Wanted) -> None:
 
 
 def _order(desk: Desk, overview: Overview, wanted: _Wanted) -> DecideOrder:
+    from dbops.cli.review_open import refuse_unreadable
     from dbops.review.decide import DecideOrder
     from dbops.review.statement import Decision
 
@@ -274,6 +280,8 @@ def _order(desk: Desk, overview: Overview, wanted: _Wanted) -> DecideOrder:
         raise overview.fault or AssertionError("unreachable")
     # What was run by break-glass may have made its database: then the request says which it was.
     answers = wanted.decision is not Decision.REQUEST
+    if not answers:
+        refuse_unreadable(desk, overview.work, takes_back=wanted.takes_back)
     known = None if overview.unreviewed and answers else overview.identities.known
     return DecideOrder(
         worktree=desk.worktree,

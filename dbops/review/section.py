@@ -116,7 +116,8 @@ class Section:
         node = self.tree.fields[key]
         if not isinstance(node, Items) or not node.items:
             rule = "a list with something in it, or no such key at all"
-            raise self.refuse("form", key, "not a list", f"allowed: {rule}")
+            what = "the list is empty" if isinstance(node, Items) else "not a list"
+            raise self.refuse("form", key, what, f"allowed: {rule}")
         return node.items
 
     def section(self, key: str) -> Section:

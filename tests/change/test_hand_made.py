@@ -18,7 +18,7 @@ from dbops.change.run import run_change
 from dbops.change.run_order import ChangeRun
 from dbops.change.stage import Moment, Stage
 from dbops.change.standing import State
-from dbops.change.step import Direction
+from dbops.change.step import Direction, Part, Step
 from dbops.change.touch import Touch, parse_touch, touches_of
 from dbops.errors import Partly, Refused
 from dbops.review.policy_document import FailedVerify
@@ -115,24 +115,32 @@ def test_a_column_that_is_added_while_the_way_back_waits_stays(postgresql_bench:
 
 
 @pytest.mark.parametrize(
-    ("touches", "direction", "tables"),
+    ("touches", "direction", "sql", "tables"),
     [
         (
             ("create table his.room", "create column his.visit.bed"),
             Direction.DOWN,
+            "DROP TABLE his.room; ALTER TABLE Visit DROP COLUMN bed",
             ("his.room", "his.visit"),
         ),
-        (("create table his.room", "create index his.i"), Direction.UP, ()),
-        (("drop column his.visit.bed", "drop column his.visit.ward"), Direction.UP, ("his.visit",)),
-        (('drop column his."a.b"."c.d"',), Direction.UP, ('his."a.b"',)),
-        (("alter column his.visit.bed (type)",), Direction.UP, ()),
+        (("create table his.room",), Direction.DOWN, "DROP TABLE his.rooms, his.room_2", ()),
+        (("create table his.room", "create index his.i"), Direction.UP, "room i", ()),
+        (
+            ("drop column his.visit.bed", "drop column his.visit.ward"),
+            Direction.UP,
+            "ALTER TABLE visit DROP COLUMN bed, DROP COLUMN ward",
+            ("his.visit",),
+        ),
+        (('drop column his."a.b"."c.d"',), Direction.UP, 'his."a.b"', ('his."a.b"',)),
+        (("alter column his.visit.bed (type)",), Direction.UP, "visit bed", ()),
     ],
 )
 def test_what_is_locked_without_a_rehearsal(
-    touches: tuple[str, ...], direction: Direction, tables: tuple[str, ...]
+    touches: tuple[str, ...], direction: Direction, sql: str, tables: tuple[str, ...]
 ) -> None:
-    """The tables that go, and those that lose columns, each once."""
-    found = unrehearsed_locks([_touch(line) for line in touches], direction)
+    """The tables that go, and those that lose columns, where the part names them; each once."""
+    part = Part((Step(1, "step 1", sql, 1),), alone=False)
+    found = unrehearsed_locks([_touch(line) for line in touches], direction, part)
     assert found == tuple(Lock(table, "AccessExclusiveLock", "reads") for table in tables)
 
 

@@ -138,6 +138,7 @@ TOUCH = (
         ("ring: x\n", "unknown-key", "7: unknown key ring", 'did you mean "rings"? '),
         ('why: "?"\n', "value", "7: why is not filled in", "fill in the blank: text on one"),
         ("rings: all\n", "form", "7: rings: not a list", "allowed: a list with something in it"),
+        ("rings: []\n", "form", "7: rings: the list is empty", "allowed: a list with something in"),
         ("rings:\n  - a\n", "form", "8: rings is not a mapping", "allowed: a mapping"),
         (
             f"{RINGS}{{name: A, databases: [his-test]}}\n",

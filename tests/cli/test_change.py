@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -100,14 +101,15 @@ def test_a_change_requires_one_that_there_is(ops: Ops) -> None:
         f"{WORK}: changes/{WORK}/change.yml line 13: requires: there is no change 2026-120-refer\n"
         f"  hint: there are: none\n{WORK}: change.yml: warning DDL-TICKET: "
     )
-    request(ops)
-    refused = said(ops.run("change", "rehearse", WORK))
-    assert (refused[0], refused[1].splitlines()[0]) == (
-        5,
-        f"error: changes/{WORK}/change.yml line 13: requires: there is no change 2026-120-refer",
-    )
+    no_such = f"changes/{WORK}/change.yml line 13: requires: there is no change 2026-120-refer"
+    unasked = said(ops.review("request", WORK, "--key", ops.key("wei"), "--yes"))
+    assert unasked == (5, f"error: {no_such}\nhint: there are: none\n")
     write(ops, "2026-120-refer")
     assert done(ops.run("change", "check", WORK)).stdout.endswith(f"{WORK}: nothing stops it\n")
+    request(ops)
+    shutil.rmtree(changes.folder(ops, "2026-120-refer"))
+    refused = said(ops.run("change", "rehearse", WORK))
+    assert (refused[0], refused[1].splitlines()[0]) == (5, f"error: {no_such}")
 
 
 def test_who_approves_hears_what_stops_a_change(ops: Ops) -> None:

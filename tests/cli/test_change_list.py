@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli import changes
-from tests.cli.changes import WORK, found_changes, request, write
+from tests.cli.changes import WORK, approve, found_changes, rehearse, request, write
 from tests.cli.ops import Ops, copy_ops
 from tests.cli.repairs import done
 
@@ -37,7 +37,7 @@ def test_a_draft_is_no_finding(founded: Ops) -> None:
         f"{DRAFT}                                   draft",
         "",
         "next:",
-        f"  {WORK}: 1 of it-department (chen, hospital, li-na)",
+        f"  {WORK}: dbops change rehearse {WORK}",
         f"  {DRAFT}: dbops change check {DRAFT}",
     ]
     assert max(map(len, listed.stdout.splitlines())) <= 100
@@ -60,3 +60,31 @@ def test_what_somebody_signed_and_cannot_be_read_is_a_finding(founded: Ops, tmp_
     assert listed.stderr == (
         f"error: {WORK}: changes/{WORK}/change.yml line 13: unknown key nonsense\n"
     )
+
+
+def next_of(ops: Ops) -> list[str]:
+    """What comes next of the change, in the list."""
+    listed = json.loads(done(ops.run("change", "list", "--json")).stdout)["changes"]
+    (found,) = (each for each in listed if each["id"] == WORK)
+    return list(found["next"])
+
+
+def test_what_is_not_rehearsed_is_rehearsed_next(founded: Ops, tmp_path: Path) -> None:
+    """Whoever has approved already, and again once other files lie there; else the author asks."""
+    ops = copy_ops(founded, tmp_path / "estate")
+    author, waits = "author wei@contractor", "1 of it-department (chen, hospital, li-na)"
+    onward = [f"dbops change rehearse {WORK}"]
+    request(ops)
+    approve(ops)
+    assert next_of(ops) == onward
+    done(rehearse(ops))
+    assert next_of(ops) == [author, waits]
+    request(ops)
+    assert next_of(ops) == [waits]
+    up = changes.folder(ops) / "up.sql"
+    up.write_text(up.read_text("utf-8") + "-- more\n", "utf-8")
+    assert next_of(ops) == [author, waits]
+    request(ops)
+    assert next_of(ops) == onward
+    done(ops.review("reject", WORK, "--key", ops.key("li"), "--yes", "--reason", "no"))
+    assert next_of(ops) == [waits]

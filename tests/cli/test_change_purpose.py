@@ -147,8 +147,11 @@ def test_everybody_reads_which_way_it_goes(ran: Ops) -> None:
 def test_done_work_says_how_it_is_taken_back(ran: Ops) -> None:
     """The next command stands there, and can be typed."""
     shown = done(ran.review("show", WORK)).stdout
-    told = f"nothing; to take it back: dbops review request {WORK} --revert --key KEY\n"
-    assert f"missing    {told}" in shown
+    back = f"to take it back: dbops review request {WORK} --revert --key KEY\n"
+    assert f"missing    nothing; {back}" in shown
+    assert ran.review("check", WORK).stdout == (
+        f"{WORK}: it was done; to do it again, have it requested again\n{WORK}: {back}"
+    )
 
 
 def test_what_has_no_way_back_is_not_asked_to_go_it(ran: Ops) -> None:

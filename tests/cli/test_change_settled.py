@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
-from dbops.audit.entry import Effect, Event, Label, Result
+from dbops.audit.entry import Draft, Effect, Event, Label, Phase, Result
 from dbops.change.resume import Onward
-from dbops.change.stage import Moment, Stage
+from dbops.change.stage import Stage
 from dbops.cli.change_settling import settle
 from dbops.cli.change_unsettled import left_by_others
+from dbops.cli.ledger import ledger_of
 from tests.cli.changes import (
     WORK,
     alter,
@@ -23,7 +23,6 @@ from tests.cli.changes import (
 from tests.cli.ops import Ops, copy_ops
 from tests.cli.repairs import done, said, wiring_of
 from tests.cli.settling import (
-    DEAD,
     at,
     broken_off,
     forget,
@@ -100,15 +99,7 @@ def test_a_resume_that_is_killed_is_found_by_the_next(
 
 def test_a_resume_that_is_killed_behind_its_end(ops: Ops) -> None:
     """Nothing is left to do, and the ledger gets both ends all the same."""
-    count = 0
-
-    def last(moment: Moment) -> None:
-        nonlocal count
-        count += moment.stage is Stage.COMMITTED
-        if count == 2:
-            os._exit(DEAD)
-
-    killed(lambda: resume_watched(ops, last))
+    killed(lambda: resume_watched(ops, at(Stage.COMMITTED, 2)))
     told = done(ops.run("change", "resume", WORK)).stdout
     assert told.endswith("): it took place, to its end\n")
     assert open_intents(ops) == []
@@ -209,3 +200,22 @@ def test_nothing_approved_is_recorded_meanwhile_either(signed: Ops, tmp_path: Pa
     assert (end.result, end.code, end.digests) == (Result.REFUSED, "change-half-done", {})
     done(found.run("change", "resume", WORK))
     done(found.run("change", "drift", "example"))
+
+
+def test_what_is_settled_is_told_before_the_next_one_fails(ops: Ops) -> None:
+    """Of two open runs the second one's folder is gone: its commit is the one to check out."""
+    lost = "2026-122-lost"
+    names = {Label.RUN: "0" * 32}
+    event, phase = Event.CHANGE_RUN, Phase.INTENT
+    entry = ledger_of(wiring_of(ops)).append(
+        Draft(event=event, phase=phase, target="example", work=lost, names=names)
+    )
+    found = ops.run("change", "resume")
+    assert found.stdout.endswith("): 1 of 3 steps were done; now all are, and it was judged\n")
+    missing = (
+        10,
+        f"error: there is no work {lost}\n"
+        f"hint: check out the commit that ran: dbops audit show {entry.sequence}\n",
+    )
+    assert said(found) == missing
+    assert said(ops.run("change", "resume", lost)) == missing

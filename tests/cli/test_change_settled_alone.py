@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
-from dbops.change.stage import Moment, Stage
+from dbops.change.stage import Stage
 from dbops.cli.change_unsettled import Unsettled, left_by_others
 from dbops.review.authorize import only_run
 from tests.cli.changes import WORK, alter
 from tests.cli.ops import Ops
 from tests.cli.repairs import done, said, wiring_of
-from tests.cli.settling import DEAD, broken_off, forget, killed, resume_watched, resumes, signed
+from tests.cli.settling import at, broken_off, forget, killed, resume_watched, resumes, signed
 
 __all__ = ["signed"]
 BY_HAND = "ALTER TABLE room ADD COLUMN hand TEXT"
@@ -50,15 +49,7 @@ def test_nobody_settles_what_another_process_is_at(half: Ops) -> None:
 
 def test_what_others_altered_since_is_not_recorded(ops: Ops) -> None:
     """What the change made is, where a schema was recorded before: drift tells the rest."""
-    count = 0
-
-    def behind_its_end(moment: Moment) -> None:
-        nonlocal count
-        count += moment.stage is Stage.COMMITTED
-        if count == 2:
-            os._exit(DEAD)
-
-    killed(lambda: resume_watched(ops, behind_its_end))
+    killed(lambda: resume_watched(ops, at(Stage.COMMITTED, 2)))
     alter(ops, BY_HAND)
     done(ops.run("change", "resume", WORK))
     told = ops.run("change", "drift", "example").stdout.splitlines()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from datetime import timedelta
 from pathlib import Path
@@ -13,25 +12,30 @@ from dbops.audit.entry import Draft, Effect, Event, Label, Result
 from dbops.change.attest import attested_files
 from dbops.change.rehearsed_files import made_by_rehearsal
 from dbops.change.resume import Onward
-from dbops.change.stage import Stage
+from dbops.change.stage import Moment, Stage
+from dbops.change.step import Direction
 from dbops.cli.change_settling import settle
 from dbops.cli.change_unsettled import unsettled_here
 from dbops.cli.changing import read_change
 from dbops.cli.rehearsal_ground import evidence_signer
 from dbops.review.work import EVIDENCE, EVIDENCE_SIGNATURE
 from tests.cli.changes import WORK, alter, approve, folder, request, run
-from tests.cli.ops import Ops
+from tests.cli.ops import Ops, copy_ops
 from tests.cli.repairs import done, said, wiring_of
 from tests.cli.settling import (
     at,
     broken_off,
+    elsewhere,
     forget,
+    has_run,
     killed,
     open_intents,
     outcome,
     resume_watched,
     resumes,
+    run_watched,
     signed,
+    state,
 )
 from tests.support.ledger import deeds_of, lines_of
 
@@ -56,41 +60,51 @@ def ran(estate: Ops) -> Draft:
     return outcome(deed)
 
 
-def state(estate: Ops) -> str:
-    """How `list` says that the change stands."""
-    changes = json.loads(done(estate.run("change", "list", "--json")).stdout)["changes"]
-    (change,) = (each for each in changes if each["id"] == WORK)
-    (place,) = change["databases"]
-    return str(place["state"])
-
-
 def test_what_another_host_did_is_not_this_ones_run(begun: Ops) -> None:
-    """It did not take place here, whatever the change came to since; its own is on the other."""
-    here, aside = begun.root / "audit", begun.root / "aside"
-    shutil.copytree(here, aside)
-    forget(begun)
-    request(begun)
-    approve(begun)
-    done(run(begun))
-    shutil.rmtree(here)
-    aside.rename(here)
-    told = done(begun.run("change", "resume", WORK)).stdout
-    assert told.endswith("): it took place, to its end\n")
+    """It did not take place here; what the change came to since is taken over beside it."""
+    with elsewhere(begun):
+        request(begun)
+        approve(begun)
+        done(run(begun))
+    (left,) = unsettled_here(wiring_of(begun))
+    assert left.recorded is not None
+    assert done(begun.run("change", "resume", WORK)).stdout == (
+        f"{WORK} on example (ledger entry {left.recorded.sequence}): it took place, to its end\n"
+        f"{WORK} on example (not in this host's ledger): it took place, to its end\n"
+    )
     assert (ran(begun).result, ran(begun).effect) == (Result.DONE, Effect.NONE)
     assert ran(begun).names[Label.DIRECTION] == "up"
-    assert state(begun) == "pending"
-    request(begun)
-    approve(begun)
-    assert said(run(begun)) == (
+    assert state(begun) == "run"
+    assert open_intents(begun) == []
+    assert "no journal says otherwise" in done(begun.run("change", "resume", WORK)).stderr
+    assert said(begun.run("change", "drift", "example"))[0] == 0
+
+
+def test_what_another_host_took_back_is_gone_here(signed: Ops, tmp_path: Path) -> None:
+    """A way back that died here half way, and was brought to its end there."""
+    found = has_run(signed, tmp_path / "estate")
+    request(found, takes_back=True)
+    approve(found)
+    killed(lambda: run_watched(found, at(Stage.COMMITTED), Direction.DOWN))
+    with elsewhere(found):
+        done(found.run("change", "resume", WORK))
+    told = done(found.run("change", "resume", WORK)).stdout
+    assert told.splitlines()[0].endswith("): it was taken back; the schema is as it was")
+    assert state(found) == "reverted"
+    assert open_intents(found) == []
+
+
+def test_a_run_says_who_has_it(signed: Ops, tmp_path: Path) -> None:
+    """What another host ran, of which this one's ledger has nothing open."""
+    found = has_run(signed, tmp_path / "estate")
+    forget(found)
+    request(found)
+    approve(found)
+    assert said(run(found)) == (
         5,
         f"error: {WORK} has run on this database already\nhint: another host did that; have this"
         f" host's ledger know it: dbops change resume {WORK}\n",
     )
-    told = done(begun.run("change", "resume", WORK)).stdout
-    assert told == f"{WORK} on example (not in this host's ledger): it took place, to its end\n"
-    assert state(begun) == "run"
-    assert "no journal says otherwise" in done(begun.run("change", "resume", WORK)).stderr
-    assert said(begun.run("change", "drift", "example"))[0] == 0
 
 
 def test_nothing_that_it_makes_is_there(begun: Ops) -> None:
@@ -112,6 +126,28 @@ def test_a_lost_journal_is_no_proof(ops: Ops) -> None:
     assert open_intents(ops) == [Event.CHANGE_RUN]
     (deed,) = resumes(ops)
     assert (outcome(deed).result, outcome(deed).code) == (Result.REFUSED, "change-journal")
+
+
+def test_what_is_gone_with_the_journal_is_said_to_be(signed: Ops, tmp_path: Path) -> None:
+    """The ledger knows that a part was committed; others have taken it away, and all trace."""
+    ops = copy_ops(signed, tmp_path / "estate")
+    request(ops)
+    approve(ops)
+
+    def stopped(moment: Moment) -> None:
+        if moment.stage is Stage.COMMITTED:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_watched(ops, stopped)
+    alter(ops, "DROP TABLE dbops_change; DROP TABLE room;")
+    told = done(ops.run("change", "resume", WORK)).stdout
+    assert told.endswith(
+        "): by the ledger some of it was done; it is gone, and so is what the journal had of it:"
+        " others took it away\n"
+    )
+    assert (ran(ops).effect, ran(ops).names[Label.CAUSE]) == (Effect.NONE, "change-journal")
+    assert open_intents(ops) == []
 
 
 def test_a_host_lists_what_it_brought_to_an_end(ops: Ops) -> None:

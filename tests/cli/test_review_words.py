@@ -59,6 +59,7 @@ def test_done_work_misses_nothing(ops: Ops) -> None:
     assert shown.count("           was used for the run\n") == 2
     (found,) = json.loads(ops.review("list", "--json").stdout)["work"]
     assert (found["state"], found["due"]) == ("done", None)
+    assert "request-missing" not in {each["code"] for each in found["missing"]}
 
 
 def test_done_work_that_is_asked_for_again_waits(ops: Ops) -> None:

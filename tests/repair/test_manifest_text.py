@@ -272,7 +272,7 @@ def test_the_folder_holds_what_the_manifest_speaks_of(work: Work, message: str) 
         (
             work_of(HEAD + LIMITS + "watch: []\n"),
             "form",
-            "line 9: watch: not a list",
+            "line 9: watch: the list is empty",
             "allowed: a list with something in it, or no such key at all",
         ),
         (

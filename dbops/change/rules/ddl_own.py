@@ -24,6 +24,19 @@ def _examine(case: Case) -> Iterator[Finding]:
             yield DDL_OWN.found(reading.place, f"the statement is about {name}, {what}", _HINT)
 
 
+def own_places(case: Case) -> frozenset[str]:
+    """Return the lines of which nothing but DDL-OWN is to be told, as they are to be left out.
+
+    Hints of other rules would lead to an acceptance or to a way back. Of a line that has another
+    statement too they are told; and all is where the author accepts DDL-OWN.
+    """
+    if any(entry.rule == DDL_OWN.id for entry in case.change.accepted):
+        return frozenset()
+    readings = (*case.up, *case.down)
+    others = {each.place for each in readings if not any(_named(each))}
+    return frozenset(each.place for each in readings) - others
+
+
 def _named(reading: Reading) -> Iterator[tuple[str, str]]:
     if reading.does is Does.QUERY:
         return

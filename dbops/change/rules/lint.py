@@ -12,6 +12,7 @@ from dbops.change.manifest import Accepted, Change
 from dbops.change.parsed import read_step
 from dbops.change.reading import Reading
 from dbops.change.rules.ddl_accepted import DDL_ACCEPTED
+from dbops.change.rules.ddl_own import DDL_OWN, own_places
 from dbops.change.rules.every import EVERY
 from dbops.change.rules.finding import Case, Facts
 from dbops.change.squawk_report import Heard, is_squawks, silent, unrepeated
@@ -48,8 +49,15 @@ def lint(
         if rule is DDL_ACCEPTED:  # it looks at what all others found
             said += unrepeated(_heard(change, squawk), said)
         said += rule.examine(replace(case, earlier=tuple(said)))
+    owned, alone = DDL_OWN.id, own_places(case)
     return Report(
-        tuple(dict.fromkeys(each for each in said if isinstance(each, Finding))),
+        tuple(
+            dict.fromkeys(
+                each
+                for each in said
+                if isinstance(each, Finding) and (each.rule == owned or each.where not in alone)
+            )
+        ),
         tuple(dict.fromkeys(each for each in said if isinstance(each, Unchecked))),
     )
 

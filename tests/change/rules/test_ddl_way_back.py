@@ -357,3 +357,34 @@ def test_of_a_block_nobody_sees_what_rows_it_writes() -> None:
         "which rows it writes nobody sees: read it, or write it out; the rehearsal counts them, and"
         " shows objects that it makes differ"
     )
+
+
+_WITH = "ALTER TABLE his.ward ADD COLUMN note text;\n"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DROP TABLE dbops.dbops_change CASCADE;",
+        "TRUNCATE dbops.dbops_run;",
+        "INSERT INTO dbops.dbops_change (run) VALUES ('x');",
+        "ALTER TABLE dbops.dbops_change ADD COLUMN phone text NOT NULL;",
+        "DROP SCHEMA dbops CASCADE;",
+    ],
+)
+def test_of_what_is_to_be_left_alone_one_rule_speaks(statement: str) -> None:
+    """No other hint leads to an acceptance, to a way back, or to a line of touches."""
+    (finding,) = judged(_WITH + statement).findings
+    assert (finding.rule, finding.where, finding.hint) == (
+        "DDL-OWN",
+        "up.sql line 2",
+        "leave it alone: without it nobody knows what ran here, and no server lets it pass",
+    )
+
+
+def test_beside_what_is_to_be_left_alone_every_rule_speaks() -> None:
+    """Of another statement of that line, and of all where an author accepts DDL-OWN."""
+    both = judged(f"{_WITH}DROP TABLE dbops.dbops_run; DROP TABLE his.visit;")
+    assert "table his.visit is dropped" in "".join(each.sentence for each in both.findings)
+    accepted = 'accepted: [{rule: DDL-OWN, why: "it is to go"}]'
+    assert found(judged(f"{_WITH}DROP TABLE dbops.dbops_run;", accepted), "DDL-DROP")
