@@ -273,7 +273,7 @@ def _recorded(
     from dbops.change.revert import revert_change
     from dbops.change.run import run_change
     from dbops.change.step import Direction
-    from dbops.cli.baselines import record_run
+    from dbops.cli.baselines import record_run, recorded_alone
     from dbops.cli.change_entries import change_intent, changed, follow_change
     from dbops.cli.changing import required_by
     from dbops.cli.ledger import recording
@@ -281,7 +281,7 @@ def _recorded(
 
     run_id = secrets.token_hex(16)
     intent = change_intent(found.work, database, run_id, direction, allowed)
-    with recording(wiring, intent) as account:
+    with recorded_alone(wiring, database), recording(wiring, intent) as account:
         observe = _saying_waits(follow_change(account), database, watch)
         refuse_not_now(wiring, found, database, direction)
         order = order_of(wiring, found, database, run_id, allowed)

@@ -63,6 +63,7 @@ def settle(
     what another ledger began where the rest of it may not be run here. Who is killed here leaves
     what the next one finds.
     """
+    from dbops.cli.baselines import recorded_alone
     from dbops.cli.change_resume_refusals import refuse_other_files, refuse_unprotected_rules
     from dbops.cli.change_unsettled import still_unsettled
     from dbops.cli.ledger import recording
@@ -70,7 +71,7 @@ def settle(
     from dbops.review.authorize import only_run
 
     # Who is at it holds the lock of the work; what is not decided yet must not be recorded.
-    with only_run(wiring.state.locks, left.work):
+    with only_run(wiring.state.locks, left.work), recorded_alone(wiring, left.database):
         found = _found(wiring, left)
         still = still_unsettled(wiring, left, found)
         if still is None:
