@@ -40,7 +40,7 @@ class RecordedChange:
     came to its end, or that a resume asked the journal since: the change is whole or gone.
     `foreign` says that it began under another ledger: then `direction` is how it stands since, and
     its effect is unknown until a resume has brought it to an end. `resumes` are all who were to
-    bring it to one.
+    bring it to one. `closed` says that a person explained it.
     """
 
     sequence: int
@@ -58,6 +58,7 @@ class RecordedChange:
     judged: bool = False
     foreign: bool = False
     resumes: tuple[Resume, ...] = ()
+    closed: bool = False
 
     @property
     def is_half(self) -> bool:
@@ -68,6 +69,11 @@ class RecordedChange:
     def is_open(self) -> bool:
         """Whether nobody knows its effect, or it is half done."""
         return self.effect is Effect.UNKNOWN or self.is_half
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether it is open, and no person has explained it."""
+        return self.is_open and not self.closed
 
 
 def recorded_changes(entries: Iterable[Entry]) -> tuple[RecordedChange, ...]:
@@ -127,6 +133,7 @@ class _Heard:
         self._resumes: dict[str, list[tuple[int, str]]] = {}
         self._answers: dict[int, Entry] = {}
         self._answered: set[int] = set()
+        self._closed: set[int] = set()
         self._outcomes = Outcomes()
 
     def hear(self, entry: Entry) -> None:
@@ -134,6 +141,8 @@ class _Heard:
         draft = entry.draft
         if draft.of is not None:
             self._answered.add(draft.of)
+            if draft.event is Event.LEDGER_CLOSE:
+                self._closed.add(draft.of)
         if draft.phase is Phase.OUTCOME:
             self._outcomes.hear(draft)
             if draft.of is not None:
@@ -166,6 +175,7 @@ class _Heard:
                     judged=_is_judged(answer),
                     foreign=_is_foreign(entry),
                     resumes=self._resumed(run),
+                    closed=entry.sequence in self._closed,
                 )
 
     def _resumed(self, run: str) -> tuple[Resume, ...]:

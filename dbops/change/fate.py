@@ -40,6 +40,11 @@ class Became:
     wrote: frozenset[str] = frozenset()
     ended: frozenset[tuple[str, Direction]] = frozenset()
 
+    @property
+    def is_at_its_end(self) -> bool:
+        """Whether nothing is to be done: neither run, nor noted of a step that only began."""
+        return self.fate is not Fate.HALF and self.began is None
+
 
 def stands_since(became: Became, brought: Direction | None) -> Direction:
     """Return up where the change stands now, down where it is gone.
@@ -66,6 +71,11 @@ def effect_of(run: RecordedChange, became: Became, brought: Direction | None) ->
         ids = (run.run, *(each.run for each in run.resumes))
         took_place = any((each, run.direction) in became.ended for each in ids)
     return Effect.COMMITTED if took_place else Effect.NONE
+
+
+def is_gone_without_trace(run: RecordedChange, became: Became) -> bool:
+    """Return whether the ledger has some of the run done of which the journal has nothing."""
+    return became.fate is Fate.NOTHING and run.effect is Effect.COMMITTED
 
 
 def foreign_effect(became: Became) -> Effect:

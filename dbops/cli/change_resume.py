@@ -178,7 +178,7 @@ def _settle_one(wiring: Wiring, left: Unsettled, onward: Onward, stops: Stopping
 
 
 def _sentence(left: Unsettled, settled: Settled) -> str:
-    from dbops.change.fate import Fate
+    from dbops.change.fate import Fate, is_gone_without_trace
     from dbops.change.step import Direction
 
     became, report = settled.became, settled.report
@@ -191,7 +191,7 @@ def _sentence(left: Unsettled, settled: Settled) -> str:
             return f"{what}: it took place, to its end"
         case Fate.NOTHING:
             compared = "; nothing that it makes is there" if settled.compared else ""
-            if settled.is_gone_without_trace(left.recorded):
+            if left.recorded is not None and is_gone_without_trace(left.recorded, became):
                 return (
                     f"{what}: by the ledger some of it was done; it is gone, and so is what the"
                     " journal had of it: others took it away"

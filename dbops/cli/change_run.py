@@ -246,16 +246,12 @@ def _refuse_open(wiring: Wiring, work_id: str, database: str) -> None:
     """Raise Refused where an earlier run may have taken place: what this one does would be its."""
     from dbops.audit.entry import Effect
     from dbops.cli.change_list import recorded_on
+    from dbops.cli.open_runs import without_end
 
     for run in recorded_on(wiring):
         mine = run.work == work_id and run.database == database
         if mine and run.effect is Effect.UNKNOWN:
-            raise Refused(
-                "change-open",
-                f"nobody knows how the last run of {work_id} on {database} ended (ledger entry"
-                f" {run.sequence})",
-                hint=f"find out first: dbops change resume {work_id}",
-            )
+            raise without_end(run)
 
 
 def _recorded(

@@ -11,7 +11,6 @@ from dbops.errors import NotFound
 if TYPE_CHECKING:
     from dbops.audit.entry import Draft
     from dbops.audit.recording import Account
-    from dbops.change.attempts import RecordedChange
     from dbops.change.fate import Became
     from dbops.change.going import Observe
     from dbops.change.report import ChangeReport
@@ -41,14 +40,6 @@ class Settled:
     def brought(self) -> Direction | None:
         """The direction that was brought to its end just now."""
         return None if self.report is None else self.report.direction
-
-    def is_gone_without_trace(self, run: RecordedChange | None) -> bool:
-        """Whether the ledger has some of the run done of which neither journal nor schema knows."""
-        from dbops.audit.entry import Effect
-        from dbops.change.fate import Fate
-
-        nothing = self.became.fate is Fate.NOTHING
-        return nothing and run is not None and run.effect is Effect.COMMITTED
 
 
 def settle(
@@ -139,13 +130,6 @@ def _known(
     return became, intent
 
 
-def _is_at_its_end(known: Became) -> bool:
-    """Whether nothing is to be done: neither run, nor written down of a step that only began."""
-    from dbops.change.fate import Fate
-
-    return known.fate is not Fate.HALF and known.began is None
-
-
 def _brought(
     wiring: Wiring,
     left: Unsettled,
@@ -169,7 +153,7 @@ def _brought(
         watch(moment)
 
     engine = wiring.change_engine(wiring.database(left.database))
-    if known is not None and _is_at_its_end(known):
+    if known is not None and known.is_at_its_end:
         became, report = known, None
     else:
         became, report = resume_change(order, engine, onward, observe, wiring.sleep)
@@ -189,7 +173,7 @@ def _brought(
 def _answer(wiring: Wiring, left: Unsettled, settled: Settled) -> None:
     """Afterwards the ledger has the ends of those that had none; the run's is the last."""
     from dbops.audit.entry import Effect, Label
-    from dbops.change.fate import effect_of, stands_since
+    from dbops.change.fate import effect_of, is_gone_without_trace, stands_since
     from dbops.cli.change_entries import broken_off, came_to
     from dbops.cli.ledger import ledger_of
 
@@ -204,7 +188,7 @@ def _answer(wiring: Wiring, left: Unsettled, settled: Settled) -> None:
     schema = None if settled.kept is None else settled.kept.digest
     effect, stands = effect_of(run, became, brought), stands_since(became, brought)
     draft = came_to(run, effect, stands, steps, schema)
-    if settled.is_gone_without_trace(run):
+    if is_gone_without_trace(run, became):
         draft = replace(draft, names={**draft.names, Label.CAUSE: "change-journal"})
     ledger.append(draft)
 

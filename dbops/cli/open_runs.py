@@ -17,18 +17,12 @@ def open_runs(wiring: Wiring) -> tuple[RecordedChange, ...]:
     Left out are those that can have no other end: a person has closed them, or their database is
     not there any more. The journal of a database is not asked: it may be lost.
     """
-    from dbops.audit.entry import Event
-    from dbops.change.attempts import recorded_changes
-    from dbops.cli.change_list import entries_of_work
+    from dbops.cli.change_list import recorded_on
 
-    entries = tuple(entries_of_work(wiring))
-    closed = {each.draft.of for each in entries if each.draft.event is Event.LEDGER_CLOSE}
     return tuple(
         run
-        for run in recorded_changes(entries)
-        if run.is_open
-        and run.sequence not in closed
-        and is_there(wiring, run.database, run.identity)
+        for run in recorded_on(wiring)
+        if run.is_awaited and is_there(wiring, run.database, run.identity)
     )
 
 
@@ -53,18 +47,21 @@ def refuse_open_on(wiring: Wiring, database: str) -> None:
     """Raise Refused where a change has no known end on the database: what is there may be half."""
     for run in open_runs(wiring):
         if run.database == database:
-            raise _open(run)
+            raise without_end(run)
 
 
 def refuse_open_of(wiring: Wiring, work_id: str) -> None:
     """Raise Refused where the change has no known end somewhere: its files are still needed."""
     for run in open_runs(wiring):
         if run.work == work_id:
-            raise _open(run)
+            raise without_end(run)
 
 
-def _open(run: RecordedChange) -> Refused:
-    """`change-half-done` where the ledger knows that, `change-open` where it knows nothing."""
+def without_end(run: RecordedChange) -> Refused:
+    """The refusal of what needs its end: `change-half-done` where the ledger knows that it is.
+
+    `change-open` where it knows nothing.
+    """
     from dbops.change.standing import onward_hint
     from dbops.change.step import Direction
 

@@ -9,7 +9,7 @@ from enum import Enum, StrEnum, auto
 from functools import cached_property
 from pathlib import Path
 
-from dbops.audit.entry import Effect, Entry, Event
+from dbops.audit.entry import Effect, Entry
 from dbops.change.attempts import RecordedChange, recorded_changes
 from dbops.cli.ledger import segments_of
 from dbops.cli.reviewing import identity_of, memory_of, policy_of
@@ -202,9 +202,7 @@ class Desk:
     @cached_property
     def open_runs(self) -> tuple[RecordedChange, ...]:
         """Those of them that have no end, and that nobody has closed."""
-        events = ((each.draft.event, each.draft.of) for each in self.entries)
-        closed = {of for event, of in events if event is Event.LEDGER_CLOSE}
-        return tuple(run for run in self.changes if run.is_open and run.sequence not in closed)
+        return tuple(run for run in self.changes if run.is_awaited)
 
     def folders(self, work_id: str | None) -> tuple[Path, ...]:
         """The folder of that id, or of everything."""
